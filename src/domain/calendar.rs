@@ -1,0 +1,73 @@
+//! Business days: which calendar day an instant belongs to (scoring law §1).
+
+use chrono::{DateTime, NaiveDate, NaiveTime, TimeZone, Timelike, Utc};
+use chrono_tz::Tz;
+
+/// The business time zone. Days and clock times of the law are read in it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Calendar {
+    zone: Tz,
+}
+
+impl Calendar {
+    pub fn new(zone: Tz) -> Calendar {
+        Calendar { zone }
+    }
+
+    pub fn zone(&self) -> Tz {
+        self.zone
+    }
+
+    /// The business day of an instant.
+    pub fn day(&self, instant: DateTime<Utc>) -> NaiveDate {
+        instant.with_timezone(&self.zone).date_naive()
+    }
+
+    /// The hour of the day, 0-23, on the business clock.
+    pub fn hour(&self, instant: DateTime<Utc>) -> u32 {
+        instant.with_timezone(&self.zone).hour()
+    }
+
+    /// The instant at which the business clock shows `time` on `day`. Where a daylight-saving change repeats that
+    /// time, the earlier instant; where it skips it, the first instant after the gap.
+    pub fn instant(&self, day: NaiveDate, time: NaiveTime) -> DateTime<Utc> {
+        let mut wanted = day.and_time(time);
+        loop {
+            match self.zone.from_local_datetime(&wanted).earliest() {
+                Some(instant) => return instant.with_timezone(&Utc),
+                // Gaps are whole minutes and end within a day, so this walk is short.
+                None => wanted += chrono::Duration::minutes(1),
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Calendar;
+    use chrono::{DateTime, NaiveDate, NaiveTime, Utc};
+
+    fn utc(text: &str) -> DateTime<Utc> {
+        text.parse().expect("a test's own instant")
+    }
+
+    #[test]
+    fn a_business_day_begins_at_midnight_in_shanghai() {
+        let calendar = Calendar::new(chrono_tz::Asia::Shanghai);
+        let day = |text| calendar.day(utc(text)).to_string();
+        assert_eq!(day("2026-11-19T15:59:59.999999Z"), "2026-11-19");
+        assert_eq!(day("2026-11-19T16:00:00Z"), "2026-11-20");
+    }
+
+    #[test]
+    fn a_time_that_daylight_saving_skips_or_repeats_still_names_one_instant() {
+        let calendar = Calendar::new(chrono_tz::Europe::Berlin);
+        let at = |date: &str, time: &str| {
+            let day: NaiveDate = date.parse().expect("date");
+            let time: NaiveTime = time.parse().expect("time");
+            calendar.instant(day, time)
+        };
+        assert_eq!(at("2026-03-29", "02:30:00"), utc("2026-03-29T01:00:00Z"), "skipped");
+        assert_eq!(at("2026-10-25", "02:30:00"), utc("2026-10-25T00:30:00Z"), "repeated");
+    }
+}

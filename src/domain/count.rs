@@ -1,0 +1,98 @@
+//! Counts: tallies summed per subject and business day, and per product.
+
+use std::collections::BTreeMap;
+
+use chrono::NaiveDate;
+
+use super::calendar::Calendar;
+use super::event::{Aggregate, AggregateKind};
+use super::fold::Folded;
+use super::id::Id;
+use super::measure::Measure;
+use super::product::OffShelf;
+use super::subject::{Subject, SubjectKind};
+
+/// One integer per [`Measure`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Counts([i64; Measure::COUNT]);
+
+impl Default for Counts {
+    fn default() -> Counts {
+        Counts([0; Measure::COUNT])
+    }
+}
+
+impl Counts {
+    pub fn get(&self, measure: Measure) -> i64 {
+        self.0[measure as usize]
+    }
+
+    pub fn add(&mut self, measure: Measure, amount: i64) {
+        self.0[measure as usize] += amount;
+    }
+
+    pub fn is_zero(&self) -> bool {
+        self.0.iter().all(|count| *count == 0)
+    }
+}
+
+/// A row of daily counts. Keys sort shops before creators, then by id, then by day.
+pub type DailyKey = (Subject, NaiveDate);
+
+/// A row of product counts: the subject to whom the orders count (the shop itself or a creator), the product, the day.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ProductKey {
+    pub subject: Subject,
+    pub shop_id: Id,
+    pub product_id: Id,
+    pub day: NaiveDate,
+}
+
+/// What a group of aggregates adds to (or takes from) the derived tables. Sorted, so that every writer takes row locks
+/// in the same order.
+#[derive(Clone, Debug, Default)]
+pub struct CountChanges {
+    pub daily: BTreeMap<DailyKey, Counts>,
+    pub products: BTreeMap<ProductKey, Counts>,
+    /// Products whose shelf state was folded anew, with all their spans.
+    pub shelf: BTreeMap<(Id, Id), Vec<OffShelf>>,
+}
+
+impl CountChanges {
+    /// Replaces what an aggregate counted for before by what it counts for now.
+    pub fn replace(&mut self, aggregate: &Aggregate, before: &Folded, after: &Folded, calendar: &Calendar) {
+        if before == after {
+            return;
+        }
+        self.apply(aggregate, before, -1, calendar);
+        self.apply(aggregate, after, 1, calendar);
+        if aggregate.kind == AggregateKind::Product {
+            let product = (aggregate.shop_id.clone(), aggregate.id.clone());
+            self.shelf.insert(product, after.off_shelf.clone());
+        }
+    }
+
+    /// Drops rows that add nothing.
+    pub fn without_zeros(mut self) -> CountChanges {
+        self.daily.retain(|_, counts| !counts.is_zero());
+        self.products.retain(|_, counts| !counts.is_zero());
+        self
+    }
+
+    fn apply(&mut self, aggregate: &Aggregate, folded: &Folded, sign: i64, calendar: &Calendar) {
+        let shop = Subject { kind: SubjectKind::Shop, id: aggregate.shop_id.clone() };
+        let creator = folded.creator_id.clone().map(|id| Subject { kind: SubjectKind::Creator, id });
+        for tally in &folded.tallies {
+            let day = calendar.day(tally.at);
+            for subject in [Some(&shop), creator.as_ref()].into_iter().flatten() {
+                self.daily.entry((subject.clone(), day)).or_default().add(tally.measure, sign * tally.amount);
+                let Some(product_id) = folded.product_id.clone() else { continue };
+                if Measure::OF_PRODUCT.contains(&tally.measure) {
+                    let shop_id = aggregate.shop_id.clone();
+                    let key = ProductKey { subject: subject.clone(), shop_id, product_id, day };
+                    self.products.entry(key).or_default().add(tally.measure, sign * tally.amount);
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,137 @@
+//! Peer groups and standings (scoring law §7.1, §7.2).
+
+use std::collections::HashMap;
+
+use super::curve::{Better, Ratio};
+use super::id::Id;
+
+/// Which comparison gave a metric its points.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Basis {
+    Category,
+    Market,
+    Reference,
+}
+
+impl Basis {
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Basis::Category => "category",
+            Basis::Market => "market",
+            Basis::Reference => "reference",
+        }
+    }
+}
+
+/// The values of one metric in one group, best first.
+#[derive(Clone, Debug, Default)]
+pub struct PeerGroup {
+    values: Vec<Ratio>,
+}
+
+impl PeerGroup {
+    pub fn new(mut values: Vec<Ratio>, better: Better) -> PeerGroup {
+        match better {
+            Better::Lower => values.sort_unstable_by(|left, right| left.compare(*right)),
+            Better::Higher => values.sort_unstable_by(|left, right| right.compare(*left)),
+        }
+        PeerGroup { values }
+    }
+
+    /// Members, the subject itself included.
+    pub fn members(&self) -> i64 {
+        self.values.len() as i64
+    }
+
+    /// The members whose value is strictly better.
+    pub fn better_than(&self, value: Ratio, better: Better) -> i64 {
+        let is_better = |peer: &Ratio| match better {
+            Better::Lower => peer.compare(value).is_lt(),
+            Better::Higher => peer.compare(value).is_gt(),
+        };
+        self.values.partition_point(is_better) as i64
+    }
+}
+
+/// Where a value stands in a group that is large enough.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Standing {
+    pub basis: Basis,
+    pub peers: i64,
+    pub better_peers: i64,
+}
+
+impl Standing {
+    /// (n - 1 - better) / (n - 1). `peers` is at least 2.
+    pub fn ratio(&self) -> Ratio {
+        Ratio { numerator: self.peers - 1 - self.better_peers, denominator: self.peers - 1 }
+    }
+}
+
+/// All peers of one metric under one rule set.
+#[derive(Clone, Debug, Default)]
+pub struct MetricPeers {
+    pub market: PeerGroup,
+    pub categories: HashMap<Id, PeerGroup>,
+}
+
+impl MetricPeers {
+    /// The values of all assessed subjects with their categories.
+    pub fn gather<'a>(assessed: impl Iterator<Item = (Ratio, Option<&'a Id>)>, better: Better) -> MetricPeers {
+        let mut market = Vec::new();
+        let mut categories: HashMap<Id, Vec<Ratio>> = HashMap::new();
+        for (value, category_id) in assessed {
+            market.push(value);
+            if let Some(id) = category_id {
+                match categories.get_mut(id) {
+                    Some(values) => values.push(value),
+                    None => drop(categories.insert(id.clone(), vec![value])),
+                }
+            }
+        }
+        let categories = categories.into_iter().map(|(id, values)| (id, PeerGroup::new(values, better))).collect();
+        MetricPeers { market: PeerGroup::new(market, better), categories }
+    }
+
+    /// The standing of a member's value: in its category, else in the market, else none.
+    pub fn standing(&self, value: Ratio, category_id: Option<&Id>, better: Better, peers_min: i64) -> Option<Standing> {
+        let category = category_id.and_then(|id| self.categories.get(id)).map(|group| (Basis::Category, group));
+        let market = Some((Basis::Market, &self.market));
+        let groups = [category, market].into_iter().flatten();
+        let (basis, group) = groups.into_iter().find(|(_, group)| group.members() >= peers_min)?;
+        Some(Standing { basis, peers: group.members(), better_peers: group.better_than(value, better) })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Basis, MetricPeers};
+    use crate::domain::curve::{Better, Ratio};
+    use crate::domain::id::Id;
+
+    fn rate(numerator: i64, denominator: i64) -> Ratio {
+        Ratio { numerator, denominator }
+    }
+
+    #[test]
+    fn equals_share_the_better_place_and_whoever_nobody_beats_stands_at_one() {
+        let values = [rate(1, 100), rate(2, 200), rate(1, 50), rate(1, 10)];
+        let peers = MetricPeers::gather(values.into_iter().map(|value| (value, None)), Better::Lower);
+        let standing = |value| peers.standing(value, None, Better::Lower, 2).expect("large enough");
+        assert_eq!(standing(rate(1, 100)).better_peers, 0);
+        assert_eq!(standing(rate(2, 200)).ratio(), rate(3, 3));
+        assert_eq!(standing(rate(1, 50)).better_peers, 2);
+        assert_eq!(standing(rate(1, 10)).ratio(), rate(0, 3));
+    }
+
+    #[test]
+    fn a_small_category_falls_back_to_the_market_and_a_small_market_to_nothing() {
+        let food = Id::parse("food").expect("id");
+        let values = (1..=12).map(|n| (rate(n, 100), (n <= 9).then_some(&food)));
+        let peers = MetricPeers::gather(values, Better::Higher);
+        let standing = |peers_min| peers.standing(rate(9, 100), Some(&food), Better::Higher, peers_min);
+        assert_eq!(standing(9).map(|standing| (standing.basis, standing.better_peers)), Some((Basis::Category, 0)));
+        assert_eq!(standing(10).map(|standing| (standing.basis, standing.better_peers)), Some((Basis::Market, 3)));
+        assert_eq!(standing(13), None);
+    }
+}

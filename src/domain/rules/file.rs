@@ -1,0 +1,511 @@
+//! The text format of rule sets (TOML), checked as a whole when loaded.
+//!
+//! Numbers are exact: a TOML float is read by its shortest decimal text, never used as a binary fraction.
+
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::fmt;
+use std::ops::Range;
+
+use serde::{Deserialize, Deserializer, de};
+use sha2::{Digest, Sha256};
+use toml::Spanned;
+
+use super::{Assessment, CategoryRule, DimensionRule, MetricRule, Minimums, NamedWindow, PenaltyRule, RuleSet, Title};
+use crate::domain::curve::{Better, Curve, StepTable};
+use crate::domain::decimal::Decimal;
+use crate::domain::id::Id;
+use crate::domain::measure::BAD_STARS_MAX;
+use crate::domain::metric::{Metric, Unit};
+use crate::domain::subject::SubjectKind;
+use crate::domain::window::{WINDOW_DAYS_AGO_MAX, Window};
+
+/// Something wrong in a rule file.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RuleFault {
+    /// Line in the file, from 1.
+    pub line: usize,
+    pub message: String,
+}
+
+impl fmt::Display for RuleFault {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "line {}: {}", self.line, self.message)
+    }
+}
+
+/// Reads one rule set; all faults that can be told apart are reported at once.
+pub fn parse(source: &str) -> Result<RuleSet, Vec<RuleFault>> {
+    let raw: RawRuleSet = toml::from_str(source).map_err(|error| {
+        let line = error.span().map_or(1, |span| line_of(source, &span));
+        vec![RuleFault { line, message: error.message().to_owned() }]
+    })?;
+    let mut checker = Checker { source, faults: Vec::new(), windows: HashMap::new() };
+    let rule_set = checker.rule_set(&raw);
+    match rule_set {
+        Some(rule_set) if checker.faults.is_empty() => Ok(rule_set),
+        _ => {
+            checker.faults.sort_by_key(|fault| fault.line);
+            Err(checker.faults)
+        }
+    }
+}
+
+/// Bounds that keep the exact arithmetic of points within 128 bits.
+const POINTS_MAX: i64 = 10_000;
+const X_MAX: i64 = 100_000;
+
+fn line_of(source: &str, span: &Range<usize>) -> usize {
+    source.bytes().take(span.start).filter(|byte| *byte == b'\n').count() + 1
+}
+
+/// A number as TOML writes it: integer or float, without rounding.
+#[derive(Clone, Copy)]
+struct Exact(Decimal);
+
+impl<'de> Deserialize<'de> for Exact {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Exact, D::Error> {
+        struct Visitor;
+        impl de::Visitor<'_> for Visitor {
+            type Value = Exact;
+
+            fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+                formatter.write_str("a number")
+            }
+
+            fn visit_i64<E: de::Error>(self, number: i64) -> Result<Exact, E> {
+                number.to_string().parse().map(Exact).map_err(E::custom)
+            }
+
+            fn visit_f64<E: de::Error>(self, number: f64) -> Result<Exact, E> {
+                number.to_string().parse().map(Exact).map_err(E::custom)
+            }
+        }
+        deserializer.deserialize_any(Visitor)
+    }
+}
+
+type Knots = Vec<(Exact, Exact)>;
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawRuleSet {
+    id: Spanned<String>,
+    kind: SubjectKind,
+    #[serde(default)]
+    default: bool,
+    title: RawTitle,
+    scale: Spanned<RawScale>,
+    bad_stars_max: Spanned<u8>,
+    minimums: RawMinimums,
+    near_window: Spanned<String>,
+    windows: BTreeMap<String, Spanned<RawWindow>>,
+    standing_curve: Option<Spanned<Knots>>,
+    #[serde(default)]
+    dimension: Vec<RawDimension>,
+    #[serde(default)]
+    penalty: Vec<RawPenalty>,
+    #[serde(default)]
+    category: Vec<RawCategory>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawTitle {
+    en: String,
+    zh: String,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawScale {
+    min: Exact,
+    max: Exact,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawMinimums {
+    signed_orders: Spanned<u32>,
+    metric_count: Spanned<u32>,
+    peers: Spanned<u32>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawWindow {
+    days_ago: (u16, u16),
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawDimension {
+    id: Spanned<String>,
+    title: RawTitle,
+    weight: Spanned<Exact>,
+    #[serde(default)]
+    metric: Vec<RawMetric>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawMetric {
+    id: Spanned<String>,
+    weight: Option<Spanned<Exact>>,
+    window: Spanned<String>,
+    /// Assessed among peers, with this curve where there are too few of them.
+    reference: Option<Spanned<Knots>>,
+    /// Assessed by this curve alone.
+    curve: Option<Spanned<Knots>>,
+    /// Assessed by this table alone.
+    steps: Option<Spanned<RawSteps>>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawSteps {
+    bounds: Knots,
+    otherwise: Exact,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawPenalty {
+    code: Spanned<String>,
+    title: RawTitle,
+    below: Spanned<Exact>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawCategory {
+    id: Spanned<String>,
+    #[serde(default)]
+    dimension: Vec<RawCategoryDimension>,
+    #[serde(default)]
+    metric: Vec<RawCategoryMetric>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawCategoryDimension {
+    id: Spanned<String>,
+    weight: Spanned<Exact>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawCategoryMetric {
+    id: Spanned<String>,
+    weight: Option<Spanned<Exact>>,
+    reference: Option<Spanned<Knots>>,
+    curve: Option<Spanned<Knots>>,
+    steps: Option<Spanned<RawSteps>>,
+}
+
+/// The three ways to assess, of which a metric names one.
+struct RawAssessment<'a> {
+    reference: &'a Option<Spanned<Knots>>,
+    curve: &'a Option<Spanned<Knots>>,
+    steps: &'a Option<Spanned<RawSteps>>,
+}
+
+struct Checker<'a> {
+    source: &'a str,
+    faults: Vec<RuleFault>,
+    windows: HashMap<String, Window>,
+}
+
+impl Checker<'_> {
+    fn fault<T>(&mut self, span: Range<usize>, message: impl Into<String>) -> Option<T> {
+        let line = line_of(self.source, &span);
+        self.faults.push(RuleFault { line, message: message.into() });
+        None
+    }
+
+    fn rule_set(&mut self, raw: &RawRuleSet) -> Option<RuleSet> {
+        if Id::parse(raw.id.get_ref()).is_err() {
+            self.fault::<()>(raw.id.span(), "id is 1-128 printable ASCII characters without comma");
+        }
+        let scale = (raw.scale.get_ref().min.0, raw.scale.get_ref().max.0);
+        let limit = POINTS_MAX * 1_000_000;
+        if scale.0 >= scale.1 || scale.0 < Decimal::ZERO || scale.1.millionths() > limit {
+            self.fault::<()>(raw.scale.span(), format!("a scale has 0 ≤ min < max ≤ {POINTS_MAX}"));
+        }
+        if !(1..=BAD_STARS_MAX).contains(raw.bad_stars_max.get_ref()) {
+            self.fault::<()>(raw.bad_stars_max.span(), format!("bad_stars_max is 1 to {BAD_STARS_MAX}"));
+        }
+        if *raw.minimums.peers.get_ref() < 2 {
+            self.fault::<()>(raw.minimums.peers.span(), "minimums.peers is at least 2");
+        }
+        if *raw.minimums.metric_count.get_ref() < 1 {
+            self.fault::<()>(raw.minimums.metric_count.span(), "minimums.metric_count is at least 1");
+        }
+        self.read_windows(&raw.windows);
+        let near = self.window(&raw.near_window);
+        let standing = raw.standing_curve.as_ref().map(|knots| self.curve(knots, scale, 1));
+        let (dimensions, metrics) = self.dimensions(raw, scale, standing.clone().flatten().as_ref());
+        let penalties = self.penalties(&raw.penalty);
+        let categories = self.categories(&raw.category, scale, standing.flatten().as_ref(), &dimensions, &metrics);
+        Some(RuleSet {
+            id: raw.id.get_ref().clone(),
+            kind: raw.kind,
+            is_default: raw.default,
+            title: title(&raw.title),
+            scale,
+            bad_stars_max: *raw.bad_stars_max.get_ref(),
+            minimums: Minimums {
+                signed_orders: (*raw.minimums.signed_orders.get_ref()).into(),
+                metric_count: (*raw.minimums.metric_count.get_ref()).into(),
+                peers: (*raw.minimums.peers.get_ref()).into(),
+            },
+            near: near?,
+            dimensions,
+            metrics,
+            penalties,
+            categories,
+            hash: hex(&Sha256::digest(self.source.as_bytes())),
+            source: self.source.to_owned(),
+        })
+    }
+
+    fn read_windows(&mut self, raw: &BTreeMap<String, Spanned<RawWindow>>) {
+        for (name, window) in raw {
+            let (oldest, newest) = window.get_ref().days_ago;
+            match Window::new(oldest, newest) {
+                Some(sound) => {
+                    self.windows.insert(name.clone(), sound);
+                }
+                None => {
+                    let message = format!(
+                        "days_ago of {name} is [from, to] with {WINDOW_DAYS_AGO_MAX} ≥ from ≥ to ≥ 1, days before the score date"
+                    );
+                    self.fault::<()>(window.span(), message);
+                }
+            }
+        }
+    }
+
+    fn window(&mut self, name: &Spanned<String>) -> Option<NamedWindow> {
+        match self.windows.get(name.get_ref()) {
+            Some(window) => Some(NamedWindow { name: name.get_ref().clone(), window: *window }),
+            None => self.fault(name.span(), format!("no sound window is named {:?} under [windows]", name.get_ref())),
+        }
+    }
+
+    fn positive(&mut self, number: &Spanned<Exact>, what: &str) -> Option<Decimal> {
+        let decimal = number.get_ref().0;
+        match decimal > Decimal::ZERO && decimal.millionths() <= 1_000 * 1_000_000 {
+            true => Some(decimal),
+            false => self.fault(number.span(), format!("{what} is above 0 and at most 1000")),
+        }
+    }
+
+    fn dimensions(
+        &mut self,
+        raw: &RawRuleSet,
+        scale: (Decimal, Decimal),
+        standing: Option<&Curve>,
+    ) -> (Vec<DimensionRule>, Vec<MetricRule>) {
+        let (mut dimensions, mut metrics) = (Vec::<DimensionRule>::new(), Vec::<MetricRule>::new());
+        if raw.dimension.is_empty() {
+            self.fault::<()>(0..0, "a rule set has at least one [[dimension]]");
+        }
+        for raw_dimension in &raw.dimension {
+            let id = raw_dimension.id.get_ref();
+            if dimensions.iter().any(|dimension| dimension.id == *id) {
+                self.fault::<()>(raw_dimension.id.span(), format!("dimension {id:?} is defined twice"));
+            }
+            if raw_dimension.metric.is_empty() {
+                self.fault::<()>(raw_dimension.id.span(), format!("dimension {id:?} has no [[dimension.metric]]"));
+            }
+            let weight = self.positive(&raw_dimension.weight, "a weight").unwrap_or(Decimal::ONE);
+            for raw_metric in &raw_dimension.metric {
+                let rule = self.metric(raw_metric, dimensions.len(), scale, standing);
+                let Some(rule) = rule else { continue };
+                if metrics.iter().any(|other| other.metric == rule.metric) {
+                    self.fault::<()>(raw_metric.id.span(), format!("metric {:?} counts twice", rule.metric.id()));
+                }
+                metrics.push(rule);
+            }
+            dimensions.push(DimensionRule { id: id.clone(), title: title(&raw_dimension.title), weight });
+        }
+        (dimensions, metrics)
+    }
+
+    fn metric(
+        &mut self,
+        raw: &RawMetric,
+        dimension: usize,
+        scale: (Decimal, Decimal),
+        standing: Option<&Curve>,
+    ) -> Option<MetricRule> {
+        let metric = self.metric_id(&raw.id);
+        let window = self.window(&raw.window);
+        let weight = match &raw.weight {
+            Some(weight) => self.positive(weight, "a weight"),
+            None => Some(Decimal::ONE),
+        };
+        let metric = metric?;
+        let ways = RawAssessment { reference: &raw.reference, curve: &raw.curve, steps: &raw.steps };
+        let assessment = match self.assessment(&ways, metric, scale, standing, raw.id.span())? {
+            Some(assessment) => assessment,
+            None => {
+                let message = format!("metric {:?} needs one of reference, curve, steps", metric.id());
+                return self.fault(raw.id.span(), message);
+            }
+        };
+        Some(MetricRule { metric, dimension, window: window?, weight: weight?, assessment })
+    }
+
+    fn metric_id(&mut self, id: &Spanned<String>) -> Option<Metric> {
+        match Metric::parse(id.get_ref()) {
+            Some(metric) => Some(metric),
+            None => self.fault(id.span(), format!("no metric is named {:?}", id.get_ref())),
+        }
+    }
+
+    /// `None` if something is wrong, `Some(None)` if no way to assess is named.
+    fn assessment(
+        &mut self,
+        raw: &RawAssessment<'_>,
+        metric: Metric,
+        scale: (Decimal, Decimal),
+        standing: Option<&Curve>,
+        span: Range<usize>,
+    ) -> Option<Option<Assessment>> {
+        // Durations are written in hours and compared in seconds.
+        let factor = if metric.definition().unit == Unit::Seconds { 3600 } else { 1 };
+        match (raw.reference, raw.curve, raw.steps) {
+            (None, None, None) => Some(None),
+            (Some(knots), None, None) => {
+                let reference = self.curve(knots, scale, factor)?;
+                match standing {
+                    Some(standing) => Some(Some(Assessment::Peers { standing: standing.clone(), reference })),
+                    None => self.fault(knots.span(), "a metric with a reference needs a sound standing_curve"),
+                }
+            }
+            (None, Some(knots), None) => self.curve(knots, scale, factor).map(|curve| Some(Assessment::Curve(curve))),
+            (None, None, Some(steps)) => {
+                self.steps(steps, metric, scale, factor).map(|steps| Some(Assessment::Steps(steps)))
+            }
+            _ => self.fault(span, format!("metric {:?} names more than one of reference, curve, steps", metric.id())),
+        }
+    }
+
+    fn curve(&mut self, knots: &Spanned<Knots>, scale: (Decimal, Decimal), factor: i64) -> Option<Curve> {
+        let scaled = self.knots(knots.get_ref(), knots.span(), scale, factor)?;
+        match Curve::new(scaled) {
+            Some(curve) => Some(curve),
+            None => self.fault(knots.span(), "a curve is one or more [x, points] with strictly rising x"),
+        }
+    }
+
+    fn knots(
+        &mut self,
+        knots: &Knots,
+        span: Range<usize>,
+        scale: (Decimal, Decimal),
+        factor: i64,
+    ) -> Option<Vec<(Decimal, Decimal)>> {
+        if knots.iter().any(|(_, points)| points.0 < scale.0 || points.0 > scale.1) {
+            return self.fault(span, format!("points lie on the scale, {} to {}", scale.0, scale.1));
+        }
+        if knots.iter().any(|(x, _)| x.0 < Decimal::ZERO || x.0.millionths() > X_MAX * 1_000_000) {
+            return self.fault(span, format!("x is 0 to {X_MAX}"));
+        }
+        Some(knots.iter().map(|(x, points)| (x.0.times(factor), points.0)).collect())
+    }
+
+    fn steps(
+        &mut self,
+        raw: &Spanned<RawSteps>,
+        metric: Metric,
+        scale: (Decimal, Decimal),
+        factor: i64,
+    ) -> Option<StepTable> {
+        let steps = self.knots(&raw.get_ref().bounds, raw.span(), scale, factor)?;
+        let otherwise = self.knots(&vec![(Exact(Decimal::ZERO), raw.get_ref().otherwise)], raw.span(), scale, 1)?[0].1;
+        let from_best = steps.windows(2).all(|pair| match metric.definition().better {
+            Better::Lower => pair[0].0 < pair[1].0,
+            Better::Higher => pair[0].0 > pair[1].0,
+        });
+        if steps.is_empty() || !from_best {
+            let message = format!("steps of {:?} go from the best bound to the worst", metric.id());
+            return self.fault(raw.span(), message);
+        }
+        Some(StepTable { steps, otherwise })
+    }
+
+    fn penalties(&mut self, raw: &[RawPenalty]) -> Vec<PenaltyRule> {
+        let mut codes = HashSet::new();
+        let mut penalties = Vec::new();
+        for penalty in raw {
+            if !codes.insert(penalty.code.get_ref().as_str()) {
+                self.fault::<()>(penalty.code.span(), format!("penalty {:?} is defined twice", penalty.code.get_ref()));
+            }
+            let below = penalty.below.get_ref().0;
+            if below.millionths() % 10_000 != 0 {
+                self.fault::<()>(penalty.below.span(), "a threshold has at most 2 decimals, like the score");
+            }
+            penalties.push(PenaltyRule { code: penalty.code.get_ref().clone(), title: title(&penalty.title), below });
+        }
+        penalties.sort_by(|left, right| right.below.cmp(&left.below));
+        penalties
+    }
+
+    fn categories(
+        &mut self,
+        raw: &[RawCategory],
+        scale: (Decimal, Decimal),
+        standing: Option<&Curve>,
+        dimensions: &[DimensionRule],
+        metrics: &[MetricRule],
+    ) -> HashMap<Id, CategoryRule> {
+        let mut categories = HashMap::new();
+        for raw_category in raw {
+            let Ok(id) = Id::parse(raw_category.id.get_ref()) else {
+                self.fault::<()>(
+                    raw_category.id.span(),
+                    "a category id is 1-128 printable ASCII characters without comma",
+                );
+                continue;
+            };
+            let mut rule = CategoryRule::default();
+            for raw_dimension in &raw_category.dimension {
+                let name = raw_dimension.id.get_ref();
+                let index = dimensions.iter().position(|dimension| dimension.id == *name);
+                let weight = self.positive(&raw_dimension.weight, "a weight");
+                match index {
+                    Some(index) => rule.dimension_weights.extend(weight.map(|weight| (index, weight))),
+                    None => self.fault(raw_dimension.id.span(), format!("no dimension {name:?}")).unwrap_or(()),
+                }
+            }
+            for raw_metric in &raw_category.metric {
+                let Some(metric) = self.metric_id(&raw_metric.id) else { continue };
+                if !metrics.iter().any(|general| general.metric == metric) {
+                    let message = format!("metric {:?} is in no dimension of this rule set", metric.id());
+                    self.fault::<()>(raw_metric.id.span(), message);
+                }
+                let weight = raw_metric.weight.as_ref().and_then(|weight| self.positive(weight, "a weight"));
+                rule.metric_weights.extend(weight.map(|weight| (metric, weight)));
+                let (reference, curve, steps) = (&raw_metric.reference, &raw_metric.curve, &raw_metric.steps);
+                let ways = RawAssessment { reference, curve, steps };
+                let assessment = self.assessment(&ways, metric, scale, standing, raw_metric.id.span()).flatten();
+                rule.assessments.extend(assessment.map(|assessment| (metric, assessment)));
+            }
+            if categories.insert(id, rule).is_some() {
+                let message = format!("category {:?} is defined twice", raw_category.id.get_ref());
+                self.fault::<()>(raw_category.id.span(), message);
+            }
+        }
+        categories
+    }
+}
+
+fn title(raw: &RawTitle) -> Title {
+    Title { en: raw.en.clone(), zh: raw.zh.clone() }
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}

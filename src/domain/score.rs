@@ -1,0 +1,276 @@
+//! From counts to cards: metric values, standings, points, dimension scores, the score and its tier (scoring law §7).
+//!
+//! [`score_all`] is a run's whole computation for one rule set: it takes every subject's counts and gives every
+//! subject's card. It needs no clock and no database; the same input gives the same cards.
+
+use super::count::Counts;
+use super::curve::{POINTS_PLACES, Ratio};
+use super::decimal::{Decimal, PLACES_MAX};
+use super::id::Id;
+use super::metric::Metric;
+use super::peers::{Basis, MetricPeers, Standing};
+use super::rules::{Assessment, MetricRule, PenaltyRule, RuleSet};
+use super::window::Window;
+
+/// Places to which the score is rounded.
+pub const SCORE_PLACES: u32 = 2;
+const MILLION: i128 = 1_000_000;
+
+/// The two counts of one metric of one subject.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct MetricCount {
+    pub numerator: i64,
+    /// What is held against the metric's minimum. The denominator is this times the metric's scale.
+    pub volume: i64,
+}
+
+impl MetricCount {
+    pub fn denominator(&self, metric: Metric) -> i64 {
+        self.volume * metric.definition().denominator_scale
+    }
+
+    /// `None` without a denominator.
+    pub fn value(&self, metric: Metric) -> Option<Ratio> {
+        let denominator = self.denominator(metric);
+        (denominator > 0).then_some(Ratio { numerator: self.numerator, denominator })
+    }
+}
+
+/// What one subject brings into a run under one rule set. `metrics` stand in the rule set's order.
+#[derive(Clone, Debug)]
+pub struct SubjectCounts {
+    pub category_id: Option<Id>,
+    pub signed_orders: i64,
+    pub metrics: Vec<MetricCount>,
+}
+
+impl SubjectCounts {
+    /// Takes the counts that a rule set asks for out of window sums. `base_score_excess` is what products off the shelf
+    /// or without a paid order add to the two counts of the product base score, to be taken away.
+    pub fn of(
+        rule_set: &RuleSet,
+        category_id: Option<Id>,
+        sums: impl Fn(Window) -> Counts,
+        base_score_excess: impl Fn(Window) -> MetricCount,
+    ) -> SubjectCounts {
+        let metrics = rule_set.metrics.iter().map(|rule| {
+            let window = rule.window.window;
+            let definition = rule.metric.definition();
+            let sums = sums(window);
+            let numerator = sums.get(definition.numerator(rule_set.bad_stars_max));
+            let volume: i64 = definition.denominator.iter().map(|measure| sums.get(*measure)).sum();
+            let excess = match rule.metric {
+                Metric::ProductBaseScore => base_score_excess(window),
+                _ => MetricCount::default(),
+            };
+            MetricCount { numerator: numerator - excess.numerator, volume: volume - excess.volume }
+        });
+        let signed_orders = sums(rule_set.near.window).get(super::measure::Measure::SignedOrders);
+        SubjectCounts { category_id, signed_orders, metrics: metrics.collect() }
+    }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Status {
+    Scored,
+    InsufficientVolume,
+}
+
+impl Status {
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Status::Scored => "scored",
+            Status::InsufficientVolume => "insufficient_volume",
+        }
+    }
+}
+
+/// How an assessed metric came to its points.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Assessed {
+    /// `None` where the value itself gave the points (basis `reference`).
+    pub standing: Option<Standing>,
+    pub points: Decimal,
+}
+
+impl Assessed {
+    pub fn basis(&self) -> Basis {
+        self.standing.map_or(Basis::Reference, |standing| standing.basis)
+    }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct MetricCard {
+    pub count: MetricCount,
+    pub assessed: Option<Assessed>,
+}
+
+/// One subject's result under one rule set. `dimensions` and `metrics` stand in the rule set's order.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Card {
+    pub category_id: Option<Id>,
+    pub signed_orders: i64,
+    pub dimensions: Vec<Option<Decimal>>,
+    pub metrics: Vec<MetricCard>,
+    /// Two decimals; `None` without enough volume.
+    pub score: Option<Decimal>,
+}
+
+impl Card {
+    pub fn status(&self) -> Status {
+        if self.score.is_some() { Status::Scored } else { Status::InsufficientVolume }
+    }
+}
+
+/// The peers of every metric of a rule set, in its order.
+pub type Peers = Vec<MetricPeers>;
+
+/// Scores all subjects of a rule set's kind. The cards stand in the order of `subjects`.
+pub fn score_all(rule_set: &RuleSet, subjects: &[SubjectCounts]) -> Vec<Card> {
+    let peers = gather_peers(rule_set, subjects);
+    subjects.iter().map(|subject| score_one(rule_set, subject, &peers)).collect()
+}
+
+/// The values of every subject with enough volume, per metric.
+pub fn gather_peers(rule_set: &RuleSet, subjects: &[SubjectCounts]) -> Peers {
+    let members = || subjects.iter().filter(|subject| has_volume(rule_set, subject));
+    let of_metric = |index: usize, rule: &MetricRule| {
+        let assessed = members().filter_map(|subject| {
+            let value = assessable(rule_set, rule, &subject.metrics[index])?;
+            Some((value, subject.category_id.as_ref()))
+        });
+        MetricPeers::gather(assessed, rule.metric.definition().better)
+    };
+    rule_set.metrics.iter().enumerate().map(|(index, rule)| of_metric(index, rule)).collect()
+}
+
+/// Scores one subject against given peers, of which it is one itself.
+pub fn score_one(rule_set: &RuleSet, subject: &SubjectCounts, peers: &Peers) -> Card {
+    let category_id = subject.category_id.as_ref();
+    let enough = has_volume(rule_set, subject);
+    let metric_card = |(index, rule): (usize, &MetricRule)| {
+        let count = subject.metrics[index];
+        let value = assessable(rule_set, rule, &count).filter(|_| enough);
+        let assessed = value.map(|value| assess(rule_set, rule, value, category_id, &peers[index]));
+        MetricCard { count, assessed }
+    };
+    let metrics: Vec<MetricCard> = rule_set.metrics.iter().enumerate().map(metric_card).collect();
+    let dimensions: Vec<Option<Decimal>> = (0..rule_set.dimensions.len())
+        .map(|dimension| {
+            let points = rule_set.metrics_of(dimension).filter_map(|(index, rule)| {
+                Some((rule_set.metric_weight(rule, category_id), metrics[index].assessed?.points))
+            });
+            weighted_mean(points, POINTS_PLACES)
+        })
+        .collect();
+    let weighted = dimensions
+        .iter()
+        .enumerate()
+        .filter_map(|(dimension, score)| Some((rule_set.dimension_weight(dimension, category_id), (*score)?)));
+    let score = weighted_mean(weighted, SCORE_PLACES);
+    Card { category_id: subject.category_id.clone(), signed_orders: subject.signed_orders, dimensions, metrics, score }
+}
+
+fn has_volume(rule_set: &RuleSet, subject: &SubjectCounts) -> bool {
+    subject.signed_orders >= rule_set.minimums.signed_orders
+}
+
+/// The value of a metric with enough volume of its own.
+fn assessable(rule_set: &RuleSet, rule: &MetricRule, count: &MetricCount) -> Option<Ratio> {
+    count.value(rule.metric).filter(|_| count.volume >= rule_set.minimums.metric_count)
+}
+
+fn assess(
+    rule_set: &RuleSet,
+    rule: &MetricRule,
+    value: Ratio,
+    category_id: Option<&Id>,
+    peers: &MetricPeers,
+) -> Assessed {
+    let better = rule.metric.definition().better;
+    match rule_set.assessment(rule, category_id) {
+        Assessment::Peers { standing: curve, reference } => {
+            let standing = peers.standing(value, category_id, better, rule_set.minimums.peers);
+            let points = match standing {
+                Some(standing) => curve.points(standing.ratio()),
+                None => reference.points(value),
+            };
+            Assessed { standing, points }
+        }
+        Assessment::Curve(curve) => Assessed { standing: None, points: curve.points(value) },
+        Assessment::Steps(table) => Assessed { standing: None, points: table.points(value, better) },
+    }
+}
+
+/// Σ weight × value / Σ weight, rounded half up; `None` of nothing.
+fn weighted_mean(weighted: impl Iterator<Item = (Decimal, Decimal)>, places: u32) -> Option<Decimal> {
+    let (mut sum, mut weights) = (0_i128, 0_i128);
+    for (weight, value) in weighted {
+        sum += i128::from(weight.millionths()) * i128::from(value.millionths());
+        weights += i128::from(weight.millionths());
+    }
+    (weights > 0).then(|| Decimal::rounded(sum, weights * MILLION, places))
+}
+
+/// The share of the whole score that each metric has: by the rules alone, and in this card, where what is not assessed
+/// gives its weight to the rest. Fractions of 1 with six places, in the rule set's order.
+pub fn weights(rule_set: &RuleSet, card: &Card) -> Vec<(Decimal, Decimal)> {
+    let nominal = shares(rule_set, card.category_id.as_ref(), |_| true);
+    let effective = shares(rule_set, card.category_id.as_ref(), |index| card.metrics[index].assessed.is_some());
+    nominal.into_iter().zip(effective).collect()
+}
+
+/// The share of each dimension in the whole score by the rules alone.
+pub fn dimension_share(rule_set: &RuleSet, dimension: usize, category_id: Option<&Id>) -> Decimal {
+    let weight = |dimension| i128::from(rule_set.dimension_weight(dimension, category_id).millionths());
+    let total: i128 = (0..rule_set.dimensions.len()).map(weight).sum();
+    Decimal::rounded(weight(dimension), total, PLACES_MAX)
+}
+
+fn shares(rule_set: &RuleSet, category_id: Option<&Id>, counts: impl Fn(usize) -> bool) -> Vec<Decimal> {
+    let metric_weight = |rule: &MetricRule| i128::from(rule_set.metric_weight(rule, category_id).millionths());
+    let in_dimension = |dimension: usize| -> i128 {
+        let counted = rule_set.metrics_of(dimension).filter(|(index, _)| counts(*index));
+        counted.map(|(_, rule)| metric_weight(rule)).sum()
+    };
+    let dimension_weight = |dimension: usize| match in_dimension(dimension) {
+        0 => 0,
+        _ => i128::from(rule_set.dimension_weight(dimension, category_id).millionths()),
+    };
+    let total: i128 = (0..rule_set.dimensions.len()).map(dimension_weight).sum();
+    let share = |(index, rule): (usize, &MetricRule)| match counts(index) {
+        true => Decimal::rounded(
+            dimension_weight(rule.dimension) * metric_weight(rule),
+            total * in_dimension(rule.dimension),
+            PLACES_MAX,
+        ),
+        false => Decimal::ZERO,
+    };
+    rule_set.metrics.iter().enumerate().map(share).collect()
+}
+
+/// Where a score stands among the penalty thresholds (scoring law §7.6).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Tier<'a> {
+    /// Distinct thresholds that the score is below.
+    pub level: usize,
+    /// All penalties in force, by falling threshold.
+    pub penalties: Vec<&'a PenaltyRule>,
+    /// The next threshold to reach, and how far it is.
+    pub next_up: Option<(Decimal, Decimal)>,
+    /// The next threshold to fall below, and how far it is.
+    pub next_down: Option<(Decimal, Decimal)>,
+}
+
+pub fn tier(rule_set: &RuleSet, score: Decimal) -> Tier<'_> {
+    let penalties: Vec<&PenaltyRule> = rule_set.penalties.iter().filter(|penalty| score < penalty.below).collect();
+    let mut thresholds: Vec<Decimal> = penalties.iter().map(|penalty| penalty.below).collect();
+    thresholds.dedup();
+    let kept = rule_set.penalties.iter().find(|penalty| score >= penalty.below);
+    Tier {
+        level: thresholds.len(),
+        next_up: thresholds.last().map(|at_least| (*at_least, at_least.minus(score))),
+        next_down: kept.map(|penalty| (penalty.below, score.minus(penalty.below))),
+        penalties,
+    }
+}
