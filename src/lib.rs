@@ -1,1 +1,14 @@
+//! shopscore: the open engine for a marketplace's shop experience score.
+//!
+//! See `ARCHITECTURE.md` for the shape; the binary is a thin caller of [`cli`].
+
+pub mod cli;
+pub mod clock;
+pub mod config;
+pub mod demo;
 pub mod domain;
+pub mod http;
+pub mod ingest;
+pub mod scoring;
+pub mod service;
+pub mod storage;

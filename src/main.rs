@@ -1,1 +1,21 @@
-fn main() {}
+//! The binary: settings in, exit status out.
+
+use std::process::ExitCode;
+
+use clap::Parser;
+use shopscore::cli::Cli;
+use tracing_subscriber::EnvFilter;
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    let cli = Cli::parse();
+    let filter = EnvFilter::try_from_env("SHOPSCORE_LOG").unwrap_or_else(|_| EnvFilter::new("info,sqlx=warn"));
+    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
+    match cli.execute().await {
+        Ok(code) => code,
+        Err(error) => {
+            eprintln!("shopscore: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}

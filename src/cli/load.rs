@@ -1,0 +1,172 @@
+//! `shopscore load`: a file of events through the same door as HTTP.
+
+use std::collections::VecDeque;
+use std::path::Path;
+use std::process::ExitCode;
+use std::time::{Duration, Instant};
+
+use indicatif::ProgressBar;
+use tokio::io::{AsyncBufReadExt, AsyncRead, BufReader};
+use tokio::task::{JoinHandle, JoinSet};
+
+use super::maintain::bar_style;
+use super::open::{Opened, open_prepared};
+use super::{Cli, CommandError};
+use crate::domain::parse::Envelope;
+use crate::http::events::read_event;
+use crate::ingest::queue::IngestQueue;
+use crate::ingest::writer::Atomicity;
+use crate::ingest::{Outcome, SentEvent, Unavailable};
+use crate::storage::private::Sharing;
+
+/// Events of one request to the writers.
+const BATCH_EVENTS: usize = 4_000;
+/// Batches on their way at a time: one is read and parsed while others are written.
+const BATCHES_UNDER_WAY: usize = 4;
+/// Rejected lines that are shown.
+const REJECTIONS_SHOWN: usize = 10;
+/// How long a batch is sent again while the store is away.
+const RETRY_FOR: Duration = Duration::from_secs(60);
+
+#[derive(Debug, Default)]
+struct Totals {
+    accepted: u64,
+    duplicates: u64,
+    conflicts: u64,
+    rejected: u64,
+}
+
+pub async fn load(cli: &Cli, file: &Path) -> Result<ExitCode, CommandError> {
+    let opened = open_prepared(cli, Sharing::Join).await?;
+    let result = load_into(&opened, file).await;
+    opened.close().await;
+    let (totals, elapsed) = result?;
+    let events = totals.accepted + totals.duplicates + totals.conflicts + totals.rejected;
+    println!(
+        "{events} events in {:.1} s ({:.0}/s): {} accepted, {} duplicates, {} conflicts, {} rejected",
+        elapsed.as_secs_f64(),
+        events as f64 / elapsed.as_secs_f64().max(0.001),
+        totals.accepted,
+        totals.duplicates,
+        totals.conflicts,
+        totals.rejected
+    );
+    Ok(if totals.rejected + totals.conflicts == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+async fn load_into(opened: &Opened, file: &Path) -> Result<(Totals, Duration), CommandError> {
+    let mut writers = JoinSet::new();
+    let queue = IngestQueue::start(&opened.parts.store.ingest, &opened.parts.write_context(), &mut writers);
+    let began = Instant::now();
+    let totals = match file == Path::new("-") {
+        true => load_lines(opened, &queue, tokio::io::stdin(), None).await?,
+        false => {
+            let explain = |error| format!("cannot read {}: {error}", file.display());
+            let opened_file = tokio::fs::File::open(file).await.map_err(explain)?;
+            let bytes = opened_file.metadata().await.map_err(explain)?.len();
+            load_lines(opened, &queue, opened_file, Some(bytes)).await?
+        }
+    };
+    let elapsed = began.elapsed();
+    drop(queue);
+    while writers.join_next().await.is_some() {}
+    Ok((totals, elapsed))
+}
+
+async fn load_lines(
+    opened: &Opened,
+    queue: &IngestQueue,
+    source: impl AsyncRead + Unpin,
+    bytes: Option<u64>,
+) -> Result<Totals, CommandError> {
+    let bar = bytes.map_or_else(ProgressBar::new_spinner, ProgressBar::new).with_style(bar_style("bytes"));
+    let mut lines = BufReader::with_capacity(1 << 20, source);
+    let (mut totals, mut line, mut number) = (Totals::default(), Vec::new(), 0_u64);
+    let mut batch: Vec<(u64, Vec<u8>)> = Vec::with_capacity(BATCH_EVENTS);
+    let mut under_way: VecDeque<JoinHandle<Result<Written, Unavailable>>> = VecDeque::new();
+    loop {
+        line.clear();
+        let read = lines.read_until(b'\n', &mut line).await?;
+        if read > 0 {
+            number += 1;
+            bar.inc(read as u64);
+            if !line.trim_ascii().is_empty() {
+                batch.push((number, std::mem::take(&mut line)));
+            }
+        }
+        if batch.len() >= BATCH_EVENTS || (read == 0 && !batch.is_empty()) {
+            let parcel = std::mem::replace(&mut batch, Vec::with_capacity(BATCH_EVENTS));
+            under_way.push_back(tokio::spawn(write(queue.clone(), parcel, opened.parts.write_context().now())));
+        }
+        while under_way.len() >= BATCHES_UNDER_WAY || (read == 0 && !under_way.is_empty()) {
+            if let Some(oldest) = under_way.pop_front() {
+                totals.add(oldest.await??, &bar);
+            }
+        }
+        if read == 0 {
+            bar.finish_and_clear();
+            return Ok(totals);
+        }
+    }
+}
+
+/// What became of one batch: outcomes of what could be read, and lines that could not.
+struct Written {
+    outcomes: Vec<(u64, Outcome)>,
+    unreadable: Vec<(u64, String)>,
+}
+
+async fn write(
+    queue: IngestQueue,
+    lines: Vec<(u64, Vec<u8>)>,
+    now: chrono::DateTime<chrono::Utc>,
+) -> Result<Written, Unavailable> {
+    let (mut numbers, mut events, mut unreadable) = (Vec::new(), Vec::new(), Vec::new());
+    for (number, line) in lines {
+        match read_event(line.trim_ascii(), Envelope::Native, now) {
+            Ok(event) => {
+                numbers.push(number);
+                events.push(SentEvent { event, key_id: None });
+            }
+            Err((_, faults)) => {
+                let faults: Vec<String> =
+                    faults.iter().map(|fault| format!("{} {}", fault.pointer, fault.detail)).collect();
+                unreadable.push((number, faults.join("; ")));
+            }
+        }
+    }
+    let deadline = Instant::now() + RETRY_FOR;
+    loop {
+        match queue.write(events.clone(), Atomicity::EachAlone).await {
+            Ok(outcomes) => return Ok(Written { outcomes: numbers.into_iter().zip(outcomes).collect(), unreadable }),
+            Err(Unavailable) if Instant::now() < deadline => tokio::time::sleep(Duration::from_millis(500)).await,
+            Err(unavailable) => return Err(unavailable),
+        }
+    }
+}
+
+impl Totals {
+    fn add(&mut self, written: Written, bar: &ProgressBar) {
+        for (number, fault) in written.unreadable {
+            self.reject(number, &fault, bar);
+        }
+        for (number, outcome) in written.outcomes {
+            match outcome {
+                Outcome::Accepted => self.accepted += 1,
+                Outcome::Duplicate => self.duplicates += 1,
+                Outcome::Conflict => self.conflicts += 1,
+                Outcome::AggregateFull => {
+                    self.reject(number, "the order, session or product holds 1000 events already", bar)
+                }
+                Outcome::Refused => self.reject(number, "the store cannot hold this event", bar),
+            }
+        }
+    }
+
+    fn reject(&mut self, number: u64, fault: &str, bar: &ProgressBar) {
+        self.rejected += 1;
+        if self.rejected <= REJECTIONS_SHOWN as u64 {
+            bar.suspend(|| eprintln!("line {number}: {fault}"));
+        }
+    }
+}

@@ -1,0 +1,114 @@
+//! `shopscore run`, `rebuild` and `verify`.
+
+use std::process::ExitCode;
+use std::time::Duration;
+
+use chrono::NaiveDate;
+use indicatif::{ProgressBar, ProgressStyle};
+
+use super::open::{Opened, open, open_prepared};
+use super::{Cli, CommandError};
+use crate::scoring::rebuild;
+use crate::scoring::run::{RunContext, execute};
+use crate::storage::StoreError;
+use crate::storage::private::Sharing;
+use crate::storage::run::{self as rows, RunRequest, RunRow, Trigger};
+
+/// How often progress is looked at.
+const LOOK_EVERY: Duration = Duration::from_millis(200);
+
+/// Computes and publishes one date. A service on the same database may claim the run first; then this waits for it.
+pub async fn run(cli: &Cli, date: NaiveDate, reason: Option<String>) -> Result<ExitCode, CommandError> {
+    let opened = open_prepared(cli, Sharing::Join).await?;
+    let result = run_date(&opened, date, reason).await;
+    opened.close().await;
+    let row = result?;
+    match row.revision {
+        Some(revision) => {
+            println!("{date}: published as revision {revision} (run {}), {} subjects", row.run_id, row.subjects_total);
+            Ok(ExitCode::SUCCESS)
+        }
+        None => Err(format!("run {} failed: {}", row.run_id, row.error.unwrap_or_default()).into()),
+    }
+}
+
+async fn run_date(opened: &Opened, date: NaiveDate, reason: Option<String>) -> Result<RunRow, CommandError> {
+    let context = opened.parts.run_context();
+    let now = context.clock.now();
+    if date > context.slot.calendar.day(now) {
+        return Err(format!("{date} is after today in {}", opened.parts.zone).into());
+    }
+    let mut connection = context.store.run.acquire().await?;
+    let request = RunRequest { date, trigger: Trigger::Manual, reason };
+    let queued = rows::request(&mut connection, &request, now).await?;
+    let queued = queued.map_err(|run_id| format!("run {run_id} of {date} is under way already"))?;
+    let claimed = rows::claim(&mut connection, Some(queued.run_id), now).await?;
+    drop(connection);
+    let progress = tokio::spawn(show_progress(context.clone(), queued.run_id));
+    if let Some(row) = claimed {
+        let executed = execute(&context, &row).await;
+        progress.abort();
+        return Ok(executed?);
+    }
+    progress.await??;
+    let mut connection = context.store.run.acquire().await?;
+    rows::get(&mut connection, queued.run_id).await?.ok_or_else(|| "the run is gone".into())
+}
+
+/// Shows how far a run is until it has ended: a bar on a terminal, plain lines elsewhere.
+async fn show_progress(context: RunContext, run_id: i64) -> Result<(), StoreError> {
+    let bar = ProgressBar::new(0).with_style(bar_style("subjects"));
+    let mut shown = None;
+    loop {
+        let mut connection = context.store.run.acquire().await?;
+        let Some(row) = rows::get(&mut connection, run_id).await? else { return Ok(()) };
+        drop(connection);
+        bar.set_length(row.subjects_total as u64);
+        bar.set_position(row.subjects_done as u64);
+        if bar.is_hidden() && shown != Some(row.subjects_done) {
+            eprintln!("run {run_id}: {} of {} subjects", row.subjects_done, row.subjects_total);
+            shown = Some(row.subjects_done);
+        }
+        if matches!(row.state.as_str(), "published" | "failed") {
+            bar.finish_and_clear();
+            return Ok(());
+        }
+        tokio::time::sleep(LOOK_EVERY).await;
+    }
+}
+
+/// The look of all progress bars.
+pub fn bar_style(unit: &str) -> ProgressStyle {
+    let template = format!("{{elapsed_precise}} [{{bar:40}}] {{human_pos}}/{{human_len}} {unit} {{per_sec}} {{msg}}");
+    ProgressStyle::with_template(&template).unwrap_or_else(|_| ProgressStyle::default_bar()).progress_chars("=> ")
+}
+
+pub async fn rebuild(cli: &Cli) -> Result<ExitCode, CommandError> {
+    let opened = open(cli, Sharing::Join).await?;
+    let result = async {
+        opened.parts.store.migrate().await?;
+        rebuild::rebuild(&opened.parts.store, &opened.parts.calendar()).await
+    };
+    let result = result.await;
+    let zone = opened.parts.zone;
+    opened.close().await;
+    println!("counted {} orders, sessions and products anew, in the time zone {zone}", result?);
+    Ok(ExitCode::SUCCESS)
+}
+
+pub async fn verify(cli: &Cli) -> Result<ExitCode, CommandError> {
+    let opened = open_prepared(cli, Sharing::Join).await?;
+    let result = rebuild::verify(&opened.parts.store, &opened.parts.calendar()).await;
+    opened.close().await;
+    let verification = result?;
+    for difference in &verification.differences {
+        println!("{difference}");
+    }
+    let aggregates = verification.aggregates;
+    if verification.differing_rows == 0 {
+        println!("the counts kept equal the counts rebuilt from {aggregates} orders, sessions and products");
+        return Ok(ExitCode::SUCCESS);
+    }
+    println!("{} rows of counts differ; shopscore rebuild sets them right", verification.differing_rows);
+    Ok(ExitCode::FAILURE)
+}

@@ -1,0 +1,70 @@
+//! `shopscore serve`.
+
+use std::process::ExitCode;
+
+use tokio::net::TcpListener;
+use tokio::signal::unix::{SignalKind, signal};
+
+use super::open::open_prepared;
+use super::{Cli, CommandError};
+use crate::config::{Auth, ListenSettings};
+use crate::service::Service;
+use crate::storage::private::Sharing;
+
+pub async fn serve(cli: &Cli) -> Result<ExitCode, CommandError> {
+    check_exposure(&cli.listening)?;
+    let opened = open_prepared(cli, Sharing::Exclusive).await?;
+    let started = async {
+        let listener = bind(&cli.listening).await?;
+        Service::start(&opened.parts, listener).map_err(CommandError::from)
+    };
+    let mut service = match started.await {
+        Ok(service) => service,
+        Err(error) => {
+            opened.close().await;
+            return Err(error);
+        }
+    };
+    tracing::info!(address = %service.address, "serving");
+    let failed = tokio::select! {
+        () = service.failed() => true,
+        result = interrupted() => {
+            result?;
+            false
+        }
+    };
+    tracing::info!("stopping");
+    service.stop().await;
+    opened.close().await;
+    Ok(if failed { ExitCode::FAILURE } else { ExitCode::SUCCESS })
+}
+
+/// Without keys nobody but this machine may reach the service.
+pub fn check_exposure(listening: &ListenSettings) -> Result<(), CommandError> {
+    let loopback = listening.listen.ip().is_loopback();
+    match listening.auth {
+        Some(Auth::Off) | None if loopback => Ok(()),
+        Some(Auth::Required) | None => {
+            Err("API keys are not there yet: listen on a loopback address, such as --listen 127.0.0.1:8080".into())
+        }
+        Some(Auth::Off) => Err(format!(
+            "--auth off is for loopback addresses only, and {} is none; listen on 127.0.0.1",
+            listening.listen
+        )
+        .into()),
+    }
+}
+
+pub async fn bind(listening: &ListenSettings) -> Result<TcpListener, CommandError> {
+    let explain = |error| format!("cannot listen on {}: {error}; choose another --listen", listening.listen);
+    Ok(TcpListener::bind(listening.listen).await.map_err(explain)?)
+}
+
+/// Waits for Ctrl-C or a request to terminate.
+pub async fn interrupted() -> std::io::Result<()> {
+    let mut terminate = signal(SignalKind::terminate())?;
+    tokio::select! {
+        result = tokio::signal::ctrl_c() => result,
+        _ = terminate.recv() => Ok(()),
+    }
+}

@@ -1,0 +1,109 @@
+//! Settings: flags and environment variables with their defaults. `--help` is their documentation.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use chrono::NaiveTime;
+use chrono_tz::Tz;
+use clap::{Args, ValueEnum};
+
+/// When the scores of a day are published: two clock times of one day.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SlotTimes {
+    pub from: NaiveTime,
+    pub to: NaiveTime,
+}
+
+fn parse_slot(text: &str) -> Result<SlotTimes, String> {
+    let time = |text: &str| NaiveTime::parse_from_str(text, "%H:%M").ok();
+    let times = text.split_once('-').and_then(|(from, to)| time(from).zip(time(to)));
+    match times {
+        Some((from, to)) if from < to => Ok(SlotTimes { from, to }),
+        _ => Err("a slot is two times of one day, the earlier one first, such as 12:00-13:00".to_owned()),
+    }
+}
+
+fn parse_zone(text: &str) -> Result<Tz, String> {
+    text.parse().map_err(|_| "a time zone is an IANA name such as Asia/Shanghai".to_owned())
+}
+
+/// Whether requests must carry an API key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Auth {
+    Off,
+    Required,
+}
+
+/// Where the database is.
+#[derive(Clone, Debug, Args)]
+pub struct DatabaseSettings {
+    /// PostgreSQL to use (versions 15 to 18). Without it the service runs a private one of its own.
+    #[arg(long, env = "DATABASE_URL", value_name = "URL", global = true, hide_env_values = true)]
+    pub database_url: Option<String>,
+
+    /// Where the private PostgreSQL and all else on disk live [default: /var/lib/shopscore as root, else
+    /// $XDG_STATE_HOME/shopscore or ~/.local/state/shopscore]
+    #[arg(long, env = "SHOPSCORE_STATE_DIR", value_name = "DIR", global = true)]
+    pub state_dir: Option<PathBuf>,
+
+    /// Folder of the PostgreSQL server's programs [default: the highest /usr/lib/postgresql/*/bin, then PATH]
+    #[arg(long, env = "SHOPSCORE_POSTGRES_BIN", value_name = "DIR", global = true)]
+    pub postgres_bin: Option<PathBuf>,
+}
+
+impl DatabaseSettings {
+    pub fn state_dir(&self) -> PathBuf {
+        self.state_dir.clone().unwrap_or_else(default_state_dir)
+    }
+}
+
+fn default_state_dir() -> PathBuf {
+    if rustix::process::geteuid().is_root() {
+        return PathBuf::from("/var/lib/shopscore");
+    }
+    let variable = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
+    let state_home = variable("XDG_STATE_HOME").or_else(|| variable("HOME").map(|home| home.join(".local/state")));
+    state_home.unwrap_or_else(std::env::temp_dir).join("shopscore")
+}
+
+/// How scores are made.
+#[derive(Clone, Debug, Args)]
+pub struct ScoringSettings {
+    /// When the scores of a day are published, in the business time zone
+    #[arg(long, env = "SHOPSCORE_SLOT", value_name = "FROM-TO", default_value = "12:00-13:00", value_parser = parse_slot, global = true)]
+    pub slot: SlotTimes,
+
+    /// The business time zone
+    #[arg(long, env = "SHOPSCORE_TIME_ZONE", value_name = "ZONE", default_value = "Asia/Shanghai", value_parser = parse_zone, global = true)]
+    pub time_zone: Tz,
+
+    /// Directory of rule sets (*.toml) beside the built-in ones
+    #[arg(long, env = "SHOPSCORE_RULES_DIR", value_name = "DIR", global = true)]
+    pub rules_dir: Option<PathBuf>,
+}
+
+/// How the service is reached.
+#[derive(Clone, Debug, Args)]
+pub struct ListenSettings {
+    /// Address to listen on
+    #[arg(long, env = "SHOPSCORE_LISTEN", value_name = "ADDRESS", default_value = "127.0.0.1:8080", global = true)]
+    pub listen: SocketAddr,
+
+    /// Whether requests must carry an API key; off is for loopback addresses only
+    /// [default: off on a loopback address, else required]
+    #[arg(long, env = "SHOPSCORE_AUTH", value_name = "WHEN", value_enum, global = true)]
+    pub auth: Option<Auth>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::parse_slot;
+
+    #[test]
+    fn a_slot_lies_within_one_day() {
+        assert!(parse_slot("12:00-13:00").is_ok());
+        for wrong in ["13:00-12:00", "12:00-12:00", "12-13", "", "12:00-24:00"] {
+            assert!(parse_slot(wrong).is_err(), "{wrong}");
+        }
+    }
+}

@@ -1,0 +1,135 @@
+//! `shopscore demo`: a believable marketplace on a private server, scored and shown.
+
+pub mod market;
+mod show;
+
+use std::io::IsTerminal;
+use std::process::ExitCode;
+
+use clap::Args;
+use indicatif::ProgressBar;
+use serde_json::{Value, json};
+
+use crate::cli::maintain::bar_style;
+use crate::cli::open::open_prepared;
+use crate::cli::serve::{bind, check_exposure, interrupted};
+use crate::cli::{Cli, CommandError};
+use crate::service::Service;
+use crate::storage::private::Sharing;
+use market::{Market, MarketPlan};
+
+/// Events of one request.
+const BATCH_EVENTS: usize = 4_000;
+/// Requests on their way at a time.
+const CONNECTIONS: usize = 4;
+
+#[derive(Clone, Debug, Args)]
+pub struct DemoSettings {
+    /// Leave as soon as the result is shown
+    #[arg(long)]
+    pub exit: bool,
+    /// The same seed makes the same marketplace
+    #[arg(long, default_value_t = 20)]
+    pub seed: u64,
+    /// Shops of the marketplace
+    #[arg(long, default_value_t = 240)]
+    pub shops: usize,
+}
+
+pub async fn demo(cli: &Cli, settings: &DemoSettings) -> Result<ExitCode, CommandError> {
+    check_exposure(&cli.listening)?;
+    let mut cli = cli.clone();
+    // The demo never touches data of a real service: its state lives in a directory of its own and goes with it.
+    let directory = std::env::temp_dir().join(format!("shopscore-demo-{}", std::process::id()));
+    cli.database.database_url = None;
+    cli.database.state_dir = Some(directory.clone());
+    let result = show_market(&cli, settings).await;
+    if let Err(error) = std::fs::remove_dir_all(&directory) {
+        tracing::warn!(%error, directory = %directory.display(), "the demo's state could not be removed");
+    }
+    result
+}
+
+async fn show_market(cli: &Cli, settings: &DemoSettings) -> Result<ExitCode, CommandError> {
+    println!("starting a private PostgreSQL and the service ...");
+    let opened = open_prepared(cli, Sharing::Exclusive).await?;
+    let result = async {
+        let listener = bind(&cli.listening).await?;
+        let service = Service::start(&opened.parts, listener)?;
+        let shown = fill_and_show(&service, &opened.parts, settings).await;
+        if shown.is_ok() && !settings.exit {
+            println!("\nThe service stays up; Ctrl-C ends it and removes the demo's data.");
+            interrupted().await?;
+        }
+        service.stop().await;
+        shown
+    };
+    let result = result.await;
+    opened.close().await;
+    result.map(|()| ExitCode::SUCCESS)
+}
+
+async fn fill_and_show(
+    service: &Service,
+    parts: &crate::service::Parts,
+    settings: &DemoSettings,
+) -> Result<(), CommandError> {
+    let today = parts.calendar().day(parts.clock.now());
+    let plan = MarketPlan { seed: settings.seed, shops: settings.shops, today, zone: parts.zone };
+    let market = Market::generate(&plan);
+    let base = format!("http://{}", service.address);
+    let client = reqwest::Client::new();
+    for (kind, body) in [("shops", json!({"shops": market.shops})), ("creators", json!({"creators": market.creators}))]
+    {
+        let answer = client.post(format!("{base}/v1/{kind}:batch")).json(&body).send().await?;
+        answer.error_for_status()?;
+    }
+    println!(
+        "loading {} events of {} shops and {} creators over HTTP ...",
+        market.events.len(),
+        market.shops.len(),
+        market.creators.len()
+    );
+    load(&client, &base, &market.events).await?;
+    let answer = client.post(format!("{base}/v1/runs")).json(&json!({"date": today, "reason": "demo"})).send().await?;
+    let mut run: Value = answer.error_for_status()?.json().await?;
+    let address = format!("{base}/v1/runs/{}", run["run_id"].as_str().unwrap_or_default());
+    while !matches!(run["state"].as_str(), Some("published" | "failed")) {
+        tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+        run = client.get(&address).send().await?.error_for_status()?.json().await?;
+    }
+    if run["state"] == "failed" {
+        return Err(format!("the run failed: {}", run["error"]).into());
+    }
+    show::show(&client, &base, &market).await
+}
+
+/// Posts all events, a few requests at a time.
+async fn load(client: &reqwest::Client, base: &str, events: &[String]) -> Result<(), CommandError> {
+    let bar = ProgressBar::new(events.len() as u64).with_style(bar_style("events"));
+    let began = std::time::Instant::now();
+    let mut under_way = tokio::task::JoinSet::new();
+    let mut accepted = 0;
+    let mut batches = events.chunks(BATCH_EVENTS);
+    loop {
+        while under_way.len() < CONNECTIONS {
+            let Some(batch) = batches.next() else { break };
+            let request = client.post(format!("{base}/v1/events")).header("content-type", "application/x-ndjson");
+            let request = request.body(batch.join("\n"));
+            under_way.spawn(async move { request.send().await?.error_for_status()?.json::<Value>().await });
+        }
+        let Some(answer) = under_way.join_next().await else { break };
+        let answer = answer??;
+        let stored = answer["accepted"].as_u64().unwrap_or_default();
+        let listed = answer["results"].as_array().map_or(0, Vec::len) as u64;
+        accepted += stored;
+        bar.inc(stored + listed);
+        if bar.is_hidden() && !std::io::stderr().is_terminal() && accepted % 100_000 < stored {
+            println!("  {accepted} events");
+        }
+    }
+    bar.finish_and_clear();
+    let seconds = began.elapsed().as_secs_f64();
+    println!("{accepted} events accepted in {seconds:.1} s, {:.0} a second", accepted as f64 / seconds);
+    Ok(())
+}

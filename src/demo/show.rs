@@ -1,0 +1,124 @@
+//! What the demo prints: the best, the worst, the tiers, and what drags the worst shop down.
+
+use serde_json::Value;
+
+use super::market::{FALLING_SHOP, Market, RECOVERING_SHOP};
+use crate::cli::CommandError;
+
+/// Shops shown at each end.
+const ENDS: usize = 5;
+
+pub async fn show(client: &reqwest::Client, base: &str, market: &Market) -> Result<(), CommandError> {
+    let mut scores = Vec::new();
+    for shop in &market.shops {
+        let id = shop["shop_id"].as_str().unwrap_or_default();
+        scores.push(get(client, &format!("{base}/v1/shops/{id}/score")).await?);
+    }
+    let date = scores.first().map(|score| text(&score["date"])).unwrap_or_default();
+    let unscored = scores.iter().filter(|score| score["score"].is_null()).count();
+    scores.retain(|score| !score["score"].is_null());
+    scores.sort_by(|left, right| number(&right["score"]).total_cmp(&number(&left["score"])));
+    println!("\n商家体验分 of {date}: {} shops scored, {unscored} with too few orders\n", scores.len());
+    println!(
+        "  {:<18} {:>6}  {:>8} {:>9} {:>8}  {:>4}  {:>7}",
+        "shop", "score", "product", "logistics", "service", "tier", "orders"
+    );
+    let ends = ENDS.min(scores.len() / 2);
+    for score in scores.iter().take(ends) {
+        print_row(score);
+    }
+    println!("  ...");
+    let stories =
+        scores.iter().filter(|score| [FALLING_SHOP, RECOVERING_SHOP].contains(&text(&score["shop_id"]).as_str()));
+    for score in stories {
+        print_row(score);
+    }
+    println!("  ...");
+    for score in scores.iter().skip(scores.len() - ends) {
+        print_row(score);
+    }
+    print_tiers(&scores);
+    if let Some(worst) = scores.last() {
+        print_worst(client, base, &text(&worst["shop_id"])).await?;
+    }
+    println!("\nThe service answers at {base}, its documentation at {base}/docs. Try:\n");
+    println!("  curl {base}/v1/shops/{FALLING_SHOP}/score");
+    println!("  curl {base}/v1/shops/{FALLING_SHOP}/metrics");
+    println!("  curl {base}/v1/shops/{RECOVERING_SHOP}/penalties");
+    Ok(())
+}
+
+async fn get(client: &reqwest::Client, url: &str) -> Result<Value, CommandError> {
+    Ok(client.get(url).send().await?.error_for_status()?.json().await?)
+}
+
+fn text(value: &Value) -> String {
+    value.as_str().unwrap_or_default().to_owned()
+}
+
+fn number(value: &Value) -> f64 {
+    value.as_f64().unwrap_or_default()
+}
+
+fn print_row(score: &Value) {
+    let dimension = |index: usize| match &score["dimensions"][index]["score"] {
+        Value::Null => "-".to_owned(),
+        value => value.to_string(),
+    };
+    println!(
+        "  {:<18} {:>6}  {:>8} {:>9} {:>8}  {:>4}  {:>7}",
+        text(&score["shop_id"]),
+        score["score"].to_string(),
+        dimension(0),
+        dimension(1),
+        dimension(2),
+        score["tier"]["level"].to_string(),
+        score["signed_orders"].to_string()
+    );
+}
+
+fn print_tiers(scores: &[Value]) {
+    println!("\n  tier  shops");
+    let level = |score: &Value| score["tier"]["level"].as_u64().unwrap_or_default();
+    for wanted in 0..=scores.iter().map(level).max().unwrap_or_default() {
+        println!("  {wanted:>4}  {:>5}", scores.iter().filter(|score| level(score) == wanted).count());
+    }
+}
+
+/// The metrics of a shop by the score that each costs.
+async fn print_worst(client: &reqwest::Client, base: &str, shop_id: &str) -> Result<(), CommandError> {
+    let metrics = get(client, &format!("{base}/v1/shops/{shop_id}/metrics")).await?;
+    let penalties = get(client, &format!("{base}/v1/shops/{shop_id}/penalties")).await?;
+    let mut costs: Vec<(f64, &Value)> = metrics["metrics"]
+        .as_array()
+        .into_iter()
+        .flatten()
+        .filter(|metric| metric["assessed"] == true)
+        .map(|metric| ((5.0 - number(&metric["points"])) * number(&metric["effective_weight"]), metric))
+        .collect();
+    costs.sort_by(|left, right| right.0.total_cmp(&left.0));
+    println!("\n  What drags {shop_id} down:");
+    for (cost, metric) in costs.iter().take(5) {
+        println!(
+            "  -{cost:.2}  {:<26} {} / {} = {}, {} points ({} of {} peers do better)  {}",
+            text(&metric["id"]),
+            metric["numerator"],
+            metric["denominator"],
+            metric["value"],
+            metric["points"],
+            metric["better_peers"],
+            metric["peers"],
+            text(&metric["title"]["zh"])
+        );
+    }
+    for penalty in penalties["penalties"].as_array().into_iter().flatten() {
+        println!(
+            "  below {}: {} {} (since {})",
+            penalty["below"],
+            text(&penalty["title"]["zh"]),
+            text(&penalty["code"]),
+            text(&penalty["since"])
+        );
+    }
+    Ok(())
+}

@@ -1,0 +1,107 @@
+//! The description of the contract: `openapi.yaml`, and pages that show it.
+
+use axum::Router;
+use axum::http::header;
+use axum::response::{IntoResponse, Response};
+use chrono::NaiveDate;
+use utoipa::openapi::OpenApi;
+use utoipa::{IntoParams, OpenApi as _};
+use utoipa_swagger_ui::{Config, SwaggerUi};
+
+use super::params::Params;
+use super::problem::Problem;
+
+/// What stands above the paths.
+#[derive(utoipa::OpenApi)]
+#[openapi(
+    info(
+        title = "shopscore",
+        description = "The open engine for a marketplace's shop experience score (商家体验分) and creator score (带货口碑分).\n\n\
+            The shipped rule sets are derived from undated seller guides of about 2022. They are not the platform's \
+            current rules, and the project is not affiliated with the platform.",
+        license(name = "Apache-2.0", identifier = "Apache-2.0"),
+    ),
+    tags(
+        (name = "events", description = "What happened: orders, reviews, after-sale cases, complaints, IM sessions, products."),
+        (name = "scores", description = "What was published, and what stands behind it."),
+        (name = "registry", description = "Shops and creators with their categories."),
+        (name = "exclusions", description = "What the platform takes out of the score (剔除)."),
+        (name = "runs", description = "Computations of all scores for one date."),
+        (name = "service", description = "The process itself."),
+    )
+)]
+struct Description;
+
+pub fn openapi() -> OpenApi {
+    let mut openapi = Description::openapi();
+    openapi.info.version = env!("CARGO_PKG_VERSION").to_owned();
+    openapi
+}
+
+/// The whole description as YAML, as it stands in `openapi.yaml`.
+pub fn yaml() -> Result<String, serde_json::Error> {
+    let (_, openapi) = super::api().split_for_parts();
+    openapi.to_yaml().map_err(serde::de::Error::custom)
+}
+
+#[derive(IntoParams)]
+#[into_params(parameter_in = Path)]
+#[expect(dead_code, reason = "describes parameters that are read by name")]
+pub struct KindPath {
+    /// `shops` or `creators`.
+    #[param(pattern = "^(shops|creators)$")]
+    kind: String,
+}
+
+#[derive(IntoParams)]
+#[into_params(parameter_in = Path)]
+#[expect(dead_code, reason = "describes parameters that are read by name")]
+pub struct SubjectPath {
+    /// `shops` or `creators`.
+    #[param(pattern = "^(shops|creators)$")]
+    kind: String,
+    /// The shop_id or creator_id.
+    id: String,
+}
+
+#[derive(IntoParams)]
+#[into_params(parameter_in = Query)]
+#[expect(dead_code, reason = "describes parameters that are read by name")]
+pub struct ScoreQuery {
+    /// Score date; default the newest published one.
+    date: Option<NaiveDate>,
+    /// Default: the kind's default.
+    rule_set: Option<String>,
+    /// Default: the newest revision of the date.
+    #[param(minimum = 1)]
+    revision: Option<i32>,
+}
+
+#[derive(IntoParams)]
+#[into_params(parameter_in = Query)]
+#[expect(dead_code, reason = "describes parameters that are read by name")]
+pub struct PageQuery {
+    /// `next_cursor` of the page before.
+    cursor: Option<String>,
+    /// Items of a page, default 100.
+    #[param(minimum = 1, maximum = 1000)]
+    limit: Option<i64>,
+}
+
+/// The contract as OpenAPI 3.1.
+#[utoipa::path(
+    get,
+    path = "/openapi.yaml",
+    tag = "service",
+    responses((status = 200, description = "This document.", body = String, content_type = "application/yaml"))
+)]
+pub async fn openapi_yaml(params: Params) -> Result<Response, Problem> {
+    params.finish()?;
+    let text = include_str!("../../openapi.yaml");
+    Ok(([(header::CONTENT_TYPE, "application/yaml")], text).into_response())
+}
+
+/// `/docs`, served from the binary.
+pub fn pages<S: Clone + Send + Sync + 'static>() -> Router<S> {
+    SwaggerUi::new("/docs").config(Config::from("/openapi.yaml")).into()
+}

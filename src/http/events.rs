@@ -1,0 +1,298 @@
+//! `POST /v1/events`: the door for facts.
+
+use axum::Json;
+use axum::body::{Body, Bytes};
+use axum::extract::State;
+use axum::http::{HeaderMap, StatusCode};
+use axum::response::{IntoResponse, Response};
+use chrono::{DateTime, TimeDelta, Utc};
+use serde::Serialize;
+use serde_json::Value;
+use utoipa::ToSchema;
+
+use super::AppState;
+use super::media::{self, RawEvents};
+use super::params::Params;
+use super::problem::{FieldError, Kind, Problem, ProblemBody};
+use crate::domain::event::{AGGREGATE_EVENTS_MAX, Event};
+use crate::domain::parse::{Envelope, Fault, parse_event};
+use crate::ingest::writer::Atomicity;
+use crate::ingest::{Outcome, SentEvent, Unavailable};
+
+/// The most bytes of one event.
+const EVENT_BYTES_MAX: usize = 64 * 1024;
+/// How far the clock of a sender may run ahead of ours.
+const FUTURE_MAX: TimeDelta = TimeDelta::minutes(5);
+/// The longest wait for the store; then the client is told to come back.
+const ANSWER_WITHIN: std::time::Duration = std::time::Duration::from_millis(2_900);
+/// Bodies above this size are parsed on a thread that may block.
+const PARSE_INLINE_BYTES: usize = 64 * 1024;
+
+/// What became of a batch.
+#[derive(Serialize, ToSchema)]
+pub struct BatchAnswer {
+    /// Stored and counted.
+    pub accepted: usize,
+    /// Known already, with the same content.
+    pub duplicates: usize,
+    /// Known already, with other content, which stays.
+    pub conflicts: usize,
+    pub rejected: usize,
+    /// The events that were not accepted, in order.
+    pub results: Vec<EventResult>,
+}
+
+/// What became of one event of a batch.
+#[derive(Serialize, ToSchema)]
+pub struct EventResult {
+    /// Place in the request, from 0; blank lines are not counted.
+    pub index: usize,
+    /// The event's id, where it could be read.
+    #[schema(required)]
+    pub id: Option<String>,
+    /// `duplicate`, `conflict` or `rejected`.
+    pub outcome: String,
+    /// Stable word for the first fault of a rejected event.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub code: Option<String>,
+    /// JSON pointer to the first fault.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub pointer: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub detail: Option<String>,
+    /// All faults, where there is more than one.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub errors: Vec<FieldError>,
+}
+
+/// What became of a single event.
+#[derive(Serialize, ToSchema)]
+pub struct EventAnswer {
+    pub id: String,
+    /// `accepted` or `duplicate`.
+    pub outcome: String,
+}
+
+/// Sends events.
+///
+/// One event or up to 10,000 (16 MiB after decompression). An answer of 2xx means: durable, folded and counted. Sending
+/// again is always safe.
+#[utoipa::path(
+    post,
+    path = "/v1/events",
+    tag = "events",
+    params(("atomic" = Option<bool>, Query, description = "All or nothing: if any event is rejected or conflicts, none is written.")),
+    request_body(
+        description = "One event or an array (application/json), one event a line (application/x-ndjson), or CloudEvents 1.0.",
+        content(
+            (Value = "application/json"),
+            (String = "application/x-ndjson"),
+            (Value = "application/cloudevents+json"),
+            (Value = "application/cloudevents-batch+json"),
+        )
+    ),
+    responses(
+        (status = 200, description = "The batch, or a duplicate of a single event.", body = BatchAnswer),
+        (status = 201, description = "A single event was accepted.", body = EventAnswer),
+        (status = 400, description = "The body cannot be split into events; nothing was written.", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 409, description = "A single event conflicts with the stored one.", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 413, description = "Too many events or bytes; nothing was written.", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 415, description = "Unknown media type or encoding.", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 422, description = "A single event, or an atomic batch, is rejected.", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 503, description = "The store is away or the queue is full.", body = ProblemBody, content_type = "application/problem+json"),
+    )
+)]
+pub async fn post_events(
+    State(state): State<AppState>,
+    mut params: Params,
+    headers: HeaderMap,
+    body: Body,
+) -> Result<Response, Problem> {
+    let atomicity = match params.boolean("atomic") {
+        Some(true) => Atomicity::AllOrNothing,
+        _ => Atomicity::EachAlone,
+    };
+    params.finish()?;
+    let bytes = media::read_body(body).await?;
+    let now = state.write.now();
+    let parsed = parse_body(headers, bytes, now).await?;
+    if parsed.single {
+        return single_answer(&state, parsed).await;
+    }
+    batch_answer(&state, parsed, atomicity).await
+}
+
+/// An event that was read, or what is wrong with it and the id it claims.
+type Read = Result<Event, (Option<String>, Vec<Fault>)>;
+
+struct Parsed {
+    single: bool,
+    events: Vec<Read>,
+}
+
+async fn parse_body(headers: HeaderMap, bytes: Bytes, now: DateTime<Utc>) -> Result<Parsed, Problem> {
+    let large = bytes.len() > PARSE_INLINE_BYTES;
+    let parse = move || -> Result<Parsed, Problem> {
+        let RawEvents { envelope, single, texts } = media::split(&headers, &bytes)?;
+        Ok(Parsed { single, events: texts.iter().map(|text| read_event(text, envelope, now)).collect() })
+    };
+    if !large {
+        return parse();
+    }
+    match tokio::task::spawn_blocking(parse).await {
+        Ok(parsed) => parsed,
+        Err(_) => Err(Problem::of_status(StatusCode::INTERNAL_SERVER_ERROR)),
+    }
+}
+
+/// Reads one event from its JSON text.
+pub fn read_event(text: &[u8], envelope: Envelope, now: DateTime<Utc>) -> Read {
+    let fault = |code, detail: &str| vec![Fault::new("", code, detail)];
+    if text.len() > EVENT_BYTES_MAX {
+        return Err((None, fault("event_too_large", "an event has at most 65536 bytes")));
+    }
+    let value: Value = match serde_json::from_slice(text) {
+        Ok(value) => value,
+        Err(error) => return Err((None, fault("malformed_json", &format!("not JSON: {error}")))),
+    };
+    let id = value.get("id").and_then(Value::as_str).map(|id| id.chars().take(128).collect::<String>());
+    let event = parse_event(value, envelope).map_err(|faults| (id.clone(), faults))?;
+    if event.time > now + FUTURE_MAX {
+        let detail = "time is more than 5 minutes ahead of the server's clock";
+        return Err((id, vec![Fault::new("/time", "time_in_future", detail)]));
+    }
+    Ok(event)
+}
+
+/// The fault of an event that could be read and was still not stored.
+fn late_fault(outcome: &Outcome) -> Option<Fault> {
+    match outcome {
+        Outcome::AggregateFull => {
+            let detail = format!("an order, session or product holds at most {AGGREGATE_EVENTS_MAX} events");
+            Some(Fault::new("", "aggregate_full", detail))
+        }
+        Outcome::Refused => Some(Fault::new("", "refused_by_store", "the store cannot hold this event")),
+        _ => None,
+    }
+}
+
+async fn store(state: &AppState, events: Vec<Event>, atomicity: Atomicity) -> Result<Vec<Outcome>, Problem> {
+    if events.is_empty() {
+        return Ok(Vec::new());
+    }
+    let sent = events.into_iter().map(|event| SentEvent { event, key_id: None }).collect();
+    match tokio::time::timeout(ANSWER_WITHIN, state.queue.write(sent, atomicity)).await {
+        Ok(outcomes) => Ok(outcomes?),
+        Err(_) => Err(Unavailable.into()),
+    }
+}
+
+async fn single_answer(state: &AppState, parsed: Parsed) -> Result<Response, Problem> {
+    let Some(read) = parsed.events.into_iter().next() else {
+        return Err(Problem::of_status(StatusCode::BAD_REQUEST));
+    };
+    let event = read.map_err(|(_, faults)| rejected(&faults))?;
+    let id = event.id.to_string();
+    let outcomes = store(state, vec![event], Atomicity::EachAlone).await?;
+    let answer = |status, outcome: &str| (status, Json(EventAnswer { id: id.clone(), outcome: outcome.to_owned() }));
+    match outcomes.first() {
+        Some(Outcome::Accepted) => Ok(answer(StatusCode::CREATED, "accepted").into_response()),
+        Some(Outcome::Duplicate) => Ok(answer(StatusCode::OK, "duplicate").into_response()),
+        Some(Outcome::Conflict) => {
+            let detail = "an event with this id and other content is stored for the same aggregate, and stays; \
+                          to correct it, retract it and send the right one under another id";
+            Err(Problem::new(Kind::EventConflict, detail).with("id", id))
+        }
+        Some(outcome) => Err(rejected(&late_fault(outcome).into_iter().collect::<Vec<_>>())),
+        None => Err(Problem::of_status(StatusCode::INTERNAL_SERVER_ERROR)),
+    }
+}
+
+fn field_error(fault: &Fault) -> FieldError {
+    FieldError::new(fault.pointer.clone(), fault.code, fault.detail.clone())
+}
+
+fn rejected(faults: &[Fault]) -> Problem {
+    let details: Vec<&str> = faults.iter().map(|fault| fault.detail.as_str()).collect();
+    Problem::new(Kind::EventRejected, details.join("; ")).with_errors(faults.iter().map(field_error).collect())
+}
+
+async fn batch_answer(state: &AppState, parsed: Parsed, atomicity: Atomicity) -> Result<Response, Problem> {
+    let any_rejected = parsed.events.iter().any(Result::is_err);
+    let (mut sound, mut reads) = (Vec::new(), Vec::with_capacity(parsed.events.len()));
+    for read in parsed.events {
+        match read {
+            Ok(event) => {
+                reads.push(Ok(event.id.clone()));
+                sound.push(event);
+            }
+            Err(faulty) => reads.push(Err(faulty)),
+        }
+    }
+    let untouched = atomicity == Atomicity::AllOrNothing && any_rejected;
+    let outcomes = if untouched { Vec::new() } else { store(state, sound, atomicity).await? };
+    let mut answer = BatchAnswer { accepted: 0, duplicates: 0, conflicts: 0, rejected: 0, results: Vec::new() };
+    let mut outcomes = outcomes.into_iter();
+    for (index, read) in reads.into_iter().enumerate() {
+        match read {
+            Err((id, faults)) => answer.reject(index, id, &faults),
+            Ok(id) => {
+                if let Some(outcome) = outcomes.next() {
+                    answer.note(index, id.to_string(), &outcome);
+                }
+            }
+        }
+    }
+    if atomicity == Atomicity::AllOrNothing && answer.conflicts + answer.rejected > 0 {
+        let detail = "atomic=true: correct or leave out the events in results, and send the batch again";
+        answer.accepted = 0;
+        let problem = Problem::new(Kind::BatchRejected, detail);
+        return Err(problem
+            .with("accepted", 0)
+            .with("conflicts", answer.conflicts)
+            .with("rejected", answer.rejected)
+            .with("results", serde_json::to_value(&answer.results).unwrap_or_default()));
+    }
+    Ok(Json(answer).into_response())
+}
+
+impl BatchAnswer {
+    fn note(&mut self, index: usize, id: String, outcome: &Outcome) {
+        match outcome {
+            Outcome::Accepted => self.accepted += 1,
+            Outcome::Duplicate => {
+                self.duplicates += 1;
+                self.results.push(EventResult::plain(index, id, "duplicate"));
+            }
+            Outcome::Conflict => {
+                self.conflicts += 1;
+                self.results.push(EventResult::plain(index, id, "conflict"));
+            }
+            Outcome::AggregateFull | Outcome::Refused => {
+                let faults: Vec<Fault> = late_fault(outcome).into_iter().collect();
+                self.reject(index, Some(id), &faults);
+            }
+        }
+    }
+
+    fn reject(&mut self, index: usize, id: Option<String>, faults: &[Fault]) {
+        self.rejected += 1;
+        let first = faults.first();
+        self.results.push(EventResult {
+            index,
+            id,
+            outcome: "rejected".to_owned(),
+            code: first.map(|fault| fault.code.to_owned()),
+            pointer: first.map(|fault| fault.pointer.clone()),
+            detail: first.map(|fault| fault.detail.clone()),
+            errors: if faults.len() > 1 { faults.iter().map(field_error).collect() } else { Vec::new() },
+        });
+    }
+}
+
+impl EventResult {
+    fn plain(index: usize, id: String, outcome: &str) -> EventResult {
+        let (code, pointer, detail) = (None, None, None);
+        EventResult { index, id: Some(id), outcome: outcome.to_owned(), code, pointer, detail, errors: Vec::new() }
+    }
+}

@@ -1,0 +1,138 @@
+//! Bodies of events: from bytes and a media type to single JSON texts.
+
+use axum::body::{Body, Bytes};
+use axum::http::{HeaderMap, header};
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
+use serde_json::value::RawValue;
+
+use super::problem::{FieldError, Kind, Problem};
+use crate::domain::parse::Envelope;
+
+/// The most bytes of a request body, after decompression.
+pub const BODY_BYTES_MAX: usize = 16 * 1024 * 1024;
+/// The most events of a request.
+pub const EVENTS_MAX: usize = 10_000;
+
+/// How a body holds its events.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Layout {
+    /// One event, or an array of them.
+    OneOrArray,
+    One,
+    Array,
+    Lines,
+}
+
+/// The texts of a request's events, each of which may still be anything.
+#[derive(Debug)]
+pub struct RawEvents {
+    pub envelope: Envelope,
+    /// Whether the request is one event that is answered by itself.
+    pub single: bool,
+    pub texts: Vec<Bytes>,
+}
+
+/// Reads a body to its end, bounded after decompression.
+pub async fn read_body(body: Body) -> Result<Bytes, Problem> {
+    axum::body::to_bytes(body, BODY_BYTES_MAX).await.map_err(|error| {
+        let mut cause: Option<&dyn std::error::Error> = Some(&error);
+        while let Some(error) = cause {
+            if error.is::<http_body_util::LengthLimitError>() {
+                return Problem::new(
+                    Kind::TooLarge,
+                    "a body has at most 16 MiB after decompression; send smaller batches",
+                );
+            }
+            if error.is::<tower_http::timeout::TimeoutError>() {
+                return Problem::of_status(axum::http::StatusCode::REQUEST_TIMEOUT);
+            }
+            cause = error.source();
+        }
+        Problem::new(
+            Kind::UnreadableBody,
+            "the body broke off or is not compressed as Content-Encoding says; nothing was written",
+        )
+    })
+}
+
+/// Splits a body into events.
+pub fn split(headers: &HeaderMap, body: &Bytes) -> Result<RawEvents, Problem> {
+    let (envelope, layout) = layout(headers)?;
+    let (single, texts) = match layout {
+        Layout::Lines => (false, lines(body)),
+        Layout::One => (true, vec![one(body)?]),
+        Layout::Array => (false, array(body)?),
+        Layout::OneOrArray => match body.iter().find(|byte| !byte.is_ascii_whitespace()) {
+            Some(b'[') => (false, array(body)?),
+            Some(b'{') => (true, vec![one(body)?]),
+            _ => return Err(unsplittable("a body is one event or an array of events")),
+        },
+    };
+    if texts.len() > EVENTS_MAX {
+        return Err(Problem::new(
+            Kind::TooLarge,
+            format!("a request has at most {EVENTS_MAX} events; send smaller batches"),
+        ));
+    }
+    Ok(RawEvents { envelope, single, texts })
+}
+
+fn layout(headers: &HeaderMap) -> Result<(Envelope, Layout), Problem> {
+    let value = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let essence = value.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
+    match essence.as_str() {
+        "application/json" => Ok((Envelope::Native, Layout::OneOrArray)),
+        "application/x-ndjson" => Ok((Envelope::Native, Layout::Lines)),
+        "application/cloudevents+json" => Ok((Envelope::CloudEvents, Layout::One)),
+        "application/cloudevents-batch+json" => Ok((Envelope::CloudEvents, Layout::Array)),
+        _ => Err(Problem::new(
+            Kind::UnsupportedMediaType,
+            "Content-Type is application/json, application/x-ndjson, application/cloudevents+json or \
+             application/cloudevents-batch+json",
+        )),
+    }
+}
+
+fn unsplittable(why: impl std::fmt::Display) -> Problem {
+    Problem::new(Kind::UnreadableBody, format!("the body cannot be split into events, and nothing was written: {why}"))
+}
+
+/// Lines that are not blank.
+fn lines(body: &Bytes) -> Vec<Bytes> {
+    let lines = body.split(|byte| *byte == b'\n');
+    lines.filter(|line| !line.trim_ascii().is_empty()).map(|line| body.slice_ref(line)).collect()
+}
+
+fn one(body: &Bytes) -> Result<Bytes, Problem> {
+    let text: &RawValue = serde_json::from_slice(body).map_err(unsplittable)?;
+    Ok(body.slice_ref(text.get().as_bytes()))
+}
+
+fn array(body: &Bytes) -> Result<Vec<Bytes>, Problem> {
+    let texts: Vec<&RawValue> = serde_json::from_slice(body).map_err(unsplittable)?;
+    Ok(texts.into_iter().map(|text| body.slice_ref(text.get().as_bytes())).collect())
+}
+
+/// Reads a JSON body of any other route.
+pub async fn json<T: DeserializeOwned>(headers: &HeaderMap, body: Body) -> Result<T, Problem> {
+    let value = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    if !value.split(';').next().unwrap_or_default().trim().eq_ignore_ascii_case("application/json") {
+        return Err(Problem::new(Kind::UnsupportedMediaType, "Content-Type is application/json"));
+    }
+    let bytes = read_body(body).await?;
+    let mut reader = serde_json::Deserializer::from_slice(&bytes);
+    let value = serde_json::Value::deserialize(&mut reader).and_then(|value| reader.end().map(|()| value));
+    let value = value.map_err(|error| Problem::new(Kind::UnreadableBody, format!("the body is no JSON: {error}")))?;
+    serde_path_to_error::deserialize(value).map_err(|error| {
+        let path = error.path().to_string().replace('.', "/").replace('[', "/").replace(']', "");
+        let pointer =
+            if path == "/" || path.is_empty() { String::new() } else { format!("/{path}").replace("//", "/") };
+        let detail = error.inner().to_string();
+        Problem::new(Kind::InvalidBody, detail.clone()).with_errors(vec![FieldError::new(
+            pointer,
+            "invalid_value",
+            detail,
+        )])
+    })
+}

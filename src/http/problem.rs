@@ -1,0 +1,200 @@
+//! Errors as clients see them: RFC 9457 problem details, each kind with a stable type. The only place where failures
+//! become status codes.
+
+use axum::http::{HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use serde::Serialize;
+use serde_json::{Map, Value};
+use utoipa::ToSchema;
+
+use crate::ingest::Unavailable;
+use crate::storage::StoreError;
+
+/// Seconds after which a client should try again when the store is away.
+const RETRY_AFTER_SECONDS: &str = "1";
+
+/// One of several things wrong with a request.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub struct FieldError {
+    /// JSON pointer into the body, or the name of a query parameter or path segment.
+    pub pointer: String,
+    /// Stable word for the kind of fault.
+    pub code: String,
+    pub detail: String,
+}
+
+impl FieldError {
+    pub fn new(pointer: impl Into<String>, code: &str, detail: impl Into<String>) -> FieldError {
+        FieldError { pointer: pointer.into(), code: code.to_owned(), detail: detail.into() }
+    }
+}
+
+macro_rules! kinds {
+    ($($variant:ident = $status:ident, $slug:literal, $title:literal;)+) => {
+        /// Every kind of problem: its status, the end of its `type`, its title.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+        pub enum Kind { $($variant,)+ }
+
+        impl Kind {
+            pub fn status(self) -> StatusCode {
+                match self { $(Kind::$variant => StatusCode::$status,)+ }
+            }
+
+            pub fn slug(self) -> &'static str {
+                match self { $(Kind::$variant => $slug,)+ }
+            }
+
+            fn title(self) -> &'static str {
+                match self { $(Kind::$variant => $title,)+ }
+            }
+        }
+    };
+}
+
+kinds! {
+    InvalidParameter = BAD_REQUEST, "invalid-parameter", "A parameter is unknown or wrong";
+    UnreadableBody = BAD_REQUEST, "unreadable-body", "The body cannot be read; nothing was written";
+    NotFound = NOT_FOUND, "not-found", "There is nothing here";
+    SubjectNotFound = NOT_FOUND, "subject-not-found", "No such shop or creator is known";
+    ScoreNotPublished = NOT_FOUND, "score-not-published", "No score is published";
+    ExclusionNotFound = NOT_FOUND, "exclusion-not-found", "No such exclusion is known";
+    RunNotFound = NOT_FOUND, "run-not-found", "No such run is known";
+    MethodNotAllowed = METHOD_NOT_ALLOWED, "method-not-allowed", "The method does not apply here";
+    EventConflict = CONFLICT, "event-conflict", "Another event is stored under this identity";
+    AlreadyExcluded = CONFLICT, "already-excluded", "The target is excluded already";
+    RunUnderWay = CONFLICT, "run-under-way", "A run of this date is under way";
+    TooLarge = PAYLOAD_TOO_LARGE, "too-large", "The request is too large; nothing was written";
+    UnsupportedMediaType = UNSUPPORTED_MEDIA_TYPE, "unsupported-media-type", "The media type is not understood";
+    InvalidBody = UNPROCESSABLE_ENTITY, "invalid-body", "The body is not valid; nothing was written";
+    EventRejected = UNPROCESSABLE_ENTITY, "event-rejected", "The event is rejected";
+    BatchRejected = UNPROCESSABLE_ENTITY, "batch-rejected", "The batch is rejected as a whole; nothing was written";
+    RequestTimeout = REQUEST_TIMEOUT, "request-timeout", "The request took too long to arrive";
+    Internal = INTERNAL_SERVER_ERROR, "internal", "Something went wrong inside the service";
+    Unavailable = SERVICE_UNAVAILABLE, "unavailable", "The store is not available; sending again is safe";
+}
+
+/// A problem on its way to the client. `instance` is added when the answer leaves.
+#[derive(Clone, Debug)]
+pub struct Problem {
+    kind: Kind,
+    detail: String,
+    errors: Vec<FieldError>,
+    extra: Map<String, Value>,
+}
+
+/// The body of every error answer.
+#[derive(Serialize, ToSchema)]
+#[schema(as = Problem)]
+pub struct ProblemBody {
+    /// Names the kind of problem; stable.
+    #[serde(rename = "type")]
+    pub type_uri: String,
+    pub title: String,
+    pub status: u16,
+    /// What went wrong and what to do next.
+    pub detail: String,
+    /// The path that was asked for.
+    pub instance: String,
+    /// Everything that is wrong, where several things are.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub errors: Vec<FieldError>,
+    #[serde(flatten)]
+    #[schema(ignore)]
+    pub extra: Map<String, Value>,
+}
+
+impl Problem {
+    pub fn new(kind: Kind, detail: impl Into<String>) -> Problem {
+        Problem { kind, detail: detail.into(), errors: Vec::new(), extra: Map::new() }
+    }
+
+    pub fn with_errors(mut self, errors: Vec<FieldError>) -> Problem {
+        self.errors = errors;
+        self
+    }
+
+    /// A further member of the problem document.
+    pub fn with(mut self, name: &str, value: impl Into<Value>) -> Problem {
+        self.extra.insert(name.to_owned(), value.into());
+        self
+    }
+
+    /// One wrong query parameter or path segment.
+    pub fn parameter(name: &str, code: &str, detail: impl Into<String>) -> Problem {
+        let detail = detail.into();
+        Problem::new(Kind::InvalidParameter, detail.clone()).with_errors(vec![FieldError::new(name, code, detail)])
+    }
+
+    pub fn body(&self, instance: &str) -> ProblemBody {
+        ProblemBody {
+            type_uri: format!("urn:shopscore:problem:{}", self.kind.slug()),
+            title: self.kind.title().to_owned(),
+            status: self.kind.status().as_u16(),
+            detail: self.detail.clone(),
+            instance: instance.to_owned(),
+            errors: self.errors.clone(),
+            extra: self.extra.clone(),
+        }
+    }
+
+    /// The problem that stands for a bare status, where a layer below answered without one.
+    pub fn of_status(status: StatusCode) -> Problem {
+        match status {
+            StatusCode::NOT_FOUND => Problem::new(Kind::NotFound, "see /docs for what there is"),
+            StatusCode::METHOD_NOT_ALLOWED => {
+                Problem::new(Kind::MethodNotAllowed, "see /docs for the methods of this path")
+            }
+            StatusCode::PAYLOAD_TOO_LARGE => Problem::new(Kind::TooLarge, "send smaller requests"),
+            StatusCode::UNSUPPORTED_MEDIA_TYPE => Problem::new(
+                Kind::UnsupportedMediaType,
+                "bodies may be plain, gzip or zstd; see /docs for the media types",
+            ),
+            StatusCode::REQUEST_TIMEOUT => Problem::new(Kind::RequestTimeout, "send the request faster, or in parts"),
+            StatusCode::SERVICE_UNAVAILABLE => Problem::from(Unavailable),
+            status if status.is_client_error() => Problem::new(Kind::UnreadableBody, "the request cannot be read"),
+            _ => Problem::new(Kind::Internal, "the cause is in the service's log, under this answer's x-request-id"),
+        }
+    }
+}
+
+impl IntoResponse for Problem {
+    /// The status with the problem beside it; [`super::middleware`] writes the body.
+    fn into_response(self) -> Response {
+        let mut response = self.kind.status().into_response();
+        if self.kind == Kind::Unavailable {
+            response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static(RETRY_AFTER_SECONDS));
+        }
+        response.extensions_mut().insert(self);
+        response
+    }
+}
+
+impl From<Unavailable> for Problem {
+    fn from(_: Unavailable) -> Problem {
+        Problem::new(Kind::Unavailable, "try again after the time in Retry-After; nothing is counted twice")
+    }
+}
+
+impl From<StoreError> for Problem {
+    fn from(error: StoreError) -> Problem {
+        tracing::error!(%error, "the store answered with an error");
+        match error.is_passing() {
+            true => Problem::from(Unavailable),
+            false => Problem::of_status(StatusCode::INTERNAL_SERVER_ERROR),
+        }
+    }
+}
+
+impl From<sqlx::Error> for Problem {
+    fn from(error: sqlx::Error) -> Problem {
+        Problem::from(StoreError::from(error))
+    }
+}
+
+pub async fn not_found() -> Problem {
+    Problem::of_status(StatusCode::NOT_FOUND)
+}
+
+pub async fn no_method() -> Problem {
+    Problem::of_status(StatusCode::METHOD_NOT_ALLOWED)
+}

@@ -1,0 +1,285 @@
+//! Wire structs of published scores, and how they are answered: exact numbers, ETag, Last-Modified.
+
+use axum::body::Bytes;
+use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use chrono::{DateTime, NaiveDate, Utc};
+use serde::{Serialize, Serializer};
+use sha2::{Digest, Sha256};
+use utoipa::ToSchema;
+
+use super::problem::Problem;
+use crate::domain::curve::Better;
+use crate::domain::decimal::{Decimal, PLACES_MAX};
+use crate::domain::id::Id;
+use crate::domain::rules::{RuleSet, Title};
+use crate::domain::score::{Card, dimension_share, tier, weights};
+use crate::domain::subject::{Subject, SubjectKind};
+use crate::storage::run::RunRow;
+
+/// A JSON number with exactly so many decimals.
+#[derive(Clone, Copy, Debug)]
+pub struct Number<const PLACES: u32>(pub Decimal);
+
+impl<const PLACES: u32> Serialize for Number<PLACES> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serialize_number(&self.0.fixed(PLACES), serializer)
+    }
+}
+
+/// A JSON number written as short as it can be.
+#[derive(Clone, Copy, Debug)]
+pub struct Shortest(pub Decimal);
+
+impl Serialize for Shortest {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serialize_number(&self.0.to_string(), serializer)
+    }
+}
+
+fn serialize_number<S: Serializer>(text: &str, serializer: S) -> Result<S::Ok, S::Error> {
+    let number: serde_json::Number = text.parse().map_err(serde::ser::Error::custom)?;
+    number.serialize(serializer)
+}
+
+/// Which score an answer speaks of.
+#[derive(Clone, Serialize, ToSchema)]
+pub struct ScoreKey {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub shop_id: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub creator_id: Option<String>,
+    pub rule_set: String,
+    pub date: NaiveDate,
+    pub revision: i32,
+    pub run_id: String,
+    pub published_at: DateTime<Utc>,
+    /// The category that the run knew; null for none.
+    #[schema(required)]
+    pub category_id: Option<String>,
+}
+
+impl ScoreKey {
+    pub fn of(subject: &Subject, rule_set: &RuleSet, row: &RunRow, category_id: Option<&Id>) -> ScoreKey {
+        let (shop_id, creator_id) = subject_ids(subject);
+        ScoreKey {
+            shop_id,
+            creator_id,
+            rule_set: rule_set.id.clone(),
+            date: row.date,
+            revision: row.revision.unwrap_or_default(),
+            run_id: row.run_id.to_string(),
+            published_at: row.published_at.unwrap_or_default(),
+            category_id: category_id.map(Id::to_string),
+        }
+    }
+}
+
+/// The subject's id under the name of its kind.
+pub fn subject_ids(subject: &Subject) -> (Option<String>, Option<String>) {
+    let id = Some(subject.id.to_string());
+    match subject.kind {
+        SubjectKind::Shop => (id, None),
+        SubjectKind::Creator => (None, id),
+    }
+}
+
+#[derive(Clone, Serialize, ToSchema)]
+pub struct WireTitle {
+    pub en: String,
+    pub zh: String,
+}
+
+impl From<&Title> for WireTitle {
+    fn from(title: &Title) -> WireTitle {
+        WireTitle { en: title.en.clone(), zh: title.zh.clone() }
+    }
+}
+
+/// Where a score stands among the penalty thresholds.
+#[derive(Serialize, ToSchema)]
+pub struct WireTier {
+    /// Distinct thresholds that the score is below.
+    pub level: usize,
+    /// The penalties in force, by falling threshold.
+    pub penalties: Vec<WireThreshold>,
+    #[schema(required)]
+    pub next_up: Option<NextUp>,
+    #[schema(required)]
+    pub next_down: Option<NextDown>,
+}
+
+#[derive(Serialize, ToSchema)]
+pub struct WireThreshold {
+    pub code: String,
+    #[schema(value_type = f64)]
+    pub below: Shortest,
+}
+
+/// The next threshold to reach.
+#[derive(Serialize, ToSchema)]
+pub struct NextUp {
+    #[schema(value_type = f64)]
+    pub at_least: Shortest,
+    #[schema(value_type = f64)]
+    pub gap: Number<2>,
+}
+
+/// The next threshold to fall below.
+#[derive(Serialize, ToSchema)]
+pub struct NextDown {
+    #[schema(value_type = f64)]
+    pub below: Shortest,
+    #[schema(value_type = f64)]
+    pub margin: Number<2>,
+}
+
+/// `None` without a score.
+pub fn wire_tier(rule_set: &RuleSet, score: Option<Decimal>) -> Option<WireTier> {
+    let tier = tier(rule_set, score?);
+    let threshold = |penalty: &&crate::domain::rules::PenaltyRule| WireThreshold {
+        code: penalty.code.clone(),
+        below: Shortest(penalty.below),
+    };
+    Some(WireTier {
+        level: tier.level,
+        penalties: tier.penalties.iter().map(threshold).collect(),
+        next_up: tier.next_up.map(|(at_least, gap)| NextUp { at_least: Shortest(at_least), gap: Number(gap) }),
+        next_down: tier.next_down.map(|(below, margin)| NextDown { below: Shortest(below), margin: Number(margin) }),
+    })
+}
+
+#[derive(Serialize, ToSchema)]
+pub struct WireDimension {
+    pub id: String,
+    /// Fraction of 1, by the rules alone.
+    #[schema(value_type = f64)]
+    pub weight: Number<PLACES_MAX>,
+    /// Null where none of its metrics is assessed.
+    #[schema(required, value_type = Option<f64>)]
+    pub score: Option<Number<4>>,
+}
+
+pub fn wire_dimensions(rule_set: &RuleSet, card: &Card) -> Vec<WireDimension> {
+    let dimension = |(index, score): (usize, &Option<Decimal>)| WireDimension {
+        id: rule_set.dimensions[index].id.clone(),
+        weight: Number(dimension_share(rule_set, index, card.category_id.as_ref())),
+        score: score.map(Number),
+    };
+    card.dimensions.iter().enumerate().map(dimension).collect()
+}
+
+#[derive(Serialize, ToSchema)]
+pub struct WireWindow {
+    pub name: String,
+    /// First day, included.
+    pub from: NaiveDate,
+    /// Last day, included.
+    pub to: NaiveDate,
+}
+
+/// One metric with everything that it takes to recompute its points by hand.
+#[derive(Serialize, ToSchema)]
+pub struct WireMetric {
+    pub id: String,
+    pub title: WireTitle,
+    pub dimension: String,
+    pub numerator: i64,
+    pub denominator: i64,
+    /// numerator / denominator, rounded half up; null without a denominator.
+    #[schema(required, value_type = Option<f64>)]
+    pub value: Option<Number<PLACES_MAX>>,
+    /// `ratio`, `seconds` or `stars`.
+    pub unit: String,
+    /// `lower` or `higher`.
+    pub better: String,
+    pub window: WireWindow,
+    pub assessed: bool,
+    /// What gave the points: `category`, `market` or `reference`; null where not assessed.
+    #[schema(required)]
+    pub basis: Option<String>,
+    /// Members of the peer group, itself included; null where the value itself gave the points.
+    #[schema(required)]
+    pub peers: Option<i64>,
+    #[schema(required)]
+    pub better_peers: Option<i64>,
+    #[schema(required, value_type = Option<f64>)]
+    pub standing: Option<Number<PLACES_MAX>>,
+    #[schema(required, value_type = Option<f64>)]
+    pub points: Option<Number<4>>,
+    /// Share of the whole score by the rules alone, a fraction of 1.
+    #[schema(value_type = f64)]
+    pub weight: Number<PLACES_MAX>,
+    /// Share of the whole score in this card, where what is not assessed gives its weight to the rest.
+    #[schema(value_type = f64)]
+    pub effective_weight: Number<PLACES_MAX>,
+}
+
+pub fn wire_metrics(rule_set: &RuleSet, card: &Card, date: NaiveDate) -> Vec<WireMetric> {
+    let weights = weights(rule_set, card);
+    let metric = |(index, rule): (usize, &crate::domain::rules::MetricRule)| {
+        let definition = rule.metric.definition();
+        let metric = &card.metrics[index];
+        let span = rule.window.window.days(date);
+        let standing = metric.assessed.and_then(|assessed| assessed.standing);
+        WireMetric {
+            id: definition.id.to_owned(),
+            title: WireTitle { en: definition.en.to_owned(), zh: definition.zh.to_owned() },
+            dimension: rule_set.dimensions[rule.dimension].id.clone(),
+            numerator: metric.count.numerator,
+            denominator: metric.count.denominator(rule.metric),
+            value: metric.count.value(rule.metric).map(|value| Number(value.rounded(PLACES_MAX))),
+            unit: definition.unit.as_str().to_owned(),
+            better: match definition.better {
+                Better::Lower => "lower".to_owned(),
+                Better::Higher => "higher".to_owned(),
+            },
+            window: WireWindow { name: rule.window.name.clone(), from: span.from, to: span.to },
+            assessed: metric.assessed.is_some(),
+            basis: metric.assessed.map(|assessed| assessed.basis().as_str().to_owned()),
+            peers: standing.map(|standing| standing.peers),
+            better_peers: standing.map(|standing| standing.better_peers),
+            standing: standing.map(|standing| Number(standing.ratio().rounded(PLACES_MAX))),
+            points: metric.assessed.map(|assessed| Number(assessed.points)),
+            weight: Number(weights[index].0),
+            effective_weight: Number(weights[index].1),
+        }
+    };
+    rule_set.metrics.iter().enumerate().map(metric).collect()
+}
+
+/// Answers published data: with a strong ETag over the bytes, `304` to a client that has them, and a Cache-Control that
+/// makes clients ask each time, so that a new revision shows at once.
+pub fn published<T: Serialize>(headers: &HeaderMap, body: &T, modified: DateTime<Utc>) -> Result<Response, Problem> {
+    let bytes = serde_json::to_vec(body).map_err(|error| {
+        tracing::error!(%error, "an answer could not be written");
+        Problem::of_status(StatusCode::INTERNAL_SERVER_ERROR)
+    })?;
+    let digest: String = Sha256::digest(&bytes).iter().take(16).map(|byte| format!("{byte:02x}")).collect();
+    let etag = format!("\"{digest}\"");
+    let unchanged = headers
+        .get_all(header::IF_NONE_MATCH)
+        .iter()
+        .filter_map(|value| value.to_str().ok())
+        .flat_map(|value| value.split(','))
+        .any(|candidate| matches!(candidate.trim(), "*") || candidate.trim().trim_start_matches("W/") == etag);
+    let mut response = match unchanged {
+        true => StatusCode::NOT_MODIFIED.into_response(),
+        false => Bytes::from(bytes).into_response(),
+    };
+    let modified = modified.format("%a, %d %b %Y %H:%M:%S GMT").to_string();
+    let named = [
+        (header::ETAG, HeaderValue::try_from(etag)),
+        (header::LAST_MODIFIED, HeaderValue::try_from(modified)),
+        (header::CACHE_CONTROL, Ok(HeaderValue::from_static("private, no-cache"))),
+    ];
+    for (name, value) in named {
+        if let Ok(value) = value {
+            response.headers_mut().insert(name, value);
+        }
+    }
+    if !unchanged {
+        response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    }
+    Ok(response)
+}

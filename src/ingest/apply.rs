@@ -1,0 +1,70 @@
+//! From events to counts: fold the touched aggregates before and after, and add the difference.
+
+use std::collections::{BTreeSet, HashMap};
+
+use sqlx::PgConnection;
+
+use crate::domain::calendar::Calendar;
+use crate::domain::count::CountChanges;
+use crate::domain::event::{Aggregate, Event};
+use crate::domain::exclusion::Exclusion;
+use crate::domain::fold::{Folded, fold};
+use crate::storage::stripe::{HeldStripes, stripe_of};
+use crate::storage::{StoreError, exclusion};
+
+/// An aggregate with what was stored of it and what came new.
+pub struct Touched<'a> {
+    pub aggregate: &'a Aggregate,
+    pub stored: Vec<Event>,
+    pub new: Vec<&'a Event>,
+}
+
+/// The change of counts when new events join the stored ones.
+pub fn changes_of_events(
+    touched: &[Touched<'_>],
+    exclusions: &HashMap<Aggregate, Vec<Exclusion>>,
+    calendar: &Calendar,
+) -> CountChanges {
+    let mut changes = CountChanges::default();
+    for Touched { aggregate, stored, new } in touched {
+        let excluded = exclusions.get(aggregate).map(Vec::as_slice).unwrap_or_default();
+        let before = match stored.is_empty() {
+            true => Folded::default(),
+            false => fold(aggregate.kind, stored.iter(), excluded, calendar),
+        };
+        let all = stored.iter().chain(new.iter().copied());
+        let after = fold(aggregate.kind, all, excluded, calendar);
+        changes.replace(aggregate, &before, &after, calendar);
+    }
+    changes
+}
+
+/// The change of counts when the exclusions of an aggregate change.
+pub fn changes_of_exclusions(
+    aggregate: &Aggregate,
+    events: &[Event],
+    before: &[Exclusion],
+    after: &[Exclusion],
+    calendar: &Calendar,
+) -> CountChanges {
+    let mut changes = CountChanges::default();
+    let folded = |exclusions: &[Exclusion]| fold(aggregate.kind, events.iter(), exclusions, calendar);
+    changes.replace(aggregate, &folded(before), &folded(after), calendar);
+    changes
+}
+
+/// The exclusions in force for the shops of these aggregates; no question is asked where a stripe never had any.
+pub async fn exclusions_of<'a>(
+    connection: &mut PgConnection,
+    aggregates: impl Iterator<Item = &'a Aggregate>,
+    held: &HeldStripes,
+) -> Result<HashMap<Aggregate, Vec<Exclusion>>, StoreError> {
+    let excluding =
+        |aggregate: &&Aggregate| held.get(&stripe_of(&aggregate.shop_id)).is_some_and(|stripe| stripe.has_exclusions);
+    let shop_ids: BTreeSet<&str> = aggregates.filter(excluding).map(|aggregate| aggregate.shop_id.as_str()).collect();
+    if shop_ids.is_empty() {
+        return Ok(HashMap::new());
+    }
+    let shop_ids: Vec<&str> = shop_ids.into_iter().collect();
+    exclusion::active(connection, Some(&shop_ids)).await
+}

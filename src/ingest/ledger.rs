@@ -1,0 +1,100 @@
+//! Exclusions and the registry: written under the same stripes and numbers as events, so that a run can say which of
+//! them it knew.
+
+use std::collections::BTreeSet;
+
+use sqlx::{Connection, PgConnection};
+
+use super::WriteContext;
+use super::apply::changes_of_exclusions;
+use crate::domain::event::Aggregate;
+use crate::domain::exclusion::Exclusion;
+use crate::storage::exclusion::{ExclusionRow, NewExclusion, Revocation};
+use crate::storage::registry::Registration;
+use crate::storage::stripe::{hold, stripe_of};
+use crate::storage::{StoreError, count, event, exclusion, registry};
+
+/// What became of a wish to exclude.
+#[derive(Clone, Debug)]
+pub enum Excluded {
+    Done(ExclusionRow),
+    /// The same target is excluded already, by this active exclusion.
+    Already(i64),
+}
+
+/// Enters an exclusion and takes its target out of the counts.
+pub async fn exclude(
+    connection: &mut PgConnection,
+    new: &NewExclusion,
+    context: &WriteContext,
+) -> Result<Excluded, StoreError> {
+    let mut transaction = connection.begin().await?;
+    let stripe = stripe_of(&new.aggregate.shop_id);
+    let held = hold(&mut transaction, &BTreeSet::from([stripe])).await?;
+    if let Some(active) = exclusion::find_active(&mut transaction, new).await? {
+        return Ok(Excluded::Already(active));
+    }
+    let seq = held.get(&stripe).map_or(0, |held| held.head);
+    let before = exclusions_of(&mut transaction, &new.aggregate).await?;
+    let row = exclusion::insert(&mut transaction, new, seq, context.now()).await?;
+    let after = exclusions_of(&mut transaction, &new.aggregate).await?;
+    recount(&mut transaction, &new.aggregate, &before, &after, context).await?;
+    transaction.commit().await?;
+    Ok(Excluded::Done(row))
+}
+
+/// Revokes an exclusion and counts its target again. `None` if there is no such exclusion; one that was revoked before
+/// is answered as it is.
+pub async fn revoke(
+    connection: &mut PgConnection,
+    exclusion_id: i64,
+    revocation: &Revocation,
+    context: &WriteContext,
+) -> Result<Option<ExclusionRow>, StoreError> {
+    let Some(row) = exclusion::get(connection, exclusion_id).await? else {
+        return Ok(None);
+    };
+    let aggregate = row.aggregate()?;
+    let mut transaction = connection.begin().await?;
+    let stripe = stripe_of(&aggregate.shop_id);
+    let held = hold(&mut transaction, &BTreeSet::from([stripe])).await?;
+    let seq = held.get(&stripe).map_or(0, |held| held.head);
+    let before = exclusions_of(&mut transaction, &aggregate).await?;
+    exclusion::revoke(&mut transaction, exclusion_id, revocation, seq, context.now()).await?;
+    let after = exclusions_of(&mut transaction, &aggregate).await?;
+    recount(&mut transaction, &aggregate, &before, &after, context).await?;
+    let row = exclusion::get(&mut transaction, exclusion_id).await?;
+    transaction.commit().await?;
+    Ok(row)
+}
+
+async fn exclusions_of(connection: &mut PgConnection, aggregate: &Aggregate) -> Result<Vec<Exclusion>, StoreError> {
+    let mut of_shop = exclusion::active(connection, Some(&[aggregate.shop_id.as_str()])).await?;
+    Ok(of_shop.remove(aggregate).unwrap_or_default())
+}
+
+async fn recount(
+    connection: &mut PgConnection,
+    aggregate: &Aggregate,
+    before: &[Exclusion],
+    after: &[Exclusion],
+    context: &WriteContext,
+) -> Result<(), StoreError> {
+    let events = event::load_before(connection, &[(aggregate, i64::MAX)]).await?.pop().unwrap_or_default();
+    let changes = changes_of_exclusions(aggregate, &events, before, after, &context.calendar);
+    count::add(connection, &count::KEPT, changes).await
+}
+
+/// Registers subjects, each named once. Returns whether each was new.
+pub async fn register(
+    connection: &mut PgConnection,
+    registrations: &[Registration],
+    context: &WriteContext,
+) -> Result<Vec<bool>, StoreError> {
+    let mut transaction = connection.begin().await?;
+    let stripes = registrations.iter().map(|registration| stripe_of(&registration.subject.id)).collect();
+    let held = hold(&mut transaction, &stripes).await?;
+    let new = registry::register(&mut transaction, registrations, &held, context.now()).await?;
+    transaction.commit().await?;
+    Ok(new)
+}

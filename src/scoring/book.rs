@@ -1,0 +1,122 @@
+//! The rule sets in force, and the texts that old revisions were computed with.
+
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, RwLock};
+
+use sqlx::PgConnection;
+
+use crate::domain::rules::{RuleBook, RuleSet, file};
+use crate::domain::subject::SubjectKind;
+use crate::storage::run::RunRow;
+use crate::storage::{StoreError, run};
+
+const BUILT_IN: [&str; 3] = [
+    include_str!("../../rules/shop-v1.toml"),
+    include_str!("../../rules/shop-v2.toml"),
+    include_str!("../../rules/creator-v1.toml"),
+];
+
+#[derive(Debug, thiserror::Error)]
+pub enum RulesError {
+    #[error("cannot read {path}: {cause}")]
+    Io { path: PathBuf, cause: std::io::Error },
+    #[error("{path} is no sound rule set:\n{faults}")]
+    Unsound { path: PathBuf, faults: String },
+    #[error("two rule sets are named {0:?}")]
+    SameName(String),
+    #[error("more than one rule set is the default for {0}s: {1}")]
+    Defaults(SubjectKind, String),
+}
+
+/// The built-in rule sets and those of a directory (`*.toml`). A file that has the id of a built-in one replaces it.
+/// A directory's default takes the place of the built-in default of its kind.
+pub fn load(directory: Option<&Path>) -> Result<RuleBook, RulesError> {
+    let built_in = BUILT_IN.iter().map(|source| read(Path::new("(built in)"), source));
+    let mut rule_sets = built_in.collect::<Result<Vec<RuleSet>, RulesError>>()?;
+    if let Some(directory) = directory {
+        let added = read_directory(directory)?;
+        rule_sets.retain(|built_in| !added.iter().any(|rule_set| rule_set.id == built_in.id));
+        for kind in SubjectKind::ALL {
+            let defaults: Vec<&str> =
+                added.iter().filter(|set| set.kind == kind && set.is_default).map(|set| set.id.as_str()).collect();
+            match defaults[..] {
+                [] => {}
+                [_] => rule_sets.iter_mut().filter(|set| set.kind == kind).for_each(|set| set.is_default = false),
+                _ => return Err(RulesError::Defaults(kind, defaults.join(", "))),
+            }
+        }
+        rule_sets.extend(added);
+    }
+    Ok(RuleBook { rule_sets })
+}
+
+/// Reads the rule set of one file.
+pub fn read_file(path: &Path) -> Result<RuleSet, RulesError> {
+    let source = std::fs::read_to_string(path).map_err(|cause| RulesError::Io { path: path.to_owned(), cause })?;
+    read(path, &source)
+}
+
+fn read(path: &Path, source: &str) -> Result<RuleSet, RulesError> {
+    file::parse(source).map_err(|faults| {
+        let faults: Vec<String> = faults.iter().map(|fault| format!("{}: {fault}", path.display())).collect();
+        RulesError::Unsound { path: path.to_owned(), faults: faults.join("\n") }
+    })
+}
+
+fn read_directory(directory: &Path) -> Result<Vec<RuleSet>, RulesError> {
+    let io = |cause| RulesError::Io { path: directory.to_owned(), cause };
+    let mut paths = Vec::new();
+    for entry in std::fs::read_dir(directory).map_err(io)? {
+        let path = entry.map_err(io)?.path();
+        if path.extension().is_some_and(|extension| extension == "toml") {
+            paths.push(path);
+        }
+    }
+    paths.sort();
+    let mut rule_sets: Vec<RuleSet> = Vec::new();
+    for path in paths {
+        let rule_set = read_file(&path)?;
+        if rule_sets.iter().any(|other| other.id == rule_set.id) {
+            return Err(RulesError::SameName(rule_set.id));
+        }
+        rule_sets.push(rule_set);
+    }
+    Ok(rule_sets)
+}
+
+/// The rule set versions that published runs used, read from the database once and kept.
+#[derive(Clone, Default)]
+pub struct Archive {
+    versions: Arc<RwLock<HashMap<i16, Arc<RuleSet>>>>,
+}
+
+impl Archive {
+    /// The rule sets of a run with their version numbers, in the order of its cards.
+    pub async fn of_run(
+        &self,
+        connection: &mut PgConnection,
+        row: &RunRow,
+    ) -> Result<Vec<(i16, Arc<RuleSet>)>, StoreError> {
+        let wanted = row.rule_sets.clone().unwrap_or_default();
+        let missing: Vec<i16> = wanted.iter().copied().filter(|version| self.known(*version).is_none()).collect();
+        if !missing.is_empty() {
+            for (version, source) in run::rule_set_sources(connection, &missing).await? {
+                let rule_set = file::parse(&source)
+                    .map_err(|_| StoreError::Corrupt(format!("rule set version {version} cannot be read any more")))?;
+                if let Ok(mut versions) = self.versions.write() {
+                    versions.insert(version, Arc::new(rule_set));
+                }
+            }
+        }
+        let found = |version| Some((version, self.known(version)?));
+        wanted
+            .into_iter()
+            .map(|version| found(version).ok_or_else(|| StoreError::Corrupt(format!("no rule set version {version}"))))
+            .collect()
+    }
+
+    fn known(&self, version: i16) -> Option<Arc<RuleSet>> {
+        self.versions.read().ok()?.get(&version).cloned()
+    }
+}

@@ -1,0 +1,6 @@
+//! Computing scores: runs and their publication, the daily slot, rebuilds. HTTP is not known here.
+
+pub mod book;
+pub mod rebuild;
+pub mod run;
+pub mod schedule;

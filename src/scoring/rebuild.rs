@@ -1,0 +1,103 @@
+//! Counts from events: the rebuild that replaces them, and the verification that compares.
+//!
+//! Both fold every aggregate once with the same function that ingest uses, so that law 3 (counts kept = counts rebuilt)
+//! is a statement about ingest and not about two ways of counting.
+
+use std::collections::HashMap;
+
+use sqlx::{Connection, PgConnection};
+use tokio::sync::mpsc;
+
+use crate::domain::calendar::Calendar;
+use crate::domain::count::CountChanges;
+use crate::domain::event::{Aggregate, Event};
+use crate::domain::exclusion::Exclusion;
+use crate::domain::fold::{Folded, fold};
+use crate::storage::count::{self, CountTables};
+use crate::storage::stripe::{self, STRIPES};
+use crate::storage::{Store, StoreError, aggregate, counting, exclusion};
+
+/// Rows of daily counts gathered before they are written.
+const FLUSH_ROWS: usize = 20_000;
+/// Aggregates handed over at a time, and how many such parcels may wait.
+const PARCEL_AGGREGATES: usize = 1_000;
+const PARCELS_WAITING: usize = 8;
+/// Differences that a verification spells out.
+pub const DIFFERENCES_SHOWN: i64 = 20;
+
+/// Derives all counts anew under `calendar`, in one transaction. Writers wait meanwhile; readers see the old counts
+/// until the end. Returns the number of aggregates folded.
+pub async fn rebuild(store: &Store, calendar: &Calendar) -> Result<u64, StoreError> {
+    let mut writer = store.run.acquire().await?;
+    let mut transaction = writer.begin().await?;
+    // Whoever holds all stripes is the only writer, so the second connection reads a database at rest.
+    stripe::hold(&mut transaction, &(0..STRIPES as i16).collect()).await?;
+    let mut reader = store.run.acquire().await?;
+    let exclusions = exclusion::active(&mut reader, None).await?;
+    count::truncate(&mut transaction).await?;
+    let folded = count_everything(&mut transaction, &mut reader, &count::KEPT, &exclusions, calendar).await?;
+    counting::set_time_zone(&mut transaction, calendar.zone()).await?;
+    transaction.commit().await?;
+    Ok(folded)
+}
+
+/// What a verification found.
+#[derive(Clone, Debug, Default)]
+pub struct Verification {
+    pub aggregates: u64,
+    /// The first differences, in words.
+    pub differences: Vec<String>,
+    /// Rows that differ in all.
+    pub differing_rows: i64,
+}
+
+/// Compares the kept counts with counts rebuilt from events, both of one moment. Writers are not held up.
+pub async fn verify(store: &Store, calendar: &Calendar) -> Result<Verification, StoreError> {
+    let mut keeper = store.run.acquire().await?;
+    let mut transaction = keeper.begin_with("begin isolation level repeatable read").await?;
+    let snapshot: String = sqlx::query_scalar("select pg_export_snapshot()").fetch_one(&mut *transaction).await?;
+    let mut other = store.run.acquire().await?;
+    let mut reader = other.begin_with("begin isolation level repeatable read read only").await?;
+    // The name of a snapshot is PostgreSQL's own and cannot be a parameter.
+    let adopt = format!("set transaction snapshot '{}'", snapshot.replace('\'', ""));
+    sqlx::query(sqlx::AssertSqlSafe(adopt)).execute(&mut *reader).await?;
+    let exclusions = exclusion::active(&mut reader, None).await?;
+    count::create_rebuilt(&mut transaction).await?;
+    let aggregates = count_everything(&mut transaction, &mut reader, &count::REBUILT, &exclusions, calendar).await?;
+    let (differences, differing_rows) = count::differences(&mut transaction, DIFFERENCES_SHOWN).await?;
+    reader.rollback().await?;
+    transaction.rollback().await?;
+    Ok(Verification { aggregates, differences, differing_rows })
+}
+
+/// Folds every aggregate that `reader` sees and adds what it counts for through `writer`.
+async fn count_everything(
+    writer: &mut PgConnection,
+    reader: &mut PgConnection,
+    tables: &CountTables,
+    exclusions: &HashMap<Aggregate, Vec<Exclusion>>,
+    calendar: &Calendar,
+) -> Result<u64, StoreError> {
+    let (parcels, mut arriving) = mpsc::channel::<Vec<(Aggregate, Vec<Event>)>>(PARCELS_WAITING);
+    let reading = aggregate::send_all(reader, parcels, PARCEL_AGGREGATES);
+    let counting = async {
+        let mut folded = 0;
+        let mut changes = CountChanges::default();
+        while let Some(parcel) = arriving.recv().await {
+            for (aggregate, events) in &parcel {
+                let excluded = exclusions.get(aggregate).map(Vec::as_slice).unwrap_or_default();
+                let after = fold(aggregate.kind, events.iter(), excluded, calendar);
+                changes.replace(aggregate, &Folded::default(), &after, calendar);
+                folded += 1;
+            }
+            if changes.daily.len() >= FLUSH_ROWS {
+                count::add(writer, tables, std::mem::take(&mut changes)).await?;
+            }
+        }
+        count::add(writer, tables, changes).await?;
+        Ok::<u64, StoreError>(folded)
+    };
+    let (read, counted) = tokio::join!(reading, counting);
+    read?;
+    counted
+}

@@ -1,0 +1,230 @@
+//! One run: plan, then act (scoring law §8).
+//!
+//! Read counts and stripe heads in one snapshot, compute every card in pure functions, write the results where nobody
+//! sees them, and make them visible in one row. A crash anywhere leaves the last published revision standing.
+
+use std::collections::{BTreeSet, HashMap};
+use std::time::Duration;
+
+use sqlx::{Connection, PgConnection};
+use tokio::task::JoinHandle;
+
+use super::schedule::DailySlot;
+use crate::clock::Clock;
+use crate::domain::id::Id;
+use crate::domain::measure::Measure;
+use crate::domain::metric::Metric;
+use crate::domain::rules::{RuleBook, RuleSet};
+use crate::domain::score::{Card, MetricCount, SubjectCounts, score_all};
+use crate::domain::subject::SubjectKind;
+use crate::domain::window::Window;
+use crate::storage::count::{self, SumPlan};
+use crate::storage::run::{self as rows, RunKnowledge, RunRow, Trigger};
+use crate::storage::score::{self, SubjectCards};
+use crate::storage::{Store, StoreError, registry, stripe};
+
+/// Subjects whose results are written with one statement.
+const WRITE_CHUNK: usize = 5_000;
+/// How often a run shows that it is alive.
+const RENEW_EVERY: Duration = Duration::from_secs(5);
+
+#[derive(Debug, thiserror::Error)]
+pub enum RunError {
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    #[error("another process took the run over")]
+    LeaseLost,
+    #[error("the computation failed: {0}")]
+    Computation(String),
+}
+
+/// All that a run needs besides the database.
+#[derive(Clone)]
+pub struct RunContext {
+    pub store: Store,
+    pub rules: std::sync::Arc<RuleBook>,
+    pub clock: Clock,
+    /// When scores are due.
+    pub slot: DailySlot,
+}
+
+/// What one kind of subject brings into a run.
+struct Field {
+    kind: SubjectKind,
+    subjects: Vec<(Id, Option<Id>)>,
+    plan: SumPlan,
+    sums: HashMap<Id, Vec<i64>>,
+    /// By the window of a product base score.
+    excess: HashMap<Window, HashMap<Id, MetricCount>>,
+}
+
+/// The cards of one kind: per rule set, in the order of the subjects.
+struct Computed {
+    kind: SubjectKind,
+    subjects: Vec<Id>,
+    cards: Vec<Vec<Card>>,
+}
+
+/// Computes and publishes a run that this process has claimed. A run that fails is marked so, with the reason.
+pub async fn execute(context: &RunContext, row: &RunRow) -> Result<RunRow, RunError> {
+    let alive = keep_alive(context.clone(), row.clone());
+    let result = attempt(context, row).await;
+    alive.abort();
+    if let Err(error) = &result
+        && !matches!(error, RunError::LeaseLost)
+    {
+        tracing::error!(run_id = row.run_id, date = %row.date, %error, "a run failed");
+        let mut connection = context.store.run.acquire().await.map_err(StoreError::from)?;
+        rows::fail(&mut connection, row, &error.to_string(), context.clock.now()).await?;
+    }
+    result
+}
+
+/// Renews the lease while the run reads and computes.
+fn keep_alive(context: RunContext, row: RunRow) -> JoinHandle<()> {
+    tokio::spawn(async move {
+        loop {
+            tokio::time::sleep(RENEW_EVERY).await;
+            if let Ok(mut connection) = context.store.run.acquire().await
+                && let Ok(false) = rows::extend(&mut connection, &row).await
+            {
+                return;
+            }
+        }
+    })
+}
+
+async fn attempt(context: &RunContext, row: &RunRow) -> Result<RunRow, RunError> {
+    let mut connection = context.store.run.acquire().await.map_err(StoreError::from)?;
+    let versions = rule_set_versions(&mut connection, context).await?;
+    let (fields, heads) = read(&mut connection, &context.rules, row).await?;
+    let total: usize = fields.iter().map(|field| field.subjects.len()).sum();
+    progress(&mut connection, row, total, 0).await?;
+
+    let rules = std::sync::Arc::clone(&context.rules);
+    let computed =
+        tokio::task::spawn_blocking(move || fields.into_iter().map(|field| compute(&rules, field)).collect());
+    let computed: Vec<Computed> = computed.await.map_err(|error| RunError::Computation(error.to_string()))?;
+
+    write(&mut connection, context, row, &versions, &computed, total).await?;
+    let rule_sets = context.rules.rule_sets.iter().map(|rule_set| versions[&rule_set.id]).collect();
+    let knowledge = RunKnowledge { heads, rule_sets };
+    let now = context.clock.now();
+    let late = row.trigger != Trigger::Manual.as_str() && now >= context.slot.end(row.date);
+    let published = rows::publish(&mut connection, row, &knowledge, late, now).await?;
+    published.ok_or(RunError::LeaseLost)
+}
+
+/// Writes all results, chunk by chunk. Every chunk first renews the lease in its own transaction, which holds the run's
+/// row: a process that lost the run writes nothing into the results of the one that has it.
+async fn write(
+    connection: &mut PgConnection,
+    context: &RunContext,
+    row: &RunRow,
+    versions: &HashMap<String, i16>,
+    computed: &[Computed],
+    total: usize,
+) -> Result<(), RunError> {
+    let mut transaction = connection.begin().await.map_err(StoreError::from)?;
+    progress(&mut transaction, row, total, 0).await?;
+    score::delete(&mut transaction, row.run_id).await?;
+    transaction.commit().await.map_err(StoreError::from)?;
+    let mut done = 0;
+    for kind in computed {
+        let rule_sets: Vec<(i16, &RuleSet)> =
+            context.rules.of_kind(kind.kind).map(|rule_set| (versions[&rule_set.id], rule_set)).collect();
+        let places: Vec<usize> = (0..kind.subjects.len()).collect();
+        for chunk in places.chunks(WRITE_CHUNK) {
+            let cards = |place: usize| kind.cards.iter().map(|cards| &cards[place]).collect();
+            let subject = |place: &usize| SubjectCards { subject_id: &kind.subjects[*place], cards: cards(*place) };
+            let subjects: Vec<SubjectCards<'_>> = chunk.iter().map(subject).collect();
+            done += chunk.len();
+            let mut transaction = connection.begin().await.map_err(StoreError::from)?;
+            progress(&mut transaction, row, total, done).await?;
+            score::insert(&mut transaction, row.run_id, kind.kind, &rule_sets, &subjects).await?;
+            transaction.commit().await.map_err(StoreError::from)?;
+        }
+    }
+    Ok(())
+}
+
+async fn progress(connection: &mut PgConnection, row: &RunRow, total: usize, done: usize) -> Result<(), RunError> {
+    match rows::renew(connection, row, total as i64, done as i64).await? {
+        true => Ok(()),
+        false => Err(RunError::LeaseLost),
+    }
+}
+
+async fn rule_set_versions(
+    connection: &mut PgConnection,
+    context: &RunContext,
+) -> Result<HashMap<String, i16>, StoreError> {
+    let mut versions = HashMap::new();
+    for rule_set in &context.rules.rule_sets {
+        let version = rows::rule_set_version(connection, rule_set, context.clock.now()).await?;
+        versions.insert(rule_set.id.clone(), version);
+    }
+    Ok(versions)
+}
+
+/// Reads everything that scores depend on, and the knowledge it stands for, in one snapshot.
+async fn read(
+    connection: &mut PgConnection,
+    rules: &RuleBook,
+    row: &RunRow,
+) -> Result<(Vec<Field>, Vec<i64>), StoreError> {
+    let mut snapshot = connection.begin_with("begin isolation level repeatable read read only").await?;
+    let heads = stripe::heads(&mut snapshot).await?;
+    let mut fields = Vec::new();
+    for kind in SubjectKind::ALL {
+        let subjects = registry::all(&mut snapshot, kind).await?;
+        let plan = sum_plan(rules, kind);
+        let sums = count::window_sums(&mut snapshot, &plan, row.date).await?;
+        let mut excess = HashMap::new();
+        for window in base_score_windows(rules, kind) {
+            let of_window = count::base_score_excess(&mut snapshot, kind, window.days(row.date), row.date).await?;
+            excess.insert(window, of_window);
+        }
+        fields.push(Field { kind, subjects, plan, sums, excess });
+    }
+    snapshot.rollback().await?;
+    Ok((fields, heads))
+}
+
+/// The sums that the rule sets of a kind ask for, each once.
+pub fn sum_plan(rules: &RuleBook, kind: SubjectKind) -> SumPlan {
+    let mut sums = BTreeSet::new();
+    for rule_set in rules.of_kind(kind) {
+        sums.insert((rule_set.near.window, Measure::SignedOrders));
+        for rule in &rule_set.metrics {
+            let definition = rule.metric.definition();
+            let numerator = definition.numerator(rule_set.bad_stars_max);
+            let measures = definition.denominator.iter().copied().chain([numerator]);
+            sums.extend(measures.map(|measure| (rule.window.window, measure)));
+        }
+    }
+    SumPlan { kind, sums: sums.into_iter().collect() }
+}
+
+fn base_score_windows(rules: &RuleBook, kind: SubjectKind) -> BTreeSet<Window> {
+    let metrics = rules.of_kind(kind).flat_map(|rule_set| &rule_set.metrics);
+    metrics.filter(|rule| rule.metric == Metric::ProductBaseScore).map(|rule| rule.window.window).collect()
+}
+
+/// The whole computation of one kind, without I/O.
+fn compute(rules: &RuleBook, field: Field) -> Computed {
+    let nothing = vec![0; field.plan.sums.len()];
+    let of_rule_set = |rule_set: &RuleSet| {
+        let counts = field.subjects.iter().map(|(id, category_id)| {
+            let sums = field.sums.get(id).unwrap_or(&nothing);
+            let excess = |window: Window| {
+                field.excess.get(&window).and_then(|excess| excess.get(id)).copied().unwrap_or_default()
+            };
+            SubjectCounts::of(rule_set, category_id.clone(), |window| field.plan.counts(sums, window), excess)
+        });
+        let counts: Vec<SubjectCounts> = counts.collect();
+        score_all(rule_set, &counts)
+    };
+    let cards = rules.of_kind(field.kind).map(of_rule_set).collect();
+    Computed { kind: field.kind, subjects: field.subjects.into_iter().map(|(id, _)| id).collect(), cards }
+}

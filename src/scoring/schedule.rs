@@ -1,0 +1,127 @@
+//! The daily slot: which run is due, decided without I/O, and the loop that sees to it.
+//!
+//! Any number of processes run the loop on one database. They take turns at deciding (a held row), at most one run of a
+//! date is under way (a unique index), and a run whose process fell silent is claimed by another (a lease).
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use chrono::{DateTime, Days, NaiveDate, NaiveTime, TimeDelta, Utc};
+use sqlx::Connection;
+use tokio::sync::Notify;
+
+use super::run::{RunContext, RunError, execute};
+use crate::domain::calendar::Calendar;
+use crate::storage::StoreError;
+use crate::storage::run::{self as rows, RunRequest, RunRow, ScheduleFacts, Trigger};
+
+/// How often a process looks whether something is due.
+const LOOK_EVERY: Duration = Duration::from_millis(500);
+/// Days before today that are run when they were missed.
+pub const BACKFILL_DAYS: u64 = 7;
+/// The pause after a first failure; it doubles with every further one.
+const RETRY_PAUSE: TimeDelta = TimeDelta::seconds(5);
+const RETRY_PAUSE_MAX: TimeDelta = TimeDelta::minutes(5);
+
+/// The part of a business day in which the scores of that day are published.
+#[derive(Clone, Copy, Debug)]
+pub struct DailySlot {
+    pub calendar: Calendar,
+    pub from: NaiveTime,
+    pub to: NaiveTime,
+}
+
+impl DailySlot {
+    pub fn start(&self, date: NaiveDate) -> DateTime<Utc> {
+        self.calendar.instant(date, self.from)
+    }
+
+    /// From this instant on a run of the date is late.
+    pub fn end(&self, date: NaiveDate) -> DateTime<Utc> {
+        self.calendar.instant(date, self.to)
+    }
+}
+
+/// The run that is due now, if one is: today's first, then missed days in order.
+pub fn due(slot: &DailySlot, facts: &ScheduleFacts, now: DateTime<Utc>) -> Option<RunRequest> {
+    let today = slot.calendar.day(now);
+    let owed = |date: NaiveDate| {
+        let known_in_time = facts.first_subject_at.is_some_and(|first| first < slot.end(date));
+        known_in_time && !facts.settled.contains(&date) && may_retry(facts, date, now)
+    };
+    if now >= slot.start(today) && owed(today) {
+        let was_tried =
+            facts.failures.iter().any(|(date, trigger, ..)| *date == today && trigger == Trigger::Scheduled.as_str());
+        let trigger = if now < slot.end(today) || was_tried { Trigger::Scheduled } else { Trigger::CatchUp };
+        return Some(RunRequest { date: today, trigger, reason: None });
+    }
+    let first = facts.first_published?;
+    let missed =
+        (1..=BACKFILL_DAYS).rev().map(|days| today - Days::new(days)).find(|date| *date > first && owed(*date))?;
+    Some(RunRequest { date: missed, trigger: Trigger::Backfill, reason: None })
+}
+
+fn may_retry(facts: &ScheduleFacts, date: NaiveDate, now: DateTime<Utc>) -> bool {
+    let Some((_, _, failures, last)) = facts.failures.iter().find(|(failed, ..)| *failed == date) else {
+        return true;
+    };
+    let doublings = u32::try_from(*failures - 1).unwrap_or(0).min(16);
+    let pause = (RETRY_PAUSE * 2_i32.pow(doublings)).min(RETRY_PAUSE_MAX);
+    now >= *last + pause
+}
+
+/// Queues the run that is due, if one is.
+pub async fn queue_due(context: &RunContext) -> Result<Option<RunRow>, StoreError> {
+    let now = context.clock.now();
+    let today = context.slot.calendar.day(now);
+    let mut connection = context.store.run.acquire().await?;
+    let facts = rows::schedule_facts(&mut connection, today - Days::new(BACKFILL_DAYS), today).await?;
+    if due(&context.slot, &facts, now).is_none() {
+        return Ok(None);
+    }
+    let mut transaction = connection.begin().await?;
+    rows::hold_schedule(&mut transaction).await?;
+    let facts = rows::schedule_facts(&mut transaction, today - Days::new(BACKFILL_DAYS), today).await?;
+    let queued = match due(&context.slot, &facts, now) {
+        Some(request) => rows::request(&mut transaction, &request, now).await?.ok(),
+        None => None,
+    };
+    transaction.commit().await?;
+    Ok(queued)
+}
+
+/// Claims one run that waits, or that its process left, and computes it. `None` if there is none.
+pub async fn work_once(context: &RunContext) -> Result<Option<RunRow>, RunError> {
+    let mut connection = context.store.run.acquire().await.map_err(StoreError::from)?;
+    let claimed = rows::claim(&mut connection, None, context.clock.now()).await?;
+    drop(connection);
+    match claimed {
+        Some(row) => execute(context, &row).await.map(Some),
+        None => Ok(None),
+    }
+}
+
+/// Keeps the slot until the task is aborted. `wake` is notified when a run was queued by hand.
+pub async fn keep(context: RunContext, wake: Arc<Notify>) {
+    loop {
+        if let Err(error) = queue_due(&context).await {
+            tracing::warn!(%error, "cannot see which run is due");
+        }
+        match work_once(&context).await {
+            Ok(Some(row)) => {
+                tracing::info!(run_id = row.run_id, date = %row.date, revision = row.revision, late = row.late, "published");
+                continue;
+            }
+            Ok(None) => {}
+            Err(error) => tracing::warn!(%error, "a run did not end well"),
+        }
+        tokio::select! {
+            () = tokio::time::sleep(LOOK_EVERY) => {}
+            () = wake.notified() => {}
+        }
+    }
+}
+
+#[cfg(test)]
+#[path = "schedule_tests.rs"]
+mod tests;

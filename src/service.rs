@@ -1,0 +1,125 @@
+//! The service put together: writers, the daily slot and the HTTP server as tasks of one process.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use chrono_tz::Tz;
+use tokio::net::TcpListener;
+use tokio::sync::{Notify, oneshot};
+use tokio::task::JoinSet;
+
+use crate::clock::Clock;
+use crate::config::SlotTimes;
+use crate::domain::calendar::Calendar;
+use crate::domain::rules::RuleBook;
+use crate::http::{AppState, router};
+use crate::ingest::WriteContext;
+use crate::ingest::queue::IngestQueue;
+use crate::scoring::book::Archive;
+use crate::scoring::run::RunContext;
+use crate::scoring::schedule::{self, DailySlot};
+use crate::storage::{Store, StoreError, counting};
+
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    #[error(
+        "the counts in this database are kept in the time zone {kept}, and {wanted} is configured; \
+         set --time-zone {kept}, or count anew: shopscore rebuild --time-zone {wanted}"
+    )]
+    TimeZone { kept: String, wanted: String },
+}
+
+/// What a service is made from.
+#[derive(Clone)]
+pub struct Parts {
+    pub store: Store,
+    pub rules: Arc<RuleBook>,
+    pub zone: Tz,
+    pub slot: SlotTimes,
+    pub clock: Clock,
+}
+
+impl Parts {
+    pub fn calendar(&self) -> Calendar {
+        Calendar::new(self.zone)
+    }
+
+    pub fn write_context(&self) -> WriteContext {
+        WriteContext { calendar: self.calendar(), clock: self.clock.clone() }
+    }
+
+    pub fn run_context(&self) -> RunContext {
+        let slot = DailySlot { calendar: self.calendar(), from: self.slot.from, to: self.slot.to };
+        RunContext { store: self.store.clone(), rules: Arc::clone(&self.rules), clock: self.clock.clone(), slot }
+    }
+
+    /// Brings the schema up to date and checks that the counts are kept in the configured time zone.
+    pub async fn prepare(&self) -> Result<(), StartError> {
+        self.store.migrate().await?;
+        let mut connection = self.store.run.acquire().await.map_err(StoreError::from)?;
+        let kept = counting::time_zone(&mut connection, self.zone).await?;
+        match kept == self.zone.name() {
+            true => Ok(()),
+            false => Err(StartError::TimeZone { kept, wanted: self.zone.name().to_owned() }),
+        }
+    }
+}
+
+/// A running service.
+pub struct Service {
+    pub address: SocketAddr,
+    pub state: AppState,
+    stop: oneshot::Sender<()>,
+    server: tokio::task::JoinHandle<std::io::Result<()>>,
+    slot: tokio::task::JoinHandle<()>,
+    writers: JoinSet<()>,
+}
+
+impl Service {
+    /// Starts everything. `parts` have been prepared.
+    pub fn start(parts: &Parts, listener: TcpListener) -> std::io::Result<Service> {
+        let address = listener.local_addr()?;
+        let mut writers = JoinSet::new();
+        let queue = IngestQueue::start(&parts.store.ingest, &parts.write_context(), &mut writers);
+        let wake = Arc::new(Notify::new());
+        let run = parts.run_context();
+        let slot = tokio::spawn(schedule::keep(run.clone(), Arc::clone(&wake)));
+        let state = AppState { queue, write: parts.write_context(), run, archive: Archive::default(), wake };
+        let (stop, stopped) = oneshot::channel::<()>();
+        let server = axum::serve(listener, router(state.clone())).with_graceful_shutdown(async {
+            // A sender that is gone means the same as one that sent.
+            let _ = stopped.await;
+        });
+        let server = tokio::spawn(async move { server.await });
+        Ok(Service { address, state, stop, server, slot, writers })
+    }
+
+    /// Waits until a task ends that should not.
+    pub async fn failed(&mut self) {
+        tokio::select! {
+            _ = &mut self.server => tracing::error!("the HTTP server ended"),
+            _ = &mut self.slot => tracing::error!("the daily slot ended"),
+            _ = self.writers.join_next() => tracing::error!("a writer ended"),
+        }
+    }
+
+    /// Takes no more requests, answers those that came, writes what they brought.
+    pub async fn stop(self) {
+        // The server may have ended by itself.
+        let _ = self.stop.send(());
+        let waited = tokio::time::timeout(std::time::Duration::from_secs(10), self.server).await;
+        if waited.is_err() {
+            tracing::warn!("some requests did not end in time");
+        }
+        // A run that is under way is taken over by another process, or started again by this one.
+        self.slot.abort();
+        drop(self.state);
+        let mut writers = self.writers;
+        let drained = async { while writers.join_next().await.is_some() {} };
+        if tokio::time::timeout(std::time::Duration::from_secs(10), drained).await.is_err() {
+            tracing::warn!("the writers did not end in time");
+        }
+    }
+}

@@ -1,0 +1,64 @@
+//! What can go wrong between the service and PostgreSQL, sorted by what the caller can do about it.
+
+use sqlx::migrate::MigrateError;
+
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// The store is away, busy or broke off: the same work may succeed when it is tried again.
+    #[error("the database is not available: {0}")]
+    Unavailable(sqlx::Error),
+    /// PostgreSQL refused a value: trying the same work again cannot succeed.
+    #[error("the database refused the data: {0}")]
+    Data(sqlx::Error),
+    #[error("the schema could not be brought up to date: {0}")]
+    Migration(MigrateError),
+    /// A row that this service cannot have written.
+    #[error("the database holds something that this version cannot read: {0}")]
+    Corrupt(String),
+    #[error("the database answered with an error: {0}")]
+    Other(sqlx::Error),
+}
+
+impl From<sqlx::Error> for StoreError {
+    fn from(error: sqlx::Error) -> StoreError {
+        match &error {
+            sqlx::Error::Io(_)
+            | sqlx::Error::Tls(_)
+            | sqlx::Error::Protocol(_)
+            | sqlx::Error::PoolTimedOut
+            | sqlx::Error::PoolClosed
+            | sqlx::Error::WorkerCrashed
+            | sqlx::Error::BeginFailed => StoreError::Unavailable(error),
+            sqlx::Error::Database(database) => match database.code().as_deref().map(class_and_code) {
+                Some((class, code)) if is_passing(class, code) => StoreError::Unavailable(error),
+                Some(("22" | "23" | "54", _)) => StoreError::Data(error),
+                _ => StoreError::Other(error),
+            },
+            _ => StoreError::Other(error),
+        }
+    }
+}
+
+fn class_and_code(code: &str) -> (&str, &str) {
+    (code.get(..2).unwrap_or(code), code)
+}
+
+/// SQLSTATEs that pass by themselves: connection exceptions, serialization failures and deadlocks, lack of resources,
+/// operator intervention (shutdown, timeouts), a standby that is read-only until it is promoted, a full disk.
+fn is_passing(class: &str, code: &str) -> bool {
+    matches!(class, "08" | "40" | "53" | "57" | "58") || matches!(code, "25006" | "25P03" | "55P03")
+}
+
+impl StoreError {
+    /// The name of the constraint that was violated, if that is what happened.
+    pub fn constraint(&self) -> Option<&str> {
+        match self {
+            StoreError::Data(sqlx::Error::Database(database)) => database.constraint(),
+            _ => None,
+        }
+    }
+
+    pub fn is_passing(&self) -> bool {
+        matches!(self, StoreError::Unavailable(_))
+    }
+}

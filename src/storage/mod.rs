@@ -1,0 +1,83 @@
+//! PostgreSQL: connections, migrations, rows and SQL. Free functions that take a connection; what the rows mean for a
+//! score is not known here.
+
+pub mod aggregate;
+pub mod card;
+pub mod count;
+pub mod counting;
+pub mod error;
+pub mod event;
+pub mod exclusion;
+pub mod private;
+pub mod registry;
+pub mod run;
+pub mod score;
+pub mod stripe;
+
+use std::time::Duration;
+
+use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions};
+use sqlx::{ConnectOptions, Executor};
+
+pub use error::StoreError;
+
+/// How long anything waits for a connection before the store counts as away.
+const ACQUIRE_WAIT: Duration = Duration::from_millis(2_500);
+
+/// Connections by purpose, so that a run or a slow reader never starves ingest.
+#[derive(Clone, Debug)]
+pub struct Store {
+    pub ingest: PgPool,
+    pub read: PgPool,
+    pub run: PgPool,
+}
+
+/// How many connections each purpose may hold.
+#[derive(Clone, Copy, Debug)]
+pub struct PoolSizes {
+    pub ingest: u32,
+    pub read: u32,
+    pub run: u32,
+}
+
+/// Settings of writing connections. The planner must read by key even where a fresh table has no statistics yet: joins
+/// by hash or merge, and scans of whole tables, are out of the question on the write path. The timeout frees the
+/// stripes of a writer that died inside its transaction.
+const INGEST_SESSION: &str = "set enable_seqscan = off; set enable_hashjoin = off; set enable_mergejoin = off; \
+    set enable_bitmapscan = off; set plan_cache_mode = force_generic_plan; set jit = off; \
+    set idle_in_transaction_session_timeout = '10s'";
+const READ_SESSION: &str =
+    "set jit = off; set statement_timeout = '10s'; set idle_in_transaction_session_timeout = '10s'";
+const RUN_SESSION: &str = "set jit = off; set work_mem = '64MB'; set idle_in_transaction_session_timeout = '10min'";
+
+impl Store {
+    /// Opens the pools. Connections are made when they are first needed.
+    pub fn open(options: &PgConnectOptions, sizes: PoolSizes) -> Store {
+        let pool = |size: u32, session: &'static str| {
+            PgPoolOptions::new()
+                .max_connections(size)
+                .acquire_timeout(ACQUIRE_WAIT)
+                .test_before_acquire(false)
+                .after_connect(move |connection, _| {
+                    Box::pin(async move { connection.execute(session).await.map(drop) })
+                })
+                .connect_lazy_with(options.clone().disable_statement_logging())
+        };
+        Store {
+            ingest: pool(sizes.ingest, INGEST_SESSION),
+            read: pool(sizes.read, READ_SESSION),
+            run: pool(sizes.run, RUN_SESSION),
+        }
+    }
+
+    /// Brings the schema up to date. Safe when several processes start at once: sqlx holds a lock while it migrates.
+    pub async fn migrate(&self) -> Result<(), StoreError> {
+        sqlx::migrate!().run(&self.run).await.map_err(StoreError::Migration)
+    }
+
+    pub async fn close(&self) {
+        self.ingest.close().await;
+        self.read.close().await;
+        self.run.close().await;
+    }
+}

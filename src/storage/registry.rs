@@ -1,0 +1,148 @@
+//! Rows of `subject`: the registry of shops and creators.
+
+use std::collections::{BTreeSet, HashSet};
+
+use chrono::{DateTime, Utc};
+use sqlx::{FromRow, PgConnection};
+
+use super::StoreError;
+use super::stripe::{HeldStripes, stripe_of};
+use crate::domain::id::Id;
+use crate::domain::subject::{Subject, SubjectKind};
+
+#[derive(Clone, Debug, FromRow)]
+pub struct SubjectRow {
+    pub subject_id: String,
+    pub name: Option<String>,
+    pub category_id: Option<String>,
+    pub registered_at: DateTime<Utc>,
+    pub updated_at: DateTime<Utc>,
+}
+
+const COLUMNS: &str = "subject_id, name, category_id, registered_at, updated_at";
+
+/// A registration: fields that are `None` stay as they were, `Some(None)` clears.
+#[derive(Clone, Debug)]
+pub struct Registration {
+    pub subject: Subject,
+    pub name: Option<Option<String>>,
+    pub category_id: Option<Option<Id>>,
+}
+
+/// Registers subjects that events name; those that are known stay as they are.
+pub async fn insert_named(
+    connection: &mut PgConnection,
+    subjects: &BTreeSet<Subject>,
+    now: DateTime<Utc>,
+) -> Result<(), StoreError> {
+    sqlx::query(
+        "insert into subject (subject_kind, subject_id, registered_at, updated_at)
+         select kind, id, $3, $3 from unnest($1::smallint[], $2::text[]) as named (kind, id)
+         on conflict do nothing",
+    )
+    .bind(subjects.iter().map(|subject| subject.kind.code()).collect::<Vec<_>>())
+    .bind(subjects.iter().map(|subject| subject.id.as_str()).collect::<Vec<_>>())
+    .bind(now)
+    .execute(connection)
+    .await?;
+    Ok(())
+}
+
+/// Registers or changes subjects, each named once, and notes the changes in the ledger. Returns whether each was new.
+pub async fn register(
+    connection: &mut PgConnection,
+    registrations: &[Registration],
+    held: &HeldStripes,
+    now: DateTime<Utc>,
+) -> Result<Vec<bool>, StoreError> {
+    let seq =
+        |registration: &Registration| held.get(&stripe_of(&registration.subject.id)).map_or(0, |stripe| stripe.head);
+    let column =
+        |text: fn(&Registration) -> Option<&str>| -> Vec<Option<&str>> { registrations.iter().map(text).collect() };
+    let new: Vec<(i16, String)> = sqlx::query_as(
+        "insert into subject (subject_kind, subject_id, registered_at, updated_at)
+         select kind, id, $3, $3 from unnest($1::smallint[], $2::text[]) as new (kind, id)
+         on conflict do nothing returning subject_kind, subject_id",
+    )
+    .bind(registrations.iter().map(|new| new.subject.kind.code()).collect::<Vec<_>>())
+    .bind(column(|new| Some(new.subject.id.as_str())))
+    .bind(now)
+    .fetch_all(&mut *connection)
+    .await?;
+    sqlx::query(
+        "with changed as (
+             update subject set
+                 name = case when new.has_name then new.name else subject.name end,
+                 category_id = case when new.has_category then new.category_id else subject.category_id end,
+                 updated_at = $8
+             from unnest($1::smallint[], $2::text[], $3::boolean[], $4::text[], $5::boolean[], $6::text[], $7::bigint[])
+                 as new (kind, id, has_name, name, has_category, category_id, seq)
+             where subject.subject_kind = new.kind and subject.subject_id = new.id collate \"C\"
+             returning subject.subject_kind, subject.subject_id, subject.name, subject.category_id, new.seq
+         )
+         insert into subject_change (subject_kind, subject_id, seq, changed_at, name, category_id)
+         select subject_kind, subject_id, seq, $8, name, category_id from changed",
+    )
+    .bind(registrations.iter().map(|new| new.subject.kind.code()).collect::<Vec<_>>())
+    .bind(column(|new| Some(new.subject.id.as_str())))
+    .bind(registrations.iter().map(|new| new.name.is_some()).collect::<Vec<_>>())
+    .bind(column(|new| new.name.as_ref().and_then(|name| name.as_deref())))
+    .bind(registrations.iter().map(|new| new.category_id.is_some()).collect::<Vec<_>>())
+    .bind(column(|new| new.category_id.as_ref().and_then(|id| id.as_ref()).map(Id::as_str)))
+    .bind(registrations.iter().map(seq).collect::<Vec<_>>())
+    .bind(now)
+    .execute(connection)
+    .await?;
+    let new: HashSet<(i16, String)> = new.into_iter().collect();
+    let key = |subject: &Subject| (subject.kind.code(), subject.id.as_str().to_owned());
+    Ok(registrations.iter().map(|registration| new.contains(&key(&registration.subject))).collect())
+}
+
+pub async fn get(connection: &mut PgConnection, subject: &Subject) -> Result<Option<SubjectRow>, StoreError> {
+    let row = sqlx::query_as(sqlx::AssertSqlSafe(format!(
+        "select {COLUMNS} from subject where subject_kind = $1 and subject_id = $2"
+    )))
+    .bind(subject.kind.code())
+    .bind(subject.id.as_str())
+    .fetch_optional(connection)
+    .await?;
+    Ok(row)
+}
+
+/// A page of subjects by id, after `after`.
+pub async fn list(
+    connection: &mut PgConnection,
+    kind: SubjectKind,
+    category_id: Option<&Id>,
+    after: Option<&Id>,
+    limit: i64,
+) -> Result<Vec<SubjectRow>, StoreError> {
+    let rows = sqlx::query_as(sqlx::AssertSqlSafe(format!(
+        "select {COLUMNS} from subject
+         where subject_kind = $1 and ($2::text is null or category_id = $2 collate \"C\")
+           and ($3::text is null or subject_id > $3 collate \"C\")
+         order by subject_id limit $4"
+    )))
+    .bind(kind.code())
+    .bind(category_id.map(Id::as_str))
+    .bind(after.map(Id::as_str))
+    .bind(limit)
+    .fetch_all(connection)
+    .await?;
+    Ok(rows)
+}
+
+/// All subjects of a kind with their categories, by id.
+pub async fn all(connection: &mut PgConnection, kind: SubjectKind) -> Result<Vec<(Id, Option<Id>)>, StoreError> {
+    let rows: Vec<(String, Option<String>)> =
+        sqlx::query_as("select subject_id, category_id from subject where subject_kind = $1 order by subject_id")
+            .bind(kind.code())
+            .fetch_all(connection)
+            .await?;
+    Ok(rows.into_iter().map(|(id, category)| (Id::stored(&id), category.as_deref().map(Id::stored))).collect())
+}
+
+/// When the first subject became known.
+pub async fn first_registered_at(connection: &mut PgConnection) -> Result<Option<DateTime<Utc>>, StoreError> {
+    Ok(sqlx::query_scalar("select min(registered_at) from subject").fetch_one(connection).await?)
+}

@@ -1,0 +1,351 @@
+//! Rows of `run`: requests, the lease of the process that computes one, publication.
+
+use chrono::{DateTime, NaiveDate, Utc};
+use sqlx::{AssertSqlSafe, FromRow, PgConnection};
+
+use super::StoreError;
+use crate::domain::rules::RuleSet;
+
+/// How long a process may be silent before another takes its run over.
+pub const LEASE_SECONDS: f64 = 30.0;
+
+#[derive(Clone, Debug, FromRow)]
+pub struct RunRow {
+    pub run_id: i64,
+    pub date: NaiveDate,
+    pub revision: Option<i32>,
+    pub trigger: String,
+    pub state: String,
+    pub late: bool,
+    pub reason: Option<String>,
+    pub fence: i64,
+    pub subjects_total: i64,
+    pub subjects_done: i64,
+    pub requested_at: DateTime<Utc>,
+    pub started_at: Option<DateTime<Utc>>,
+    pub finished_at: Option<DateTime<Utc>>,
+    pub published_at: Option<DateTime<Utc>>,
+    pub error: Option<String>,
+    pub rule_sets: Option<Vec<i16>>,
+}
+
+const COLUMNS: &str = "run_id, date, revision, trigger, state, late, reason, fence, subjects_total, subjects_done,
+    requested_at, started_at, finished_at, published_at, error, rule_sets";
+
+/// Why a run was asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Trigger {
+    Scheduled,
+    CatchUp,
+    Backfill,
+    Manual,
+}
+
+impl Trigger {
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Trigger::Scheduled => "scheduled",
+            Trigger::CatchUp => "catch_up",
+            Trigger::Backfill => "backfill",
+            Trigger::Manual => "manual",
+        }
+    }
+}
+
+#[derive(Clone, Debug)]
+pub struct RunRequest {
+    pub date: NaiveDate,
+    pub trigger: Trigger,
+    pub reason: Option<String>,
+}
+
+/// Queues a run. `Err` inside names the run of that date that is under way.
+pub async fn request(
+    connection: &mut PgConnection,
+    request: &RunRequest,
+    now: DateTime<Utc>,
+) -> Result<Result<RunRow, i64>, StoreError> {
+    // The run under way may end between the two statements; then the next turn of the loop queues this one.
+    loop {
+        let queued = sqlx::query_as(AssertSqlSafe(format!(
+            "insert into run (date, trigger, state, reason, requested_at) values ($1, $2, 'queued', $3, $4)
+             on conflict (date) where state in ('queued', 'running') do nothing returning {COLUMNS}"
+        )))
+        .bind(request.date)
+        .bind(request.trigger.as_str())
+        .bind(&request.reason)
+        .bind(now)
+        .fetch_optional(&mut *connection)
+        .await?;
+        if let Some(row) = queued {
+            return Ok(Ok(row));
+        }
+        let under_way = sqlx::query_scalar("select run_id from run where date = $1 and state in ('queued', 'running')")
+            .bind(request.date)
+            .fetch_optional(&mut *connection)
+            .await?;
+        if let Some(run_id) = under_way {
+            return Ok(Err(run_id));
+        }
+    }
+}
+
+/// Takes the oldest run that waits, or whose process fell silent, under a new fencing number. `only` narrows the choice
+/// to one run. Leases go by the database's clock, which all processes share.
+pub async fn claim(
+    connection: &mut PgConnection,
+    only: Option<i64>,
+    now: DateTime<Utc>,
+) -> Result<Option<RunRow>, StoreError> {
+    let row = sqlx::query_as(AssertSqlSafe(format!(
+        "update run set state = 'running', fence = fence + 1, started_at = $1, subjects_done = 0,
+             lease_until = clock_timestamp() + make_interval(secs => $2)
+         where run_id = (
+             select run_id from run
+             where (state = 'queued' or (state = 'running' and lease_until < clock_timestamp()))
+               and ($3::bigint is null or run_id = $3)
+             order by run_id limit 1 for update skip locked)
+         returning {COLUMNS}"
+    )))
+    .bind(now)
+    .bind(LEASE_SECONDS)
+    .bind(only)
+    .fetch_optional(connection)
+    .await?;
+    Ok(row)
+}
+
+/// Renews the lease and shows progress. `false` when another process has the run now.
+pub async fn renew(connection: &mut PgConnection, run: &RunRow, total: i64, done: i64) -> Result<bool, StoreError> {
+    let renewed = sqlx::query(
+        "update run set subjects_total = $3, subjects_done = $4,
+             lease_until = clock_timestamp() + make_interval(secs => $5)
+         where run_id = $1 and fence = $2 and state = 'running'",
+    )
+    .bind(run.run_id)
+    .bind(run.fence)
+    .bind(total)
+    .bind(done)
+    .bind(LEASE_SECONDS)
+    .execute(connection)
+    .await?;
+    Ok(renewed.rows_affected() == 1)
+}
+
+/// What a run knew and used.
+#[derive(Clone, Debug)]
+pub struct RunKnowledge {
+    pub heads: Vec<i64>,
+    pub rule_sets: Vec<i16>,
+}
+
+/// Makes a run's results visible, in one row, under the next revision of its date. `None` when another process has the
+/// run now.
+pub async fn publish(
+    connection: &mut PgConnection,
+    run: &RunRow,
+    knowledge: &RunKnowledge,
+    late: bool,
+    now: DateTime<Utc>,
+) -> Result<Option<RunRow>, StoreError> {
+    let row = sqlx::query_as(AssertSqlSafe(format!(
+        "update run set state = 'published', published_at = $3, finished_at = $3, lease_until = null, error = null,
+             heads = $4, rule_sets = $5, late = $6, subjects_done = subjects_total,
+             revision = (select coalesce(max(other.revision), 0) + 1 from run as other where other.date = run.date)
+         where run_id = $1 and fence = $2 and state = 'running' returning {COLUMNS}"
+    )))
+    .bind(run.run_id)
+    .bind(run.fence)
+    .bind(now)
+    .bind(&knowledge.heads)
+    .bind(&knowledge.rule_sets)
+    .bind(late)
+    .fetch_optional(connection)
+    .await?;
+    Ok(row)
+}
+
+/// Ends a run without results, saying why.
+pub async fn fail(
+    connection: &mut PgConnection,
+    run: &RunRow,
+    error: &str,
+    now: DateTime<Utc>,
+) -> Result<(), StoreError> {
+    sqlx::query(
+        "update run set state = 'failed', error = $3, finished_at = $4, lease_until = null
+         where run_id = $1 and fence = $2 and state = 'running'",
+    )
+    .bind(run.run_id)
+    .bind(run.fence)
+    .bind(error)
+    .bind(now)
+    .execute(connection)
+    .await?;
+    Ok(())
+}
+
+pub async fn get(connection: &mut PgConnection, run_id: i64) -> Result<Option<RunRow>, StoreError> {
+    let row = sqlx::query_as(AssertSqlSafe(format!("select {COLUMNS} from run where run_id = $1")))
+        .bind(run_id)
+        .fetch_optional(connection)
+        .await?;
+    Ok(row)
+}
+
+#[derive(Clone, Debug, Default)]
+pub struct RunFilter {
+    pub date: Option<NaiveDate>,
+    pub state: Option<String>,
+    /// Only those with a smaller id: the list goes from the newest to the oldest.
+    pub before: Option<i64>,
+    pub limit: i64,
+}
+
+pub async fn list(connection: &mut PgConnection, filter: &RunFilter) -> Result<Vec<RunRow>, StoreError> {
+    let rows = sqlx::query_as(AssertSqlSafe(format!(
+        "select {COLUMNS} from run
+         where ($1::date is null or date = $1) and ($2::text is null or state = $2)
+           and ($3::bigint is null or run_id < $3)
+         order by run_id desc limit $4"
+    )))
+    .bind(filter.date)
+    .bind(&filter.state)
+    .bind(filter.before)
+    .bind(filter.limit)
+    .fetch_all(connection)
+    .await?;
+    Ok(rows)
+}
+
+/// The published run that answers for a date (default: the newest published) and a revision (default: the newest).
+pub async fn published(
+    connection: &mut PgConnection,
+    date: Option<NaiveDate>,
+    revision: Option<i32>,
+) -> Result<Option<RunRow>, StoreError> {
+    let row = sqlx::query_as(AssertSqlSafe(format!(
+        "select {COLUMNS} from run
+         where state = 'published' and ($2::integer is null or revision = $2)
+           and date = coalesce($1, (select max(date) from run where state = 'published'))
+         order by revision desc limit 1"
+    )))
+    .bind(date)
+    .bind(revision)
+    .fetch_optional(connection)
+    .await?;
+    Ok(row)
+}
+
+/// The newest published revision of every date in a span, by date.
+pub async fn published_between(
+    connection: &mut PgConnection,
+    from: NaiveDate,
+    to: NaiveDate,
+) -> Result<Vec<RunRow>, StoreError> {
+    let rows = sqlx::query_as(AssertSqlSafe(format!(
+        "select distinct on (date) {COLUMNS} from run
+         where state = 'published' and date between $1 and $2 order by date, revision desc"
+    )))
+    .bind(from)
+    .bind(to)
+    .fetch_all(connection)
+    .await?;
+    Ok(rows)
+}
+
+/// The first and the newest date that were ever published.
+pub async fn published_dates(connection: &mut PgConnection) -> Result<Option<(NaiveDate, NaiveDate)>, StoreError> {
+    let row: (Option<NaiveDate>, Option<NaiveDate>) =
+        sqlx::query_as("select min(date), max(date) from run where state = 'published'").fetch_one(connection).await?;
+    Ok(row.0.zip(row.1))
+}
+
+/// The number of a rule set's text, stored when it is used for the first time.
+pub async fn rule_set_version(
+    connection: &mut PgConnection,
+    rule_set: &RuleSet,
+    now: DateTime<Utc>,
+) -> Result<i16, StoreError> {
+    let version = sqlx::query_scalar(
+        "with new as (
+             insert into rule_set_version (rule_set_id, hash, source, first_used_at)
+             select $1, $2, $3, $4 where not exists (select from rule_set_version where hash = $2)
+             on conflict (hash) do nothing returning version_no)
+         select version_no from new union all select version_no from rule_set_version where hash = $2 limit 1",
+    )
+    .bind(&rule_set.id)
+    .bind(&rule_set.hash)
+    .bind(&rule_set.source)
+    .bind(now)
+    .fetch_one(connection)
+    .await?;
+    Ok(version)
+}
+
+/// The texts of rule set versions, by number.
+pub async fn rule_set_sources(
+    connection: &mut PgConnection,
+    versions: &[i16],
+) -> Result<Vec<(i16, String)>, StoreError> {
+    let rows = sqlx::query_as("select version_no, source from rule_set_version where version_no = any($1)")
+        .bind(versions)
+        .fetch_all(connection)
+        .await?;
+    Ok(rows)
+}
+
+/// Renews the lease without touching the progress. `false` when another process has the run now.
+pub async fn extend(connection: &mut PgConnection, run: &RunRow) -> Result<bool, StoreError> {
+    let renewed = sqlx::query(
+        "update run set lease_until = clock_timestamp() + make_interval(secs => $3)
+         where run_id = $1 and fence = $2 and state = 'running'",
+    )
+    .bind(run.run_id)
+    .bind(run.fence)
+    .bind(LEASE_SECONDS)
+    .execute(connection)
+    .await?;
+    Ok(renewed.rows_affected() == 1)
+}
+
+/// What the schedule goes by.
+#[derive(Clone, Debug, Default)]
+pub struct ScheduleFacts {
+    /// The first date that was ever published.
+    pub first_published: Option<NaiveDate>,
+    /// Dates, of those asked about, that are published or under way.
+    pub settled: Vec<NaiveDate>,
+    /// When the first subject became known.
+    pub first_subject_at: Option<DateTime<Utc>>,
+    /// Failed attempts: date, trigger of the last one, how many, end of the last one.
+    pub failures: Vec<(NaiveDate, String, i64, DateTime<Utc>)>,
+}
+
+/// Holds the schedule until the transaction ends: only one process at a time decides what is due, so that a date is
+/// never run twice because two processes looked at the same moment.
+pub async fn hold_schedule(connection: &mut PgConnection) -> Result<(), StoreError> {
+    sqlx::query("select from schedule for update").execute(connection).await?;
+    Ok(())
+}
+
+/// The facts about the dates from `from` to `to`.
+pub async fn schedule_facts(
+    connection: &mut PgConnection,
+    from: NaiveDate,
+    to: NaiveDate,
+) -> Result<ScheduleFacts, StoreError> {
+    let first_published = sqlx::query_scalar("select min(date) from run where state = 'published'");
+    let settled =
+        sqlx::query_scalar("select distinct date from run where date between $1 and $2 and state <> 'failed'");
+    let failures = sqlx::query_as(
+        "select date, (array_agg(trigger order by run_id desc))[1], count(*), max(finished_at) from run
+         where date between $1 and $2 and state = 'failed' and trigger <> 'manual' group by date",
+    );
+    Ok(ScheduleFacts {
+        first_published: first_published.fetch_one(&mut *connection).await?,
+        settled: settled.bind(from).bind(to).fetch_all(&mut *connection).await?,
+        failures: failures.bind(from).bind(to).fetch_all(&mut *connection).await?,
+        first_subject_at: super::registry::first_registered_at(connection).await?,
+    })
+}

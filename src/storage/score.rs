@@ -1,0 +1,134 @@
+//! Rows of `score` and `score_detail`: what runs computed.
+
+use sqlx::{PgConnection, Row};
+
+use super::{StoreError, card};
+use crate::domain::decimal::Decimal;
+use crate::domain::id::Id;
+use crate::domain::rules::RuleSet;
+use crate::domain::score::{Card, tier};
+use crate::domain::subject::{Subject, SubjectKind};
+
+const HUNDREDTH: i64 = 10_000;
+
+/// All cards of one subject in a run; `cards` stand in the order of the rule sets they are written with.
+pub struct SubjectCards<'a> {
+    pub subject_id: &'a Id,
+    pub cards: Vec<&'a Card>,
+}
+
+/// Writes the results of subjects of one kind. `versions` are the numbers of `rule_sets`. Nobody sees them before the
+/// run is published.
+pub async fn insert(
+    connection: &mut PgConnection,
+    run_id: i64,
+    kind: SubjectKind,
+    rule_sets: &[(i16, &RuleSet)],
+    subjects: &[SubjectCards<'_>],
+) -> Result<(), StoreError> {
+    for (index, (version, rule_set)) in rule_sets.iter().enumerate() {
+        let cards = || subjects.iter().map(|subject| subject.cards[index]);
+        let level = |card: &Card| card.score.map(|score| tier(rule_set, score).level as i16);
+        sqlx::query(
+            "insert into score (run_id, rule_set, subject_id, category_id, signed_orders, score_hundredths, tier_level)
+             select $1, $2, * from unnest($3::text[], $4::text[], $5::bigint[], $6::integer[], $7::smallint[])",
+        )
+        .bind(run_id)
+        .bind(version)
+        .bind(subjects.iter().map(|subject| subject.subject_id.as_str()).collect::<Vec<_>>())
+        .bind(cards().map(|card| card.category_id.as_ref().map(Id::as_str)).collect::<Vec<_>>())
+        .bind(cards().map(|card| card.signed_orders).collect::<Vec<_>>())
+        .bind(cards().map(|card| card.score.map(|score| (score.millionths() / HUNDREDTH) as i32)).collect::<Vec<_>>())
+        .bind(cards().map(level).collect::<Vec<_>>())
+        .execute(&mut *connection)
+        .await?;
+    }
+    let sets: Vec<&RuleSet> = rule_sets.iter().map(|(_, rule_set)| *rule_set).collect();
+    sqlx::query(
+        "insert into score_detail (run_id, subject_kind, subject_id, cards)
+         select $1, $2, * from unnest($3::text[], $4::bytea[])",
+    )
+    .bind(run_id)
+    .bind(kind.code())
+    .bind(subjects.iter().map(|subject| subject.subject_id.as_str()).collect::<Vec<_>>())
+    .bind(subjects.iter().map(|subject| card::encode(&sets, &subject.cards)).collect::<Vec<_>>())
+    .execute(connection)
+    .await?;
+    Ok(())
+}
+
+/// Takes away what an earlier attempt at a run left behind.
+pub async fn delete(connection: &mut PgConnection, run_id: i64) -> Result<(), StoreError> {
+    sqlx::query("delete from score where run_id = $1").bind(run_id).execute(&mut *connection).await?;
+    sqlx::query("delete from score_detail where run_id = $1").bind(run_id).execute(connection).await?;
+    Ok(())
+}
+
+/// The cards of a subject in a run, in the order of `rule_sets`: the run's own, of the subject's kind. `None` if the run
+/// did not know the subject.
+pub async fn cards(
+    connection: &mut PgConnection,
+    run_id: i64,
+    subject: &Subject,
+    rule_sets: &[(i16, &RuleSet)],
+) -> Result<Option<Vec<Card>>, StoreError> {
+    let Some((version, _)) = rule_sets.first() else {
+        return Ok(None);
+    };
+    let row = sqlx::query(
+        "select detail.cards, score.category_id
+         from score_detail as detail
+         join score on score.run_id = detail.run_id and score.subject_id = detail.subject_id and score.rule_set = $4
+         where detail.run_id = $1 and detail.subject_kind = $2 and detail.subject_id = $3",
+    )
+    .bind(run_id)
+    .bind(subject.kind.code())
+    .bind(subject.id.as_str())
+    .bind(version)
+    .fetch_optional(connection)
+    .await?;
+    let Some(row) = row else { return Ok(None) };
+    let packed: Vec<u8> = row.try_get(0)?;
+    let category_id: Option<&str> = row.try_get(1)?;
+    let sets: Vec<&RuleSet> = rule_sets.iter().map(|(_, rule_set)| *rule_set).collect();
+    card::decode(&sets, &packed, category_id.map(Id::stored)).map(Some)
+}
+
+/// A subject's short card in a run.
+#[derive(Clone, Debug)]
+pub struct ShortCard {
+    pub run_id: i64,
+    pub category_id: Option<String>,
+    pub signed_orders: i64,
+    pub score: Option<Decimal>,
+    pub tier_level: Option<i16>,
+}
+
+/// The short cards of a subject in runs, under one of the versions of a rule set.
+pub async fn short_cards(
+    connection: &mut PgConnection,
+    runs: &[i64],
+    versions: &[i16],
+    subject_id: &Id,
+) -> Result<Vec<ShortCard>, StoreError> {
+    let rows = sqlx::query(
+        "select run_id, category_id, signed_orders, score_hundredths, tier_level from score
+         where run_id = any($1) and rule_set = any($2) and subject_id = $3 collate \"C\"",
+    )
+    .bind(runs)
+    .bind(versions)
+    .bind(subject_id.as_str())
+    .fetch_all(connection)
+    .await?;
+    let card = |row: sqlx::postgres::PgRow| -> Result<ShortCard, StoreError> {
+        let hundredths: Option<i32> = row.try_get(3)?;
+        Ok(ShortCard {
+            run_id: row.try_get(0)?,
+            category_id: row.try_get(1)?,
+            signed_orders: row.try_get(2)?,
+            score: hundredths.map(|hundredths| Decimal::from_millionths(i64::from(hundredths) * HUNDREDTH)),
+            tier_level: row.try_get(4)?,
+        })
+    };
+    rows.into_iter().map(card).collect()
+}

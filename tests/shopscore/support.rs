@@ -1,0 +1,198 @@
+//! The harness: a throw-away PostgreSQL for the whole run, a database cloned from a migrated template for each test, and
+//! the service in this process, spoken to over HTTP.
+
+use std::path::PathBuf;
+use std::str::FromStr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use chrono::{DateTime, NaiveDate, NaiveTime, Utc};
+use serde_json::{Value, json};
+use shopscore::clock::Clock;
+use shopscore::config::SlotTimes;
+use shopscore::domain::rules::RuleBook;
+use shopscore::scoring::{book, rebuild};
+use shopscore::service::{Parts, Service};
+use shopscore::storage::private::{PrivatePostgres, PrivateSettings, Sharing};
+use shopscore::storage::{PoolSizes, Store};
+use sqlx::postgres::PgConnectOptions;
+use sqlx::{AssertSqlSafe, Connection, Executor, PgConnection};
+use tokio::net::TcpListener;
+use tokio::sync::{Mutex, OnceCell};
+
+const TEMPLATE: &str = "template_migrated";
+
+/// The server of this test run. It ends with the process, and its directory is removed by the next run at the latest.
+struct TestServer {
+    options: PgConnectOptions,
+    /// Databases are cloned one at a time: PostgreSQL refuses a template that is being copied.
+    cloning: Mutex<()>,
+    _private: PrivatePostgres,
+}
+
+static SERVER: OnceCell<TestServer> = OnceCell::const_new();
+static DATABASES: AtomicU32 = AtomicU32::new(0);
+
+/// A directory of this process's own.
+pub fn scratch(name: &str) -> PathBuf {
+    std::env::temp_dir().join(format!("shopscore-test-{}-{name}", std::process::id()))
+}
+
+fn remove_leftovers() {
+    for entry in std::fs::read_dir(std::env::temp_dir()).into_iter().flatten().flatten() {
+        let name = entry.file_name().into_string().unwrap_or_default();
+        let Some(rest) = name.strip_prefix("shopscore-test-") else { continue };
+        let process = rest.split('-').next().unwrap_or_default();
+        if !PathBuf::from(format!("/proc/{process}")).exists() {
+            drop(std::fs::remove_dir_all(entry.path()));
+        }
+    }
+}
+
+async fn server() -> &'static TestServer {
+    let start = || async {
+        remove_leftovers();
+        let settings = PrivateSettings { state_dir: scratch("server"), binaries: None, volatile: true };
+        let private = PrivatePostgres::open(&settings, Sharing::Exclusive).await.expect("a private PostgreSQL");
+        let options = private.options().clone();
+        let mut connection = PgConnection::connect_with(&options).await.expect("a connection");
+        connection.execute(AssertSqlSafe(format!("create database {TEMPLATE}"))).await.expect("template");
+        let store = Store::open(&options.clone().database(TEMPLATE), PoolSizes { ingest: 1, read: 1, run: 1 });
+        store.migrate().await.expect("migrations");
+        store.close().await;
+        TestServer { options, cloning: Mutex::new(()), _private: private }
+    };
+    SERVER.get_or_init(start).await
+}
+
+/// A new database, migrated and empty.
+pub async fn fresh_database() -> PgConnectOptions {
+    let server = server().await;
+    let name = format!("test_{}", DATABASES.fetch_add(1, Ordering::SeqCst));
+    let _one_at_a_time = server.cloning.lock().await;
+    let mut connection = PgConnection::connect_with(&server.options).await.expect("a connection");
+    let sql = format!("create database {name} template {TEMPLATE}");
+    connection.execute(AssertSqlSafe(sql)).await.expect("a database of its own");
+    server.options.clone().database(&name)
+}
+
+/// A service on a database of its own, with a clock that stands still.
+pub struct TestService {
+    pub base: String,
+    pub client: reqwest::Client,
+    pub parts: Parts,
+    pub options: PgConnectOptions,
+    service: Option<Service>,
+}
+
+/// What a test may choose.
+pub struct Choices {
+    pub now: DateTime<Utc>,
+    pub rules: RuleBook,
+}
+
+impl Default for Choices {
+    fn default() -> Choices {
+        let now = DateTime::from_str("2026-11-20T03:00:00Z").expect("instant");
+        Choices { now, rules: book::load(None).expect("built-in rule sets") }
+    }
+}
+
+impl TestService {
+    /// On the morning of 2026-11-20, an hour before the slot, with the built-in rule sets.
+    pub async fn start() -> TestService {
+        TestService::start_with(Choices::default()).await
+    }
+
+    pub async fn start_with(choices: Choices) -> TestService {
+        let options = fresh_database().await;
+        TestService::start_on(options, choices).await
+    }
+
+    /// A further service on a database that exists.
+    pub async fn start_on(options: PgConnectOptions, choices: Choices) -> TestService {
+        let at = |hour| NaiveTime::from_hms_opt(hour, 0, 0).expect("hour");
+        let parts = Parts {
+            store: Store::open(&options, PoolSizes { ingest: 4, read: 4, run: 4 }),
+            rules: Arc::new(choices.rules),
+            zone: chrono_tz::Asia::Shanghai,
+            slot: SlotTimes { from: at(12), to: at(13) },
+            clock: Clock::manual(choices.now),
+        };
+        parts.prepare().await.expect("a prepared database");
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+        let service = Service::start(&parts, listener).expect("a service");
+        let base = format!("http://{}", service.address);
+        TestService { base, client: reqwest::Client::new(), parts, options, service: Some(service) }
+    }
+
+    pub async fn stop(mut self) {
+        if let Some(service) = self.service.take() {
+            service.stop().await;
+        }
+        self.parts.store.close().await;
+    }
+
+    pub fn url(&self, path: &str) -> String {
+        format!("{}{path}", self.base)
+    }
+
+    /// Status and body of a GET.
+    pub async fn get(&self, path: &str) -> (u16, Value) {
+        answer(self.client.get(self.url(path))).await
+    }
+
+    pub async fn post(&self, path: &str, body: &Value) -> (u16, Value) {
+        answer(self.client.post(self.url(path)).json(body)).await
+    }
+
+    /// A GET that must succeed.
+    pub async fn read(&self, path: &str) -> Value {
+        let (status, body) = self.get(path).await;
+        assert_eq!(status, 200, "{path}: {body}");
+        body
+    }
+
+    /// The same with a path of its own, for futures that run side by side.
+    pub async fn read_owned(&self, path: String) -> Value {
+        self.read(&path).await
+    }
+
+    /// Sends events as NDJSON and returns the answer, which must be 200.
+    pub async fn send(&self, events: &[String]) -> Value {
+        let request = self.client.post(self.url("/v1/events")).header("content-type", "application/x-ndjson");
+        let (status, body) = answer(request.body(events.join("\n"))).await;
+        assert_eq!(status, 200, "{body}");
+        body
+    }
+
+    /// Computes a date and returns the published run.
+    pub async fn run(&self, date: NaiveDate) -> Value {
+        let (status, run) = self.post("/v1/runs", &json!({"date": date})).await;
+        assert_eq!(status, 202, "{run}");
+        let path = format!("/v1/runs/{}", run["run_id"].as_str().expect("run_id"));
+        loop {
+            let run = self.read(&path).await;
+            match run["state"].as_str() {
+                Some("published") => return run,
+                Some("failed") => panic!("{run}"),
+                _ => tokio::task::yield_now().await,
+            }
+        }
+    }
+
+    /// Fails unless the counts kept equal the counts rebuilt.
+    pub async fn assert_counts_equal_a_rebuild(&self) {
+        let found = rebuild::verify(&self.parts.store, &self.parts.calendar()).await.expect("a verification");
+        assert_eq!(found.differing_rows, 0, "{:#?}", found.differences);
+    }
+}
+
+/// Status and JSON body (null where there is none) of a request.
+pub async fn answer(request: reqwest::RequestBuilder) -> (u16, Value) {
+    let response = request.send().await.expect("an answer");
+    let status = response.status().as_u16();
+    let text = response.text().await.expect("a body");
+    let body = if text.is_empty() { Value::Null } else { serde_json::from_str(&text).unwrap_or(Value::String(text)) };
+    (status, body)
+}
