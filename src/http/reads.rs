@@ -259,7 +259,7 @@ pub async fn get_penalties(
 /// The scores of the published dates before the one found, newest first, from the newest revision of each.
 async fn earlier_scores(state: &AppState, found: &Found) -> Result<Vec<(NaiveDate, Option<Decimal>)>, Problem> {
     let mut connection = state.run.store.read.acquire().await?;
-    let rows = runs::published_between(&mut connection, NaiveDate::MIN, found.row.date).await?;
+    let rows = runs::published_between(&mut connection, None, found.row.date).await?;
     let cards = short_cards(state, &mut connection, &rows, &found.subject, &found.rule_set.id).await?;
     let before = rows.iter().rev().filter(|row| row.date < found.row.date);
     let scores = before.map(|row| {
@@ -361,7 +361,7 @@ pub async fn get_scores(
     let (Some(from), Some(to)) = (from, to) else {
         return Err(not_published("no run is published yet"));
     };
-    let rows = runs::published_between(&mut connection, from, to).await?;
+    let rows = runs::published_between(&mut connection, Some(from), to).await?;
     let cards = short_cards(&state, &mut connection, &rows, &subject, &rule_set).await?;
     let scores = rows.iter().filter_map(|row| {
         let (_, card) = cards.iter().find(|(run_id, _)| *run_id == row.run_id)?;

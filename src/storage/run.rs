@@ -237,15 +237,15 @@ pub async fn published(
     Ok(row)
 }
 
-/// The newest published revision of every date in a span, by date.
+/// The newest published revision of every date in a span, by date. Without `from` the span begins with the first date.
 pub async fn published_between(
     connection: &mut PgConnection,
-    from: NaiveDate,
+    from: Option<NaiveDate>,
     to: NaiveDate,
 ) -> Result<Vec<RunRow>, StoreError> {
     let rows = sqlx::query_as(AssertSqlSafe(format!(
         "select distinct on (date) {COLUMNS} from run
-         where state = 'published' and date between $1 and $2 order by date, revision desc"
+         where state = 'published' and ($1::date is null or date >= $1) and date <= $2 order by date, revision desc"
     )))
     .bind(from)
     .bind(to)

@@ -1,4 +1,9 @@
 //! All tests that need a database, in one binary: one private server for all of them, a fresh database for each.
 
+mod contract;
+mod events;
 mod golden;
+mod laws;
+mod rule_sets;
+mod stream;
 mod support;

@@ -81,7 +81,6 @@ pub struct TestService {
     pub base: String,
     pub client: reqwest::Client,
     pub parts: Parts,
-    pub options: PgConnectOptions,
     service: Option<Service>,
 }
 
@@ -123,7 +122,7 @@ impl TestService {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
         let service = Service::start(&parts, listener).expect("a service");
         let base = format!("http://{}", service.address);
-        TestService { base, client: reqwest::Client::new(), parts, options, service: Some(service) }
+        TestService { base, client: reqwest::Client::new(), parts, service: Some(service) }
     }
 
     pub async fn stop(mut self) {
@@ -164,6 +163,27 @@ impl TestService {
         let (status, body) = answer(request.body(events.join("\n"))).await;
         assert_eq!(status, 200, "{body}");
         body
+    }
+
+    /// Registers shops and creators in two categories, every fourth in none.
+    pub async fn register(&self, shops: &[String], creators: &[String]) {
+        let category = |index: usize| match index % 4 {
+            0 => Value::Null,
+            odd => json!(["food", "beauty"][odd % 2]),
+        };
+        for (kind, field, ids) in [("shops", "shop_id", shops), ("creators", "creator_id", creators)] {
+            let entry = |(index, id): (usize, &String)| json!({field: id, "category_id": category(index)});
+            let entries: Vec<Value> = ids.iter().enumerate().map(entry).collect();
+            let (status, answer) = self.post(&format!("/v1/{kind}:batch"), &json!({kind: entries})).await;
+            assert_eq!(status, 200, "{answer}");
+        }
+    }
+
+    /// Moves shops to a category.
+    pub async fn register_in(&self, shops: &[String], category_id: &str) {
+        let entries: Vec<Value> = shops.iter().map(|id| json!({"shop_id": id, "category_id": category_id})).collect();
+        let (status, answer) = self.post("/v1/shops:batch", &json!({"shops": entries})).await;
+        assert_eq!(status, 200, "{answer}");
     }
 
     /// Computes a date and returns the published run.

@@ -245,7 +245,7 @@ impl Checker<'_> {
         let standing = raw.standing_curve.as_ref().map(|knots| self.curve(knots, scale, 1));
         let (dimensions, metrics) = self.dimensions(raw, scale, standing.clone().flatten().as_ref());
         let penalties = self.penalties(&raw.penalty);
-        let categories = self.categories(&raw.category, scale, standing.flatten().as_ref(), &dimensions, &metrics);
+        let categories = self.categories(raw, scale, standing.flatten().as_ref(), &dimensions);
         Some(RuleSet {
             id: raw.id.get_ref().clone(),
             kind: raw.kind,
@@ -455,14 +455,19 @@ impl Checker<'_> {
 
     fn categories(
         &mut self,
-        raw: &[RawCategory],
+        raw: &RawRuleSet,
         scale: (Decimal, Decimal),
         standing: Option<&Curve>,
         dimensions: &[DimensionRule],
-        metrics: &[MetricRule],
     ) -> HashMap<Id, CategoryRule> {
         let mut categories = HashMap::new();
-        for raw_category in raw {
+        let named: HashSet<&str> = raw
+            .dimension
+            .iter()
+            .flat_map(|dimension| &dimension.metric)
+            .map(|metric| metric.id.get_ref().as_str())
+            .collect();
+        for raw_category in &raw.category {
             let Ok(id) = Id::parse(raw_category.id.get_ref()) else {
                 self.fault::<()>(
                     raw_category.id.span(),
@@ -482,7 +487,7 @@ impl Checker<'_> {
             }
             for raw_metric in &raw_category.metric {
                 let Some(metric) = self.metric_id(&raw_metric.id) else { continue };
-                if !metrics.iter().any(|general| general.metric == metric) {
+                if !named.contains(metric.id()) {
                     let message = format!("metric {:?} is in no dimension of this rule set", metric.id());
                     self.fault::<()>(raw_metric.id.span(), message);
                 }

@@ -1,0 +1,30 @@
+# Thin: makes sure that PostgreSQL's programs exist (installs Debian's package where it is allowed to), then calls cargo.
+
+.PHONY: demo test serve check openapi bench-ingest postgres
+
+demo: postgres
+	cargo run --release --quiet -- demo $(ARGS)
+
+test: postgres
+	cargo test --all-targets
+
+serve: postgres
+	cargo run --release -- serve
+
+check: postgres
+	cargo fmt --all -- --check
+	cargo clippy --all-targets -- -D warnings
+
+# Writes openapi.yaml from the code.
+openapi:
+	cargo run --quiet -- openapi > openapi.yaml.new && mv openapi.yaml.new openapi.yaml
+
+bench-ingest: postgres
+	cargo bench --bench ingest -- $(ARGS)
+
+postgres:
+	@ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1 || command -v initdb >/dev/null 2>&1 || test -n "$$SHOPSCORE_POSTGRES_BIN" \
+	|| { test "$$(id -u)" = 0 && command -v apt-get >/dev/null 2>&1 \
+	     && apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends postgresql >/dev/null; } \
+	|| { command -v sudo >/dev/null 2>&1 && sudo -n apt-get update -qq && sudo -n apt-get install -y -qq --no-install-recommends postgresql >/dev/null; } \
+	|| { echo "PostgreSQL's programs are missing: apt-get install postgresql" >&2; exit 1; }

@@ -1,0 +1,266 @@
+//! The rest of the contract: registry, exclusions, runs, reads, and that the description, the routes and the answers
+//! are in step.
+
+use serde_json::{Value, json};
+use shopscore::http;
+
+use crate::support::{TestService, answer};
+
+fn order(shop: &str, order: &str, creator: Option<&str>) -> Vec<String> {
+    let event = |id: &str, event_type: &str, time: &str, data: Value| {
+        json!({"id": id, "type": event_type, "shop_id": shop, "time": time, "data": data}).to_string()
+    };
+    let mut paid = json!({"order_id": order, "product_id": "p"});
+    if let Some(creator) = creator {
+        paid["creator_id"] = json!(creator);
+    }
+    vec![
+        event("1", "order.paid", "2026-10-31T10:00:00+08:00", paid),
+        event("2", "order.signed", "2026-11-02T10:00:00+08:00", json!({"order_id": order})),
+    ]
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn events_register_whom_they_name_and_the_registry_changes_only_what_it_is_told() {
+    let service = TestService::start().await;
+    service.send(&order("s-1", "o-1", Some("c-1"))).await;
+    for path in ["/v1/shops/s-1", "/v1/creators/c-1"] {
+        let subject = service.read(path).await;
+        assert_eq!((&subject["category_id"], &subject["name"]), (&Value::Null, &Value::Null), "{path}");
+    }
+    let put = |path: &'static str, body: Value| answer(service.client.put(service.url(path)).json(&body));
+    assert_eq!(put("/v1/shops/s-1", json!({"name": "One", "category_id": "food"})).await.0, 200);
+    assert_eq!(put("/v1/shops/s-2", json!({})).await.0, 201);
+    let (_, renamed) = put("/v1/shops/s-1", json!({"name": "Uno"})).await;
+    assert_eq!((&renamed["name"], &renamed["category_id"]), (&json!("Uno"), &json!("food")), "an absent field stays");
+    let (_, cleared) = put("/v1/shops/s-1", json!({"category_id": null})).await;
+    assert_eq!((&cleared["name"], &cleared["category_id"]), (&json!("Uno"), &Value::Null), "null clears");
+    let batch = json!({"shops": [{"shop_id": "s-3", "category_id": "a"}, {"shop_id": "s-1"}, {"shop_id": "s-3", "category_id": "b"}]});
+    assert_eq!(service.post("/v1/shops:batch", &batch).await, (200, json!({"created": 1, "updated": 1})));
+    assert_eq!(service.read("/v1/shops/s-3").await["category_id"], json!("b"), "of a repeated id the last counts");
+    let faulty = json!({"shops": [{"shop_id": "s-4"}, {"shop_id": "a,b"}, {"shop_id": "s-5", "category_id": " "}]});
+    let (status, problem) = service.post("/v1/shops:batch", &faulty).await;
+    let pointers: Vec<&Value> =
+        problem["errors"].as_array().expect("errors").iter().map(|error| &error["pointer"]).collect();
+    assert_eq!((status, pointers), (422, vec![&json!("/shops/1/shop_id"), &json!("/shops/2/category_id")]));
+    assert_eq!(service.get("/v1/shops/s-4").await.0, 404, "nothing was written");
+    assert_eq!(service.get("/v1/vendors/s-1").await.1["type"], json!("urn:shopscore:problem:not-found"));
+    service.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn lists_page_by_cursor_and_bad_parameters_are_named() {
+    let service = TestService::start().await;
+    let shops: Vec<String> = (0..5).map(|index| format!("s-{index}")).collect();
+    service.register_in(&shops, "food").await;
+    let (mut seen, mut cursor) = (Vec::new(), String::new());
+    loop {
+        let page = service.read(&format!("/v1/shops?category_id=food&limit=2{cursor}")).await;
+        seen.extend(
+            page["items"]
+                .as_array()
+                .expect("items")
+                .iter()
+                .map(|item| item["shop_id"].as_str().expect("id").to_owned()),
+        );
+        match page["next_cursor"].as_str() {
+            Some(next) => cursor = format!("&cursor={next}"),
+            None => break,
+        }
+    }
+    assert_eq!(seen, shops);
+    for (query, name) in [
+        ("limit=0", "limit"),
+        ("limit=1001", "limit"),
+        ("limit=x", "limit"),
+        ("cursor=zz", "cursor"),
+        ("category_id=a,b", "category_id"),
+        ("colour=red", "colour"),
+        ("limit=1&limit=2", "limit"),
+    ] {
+        let (status, problem) = service.get(&format!("/v1/shops?{query}")).await;
+        assert_eq!((status, &problem["errors"][0]["pointer"]), (400, &json!(name)), "{query}: {problem}");
+    }
+    for (query, name) in [
+        ("date=2026-2-1", "date"),
+        ("date=2026-02-30", "date"),
+        ("revision=0", "revision"),
+        ("rule_set=shop-v9", "rule_set"),
+    ] {
+        let (status, problem) = service.get(&format!("/v1/shops/s-1/score?{query}")).await;
+        assert_eq!((status, &problem["errors"][0]["pointer"]), (400, &json!(name)), "{query}");
+    }
+    service.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn exclusions_are_a_ledger() {
+    let service = TestService::start().await;
+    let body = json!({"shop_id": "s-1", "target": "review", "id": "r", "order_id": "o", "reason": "sham", "decided_by": "ops"});
+    let (status, first) = service.post("/v1/exclusions", &body).await;
+    assert_eq!((status, &first["active"], &first["revoked_at"]), (201, &json!(true), &Value::Null));
+    let (status, problem) = service.post("/v1/exclusions", &body).await;
+    assert_eq!((status, &problem["exclusion_id"]), (409, &first["exclusion_id"]));
+    let path = format!("/v1/exclusions/{}", first["exclusion_id"].as_str().expect("id"));
+    let delete =
+        || answer(service.client.delete(service.url(&path)).json(&json!({"revoked_by": "ops", "note": "wrong one"})));
+    let (status, revoked) = delete().await;
+    assert_eq!((status, &revoked["active"], &revoked["revoked_by"]), (200, &json!(false), &json!("ops")));
+    assert_eq!(delete().await, (200, revoked.clone()), "a revocation stays as it was");
+    assert_eq!(service.post("/v1/exclusions", &body).await.0, 201, "the target may be excluded again");
+    let active = service.read("/v1/exclusions?shop_id=s-1&active=true").await;
+    assert_eq!(active["items"].as_array().expect("items").len(), 1);
+    assert_eq!(service.read("/v1/exclusions").await["items"][1], revoked);
+    let faulty = json!({"shop_id": "s-1", "target": "review", "id": "r", "reason": "", "decided_by": "ops"});
+    let (status, problem) = service.post("/v1/exclusions", &faulty).await;
+    let pointers: Vec<&Value> =
+        problem["errors"].as_array().expect("errors").iter().map(|error| &error["pointer"]).collect();
+    assert_eq!((status, pointers), (422, vec![&json!("/order_id"), &json!("/reason")]));
+    assert_eq!(service.get("/v1/exclusions/x").await.1["type"], json!("urn:shopscore:problem:exclusion-not-found"));
+    service.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn runs_add_revisions_and_refuse_the_future() {
+    let service = TestService::start().await;
+    service.send(&order("s-1", "o-1", None)).await;
+    let (status, problem) = service.get("/v1/shops/s-1/score").await;
+    assert_eq!((status, &problem["type"]), (404, &json!("urn:shopscore:problem:score-not-published")));
+    let (status, problem) = service.get("/v1/shops/s-9/score").await;
+    assert_eq!((status, &problem["type"]), (404, &json!("urn:shopscore:problem:subject-not-found")));
+    assert_eq!(service.post("/v1/runs", &json!({"date": "2026-11-21"})).await.0, 422, "tomorrow");
+    assert_eq!(service.post("/v1/runs", &json!({"date": "20.11.2026"})).await.0, 422);
+    let first = service.run("2026-11-20".parse().expect("date")).await;
+    let second = service.run("2026-11-20".parse().expect("date")).await;
+    assert_eq!((&first["revision"], &second["revision"], &first["late"]), (&json!(1), &json!(2), &json!(false)));
+    assert_eq!((&first["subjects_total"], &first["subjects_done"]), (&json!(1), &json!(1)));
+    let score = service.read("/v1/shops/s-1/score").await;
+    assert_eq!(
+        (&score["revision"], &score["run_id"], &score["status"]),
+        (&json!(2), &second["run_id"], &json!("insufficient_volume"))
+    );
+    assert_eq!(
+        (&score["score"], &score["tier"], score["dimensions"].as_array().expect("all").len()),
+        (&Value::Null, &Value::Null, 3)
+    );
+    assert_eq!(service.read("/v1/shops/s-1/score?revision=1").await["run_id"], first["run_id"]);
+    service.send(&order("s-2", "o-1", None)).await;
+    let (status, problem) = service.get("/v1/shops/s-2/score").await;
+    assert_eq!((status, &problem["type"]), (404, &json!("urn:shopscore:problem:score-not-published")), "unknown then");
+    let history = service.read("/v1/shops/s-1/scores?from=2026-11-01&to=2026-11-20").await;
+    assert_eq!(history["scores"].as_array().expect("scores").len(), 1);
+    assert_eq!(history["scores"][0]["revision"], json!(2));
+    service.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn published_answers_carry_an_etag_and_are_not_sent_twice() {
+    let service = TestService::start().await;
+    service.send(&order("s-1", "o-1", None)).await;
+    service.run("2026-11-20".parse().expect("date")).await;
+    for route in ["score", "metrics", "penalties", "scores"] {
+        let url = service.url(&format!("/v1/shops/s-1/{route}"));
+        let first = service.client.get(&url).send().await.expect("an answer");
+        let header = |name: &str| first.headers()[name].to_str().expect(name).to_owned();
+        assert!(header("etag").starts_with('"') && header("last-modified").ends_with("GMT"));
+        assert_eq!(header("cache-control"), "private, no-cache");
+        assert!(!header("x-request-id").is_empty());
+        let again = service.client.get(&url).header("if-none-match", header("etag")).send().await.expect("an answer");
+        assert_eq!((again.status().as_u16(), again.bytes().await.expect("body").len()), (304, 0), "{route}");
+    }
+    service.stop().await;
+}
+
+#[test]
+fn openapi_yaml_is_what_the_code_says() {
+    let written = include_str!("../../openapi.yaml");
+    assert_eq!(http::docs::yaml().expect("yaml"), written, "run: make openapi");
+}
+
+/// The description as JSON.
+fn description() -> Value {
+    serde_json::to_value(http::api().split_for_parts().1).expect("a description")
+}
+
+/// Fails unless a body is what the description promises for a status of an operation.
+fn assert_described(description: &Value, path: &str, method: &str, status: u16, body: &Value) {
+    let response = &description["paths"][path][method]["responses"][status.to_string()];
+    assert!(!response.is_null(), "{method} {path} answers {status}, which is not described");
+    let content = response["content"].as_object().expect("content").values().next().expect("a media type").clone();
+    let mut schema = content["schema"].clone();
+    schema["components"] = description["components"].clone();
+    let validator = jsonschema::draft202012::new(&schema).expect("a sound schema");
+    // The validator reads numbers as a client would.
+    let faults: Vec<String> =
+        validator.iter_errors(body).map(|fault| format!("{fault} at {}", fault.instance_path())).collect();
+    assert!(faults.is_empty(), "{method} {path} {status}: {faults:?}\n{body}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_described_operation_exists_takes_its_parameters_and_answers_as_described() {
+    let service = TestService::start().await;
+    let events: Vec<String> = (0..40).flat_map(|number| order("s-1", &format!("o-{number}"), Some("c-1"))).collect();
+    service.send(&events).await;
+    let run = service.run("2026-11-20".parse().expect("date")).await;
+    let exclusion = json!({"shop_id": "s-1", "target": "order", "id": "o-1", "reason": "r", "decided_by": "d"});
+    let exclusion_id = service.post("/v1/exclusions", &exclusion).await.1["exclusion_id"].clone();
+    let description = description();
+    let mut checked = 0;
+    for (path, operations) in description["paths"].as_object().expect("paths") {
+        for (method, operation) in operations.as_object().expect("operations") {
+            let concrete = path
+                .replace("{kind}", "shops")
+                .replace("{id}", "s-1")
+                .replace("{run_id}", run["run_id"].as_str().expect("id"))
+                .replace("{exclusion_id}", exclusion_id.as_str().expect("id"));
+            let url = service.url(&concrete);
+            let body = match (method.as_str(), path.as_str()) {
+                ("post", "/v1/events") => Some(serde_json::from_str(&order("s-1", "o-new", None)[0]).expect("event")),
+                ("post", "/v1/exclusions") => {
+                    Some(json!({"shop_id": "s-1", "target": "order", "id": "o-2", "reason": "r", "decided_by": "d"}))
+                }
+                ("post", "/v1/shops:batch") => Some(json!({"shops": []})),
+                ("post", "/v1/creators:batch") => Some(json!({"creators": [{"creator_id": "c-1", "name": null}]})),
+                ("post", "/v1/runs") => Some(json!({"date": "2026-11-19"})),
+                ("put", _) => Some(json!({"name": "One"})),
+                _ => None,
+            };
+            let method_name = reqwest::Method::from_bytes(method.to_uppercase().as_bytes()).expect("a method");
+            let mut request = service.client.request(method_name, &url);
+            if let Some(body) = &body {
+                request = request.json(body);
+            }
+            let (status, answered) = answer(request).await;
+            assert!((200..300).contains(&status), "{method} {path}: {status} {answered}");
+            if path != "/openapi.yaml" {
+                assert_described(&description, path, method, status, &answered);
+            }
+            let described = operation["parameters"].as_array().cloned().unwrap_or_default();
+            for parameter in described.iter().filter(|parameter| parameter["in"] == "query" && method == "get") {
+                let name = parameter["name"].as_str().expect("name");
+                let (_, problem) = service.get(&format!("{concrete}?{name}=x,x")).await;
+                let unknown = problem["errors"][0]["code"] == "unknown_parameter";
+                assert!(!unknown, "{path} does not take {name}");
+            }
+            let (status, problem) =
+                answer(service.client.request(method_name_of(method), format!("{url}?no-such=1"))).await;
+            if path != "/v1/events" {
+                assert_eq!(
+                    (status, &problem["errors"][0]["code"]),
+                    (400, &json!("unknown_parameter")),
+                    "{method} {path}"
+                );
+                assert_described(&description, "/v1/runs", "get", 400, &problem);
+            }
+            checked += 1;
+        }
+    }
+    assert!(checked >= 20, "only {checked} operations are described");
+    let docs = service.client.get(service.url("/docs/")).send().await.expect("an answer");
+    assert_eq!(docs.status(), 200);
+    service.stop().await;
+}
+
+fn method_name_of(method: &str) -> reqwest::Method {
+    reqwest::Method::from_bytes(method.to_uppercase().as_bytes()).expect("a method")
+}

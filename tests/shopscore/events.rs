@@ -1,0 +1,181 @@
+//! `POST /v1/events` as the contract has it: media types, outcomes, limits.
+
+use std::io::Write;
+
+use flate2::Compression;
+use flate2::write::GzEncoder;
+use serde_json::{Value, json};
+
+use crate::support::{TestService, answer};
+
+fn event(id: &str, event_type: &str, data: Value) -> Value {
+    json!({"id": id, "type": event_type, "shop_id": "shop-7", "time": "2026-11-08T10:00:00+08:00", "data": data})
+}
+
+fn signed(id: &str, order: &str) -> Value {
+    event(id, "order.signed", json!({"order_id": order}))
+}
+
+async fn post(service: &TestService, media_type: &str, body: impl Into<reqwest::Body>) -> (u16, Value) {
+    answer(service.client.post(service.url("/v1/events")).header("content-type", media_type).body(body)).await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_single_event_is_created_then_a_duplicate_and_with_other_content_a_conflict() {
+    let service = TestService::start().await;
+    assert_eq!(
+        service.post("/v1/events", &signed("e-1", "o-1")).await,
+        (201, json!({"id": "e-1", "outcome": "accepted"}))
+    );
+    let mut again = signed("e-1", "o-1");
+    again["time"] = json!("2026-11-08T02:00:00.000Z");
+    assert_eq!(service.post("/v1/events", &again).await, (200, json!({"id": "e-1", "outcome": "duplicate"})));
+    let (status, problem) =
+        service.post("/v1/events", &event("e-1", "order.signed", json!({"order_id": "o-1", "x": 1}))).await;
+    assert_eq!((status, &problem["type"]), (409, &json!("urn:shopscore:problem:event-conflict")));
+    assert_eq!(service.post("/v1/events", &signed("e-1", "o-2")).await.0, 201, "another order, another event");
+    let (status, problem) = service.post("/v1/events", &event("e-2", "order.signed", json!({}))).await;
+    assert_eq!((status, &problem["errors"][0]["pointer"]), (422, &json!("/data/order_id")));
+    assert_eq!(problem["instance"], json!("/v1/events"));
+    service.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_batch_lists_what_was_not_accepted_and_good_events_stand_beside_bad_ones() {
+    let service = TestService::start().await;
+    service.post("/v1/events", &signed("e-1", "o-1")).await;
+    let lines = [
+        signed("e-1", "o-1").to_string(),
+        String::new(),
+        signed("e-2", "o-1").to_string(),
+        "{\"id\":".to_owned(),
+        event("e-3", "order.teleported", json!({"order_id": "o-1"})).to_string(),
+        event("e-1", "order.shipped", json!({"order_id": "o-1"})).to_string(),
+        event("e-4", "order.signed", json!({"order_id": "o-1", "x": "a".repeat(65_536)})).to_string(),
+        event("e-5", "order.signed", json!({"order_id": "o-1", "x": "\0"})).to_string(),
+        r#"{"id":"e-6","type":"order.signed","shop_id":"s","time":"2026-11-20T11:05:01+08:00","data":{"order_id":"o"}}"#.to_owned(),
+        r#"{"id":"e-7","type":"order.signed","shop_id":"s","time":"2026-11-20T11:05:00+08:00","data":{"order_id":"o"}}"#.to_owned(),
+        "   ".to_owned(),
+        signed("e-2", "o-1").to_string(),
+    ];
+    let (status, body) = post(&service, "application/x-ndjson; charset=utf-8", lines.join("\r\n")).await;
+    assert_eq!(status, 200);
+    let counts = ["accepted", "duplicates", "conflicts", "rejected"].map(|name| body[name].as_u64().expect("a count"));
+    assert_eq!(counts, [2, 2, 1, 5], "{body}");
+    let listed: Vec<(u64, &str, &str)> = body["results"]
+        .as_array()
+        .expect("results")
+        .iter()
+        .map(|result| {
+            let outcome = result["outcome"].as_str().expect("outcome");
+            (result["index"].as_u64().expect("index"), outcome, result["code"].as_str().unwrap_or_default())
+        })
+        .collect();
+    assert_eq!(
+        listed,
+        [
+            (0, "duplicate", ""),
+            (2, "rejected", "malformed_json"),
+            (3, "rejected", "unknown_type"),
+            (4, "conflict", ""),
+            (5, "rejected", "event_too_large"),
+            (6, "rejected", "nul_character"),
+            (7, "rejected", "time_in_future"),
+            (9, "duplicate", ""),
+        ]
+    );
+    assert_eq!(body["results"][2]["pointer"], json!("/type"));
+    service.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_atomic_batch_is_written_as_a_whole_or_not_at_all() {
+    let service = TestService::start().await;
+    service.post("/v1/events", &signed("e-1", "o-1")).await;
+    let conflict = event("e-1", "order.shipped", json!({"order_id": "o-1"}));
+    for bad in [conflict, event("e-9", "nothing", json!({"order_id": "o-1"}))] {
+        let batch = json!([signed("e-2", "o-2"), signed("e-3", "o-3"), bad]);
+        let (status, problem) = service.post("/v1/events?atomic=true", &batch).await;
+        assert_eq!((status, problem["results"][0]["index"].as_u64()), (422, Some(2)), "{problem}");
+    }
+    let batch = json!([signed("e-2", "o-2"), signed("e-1", "o-1")]);
+    let (status, body) = service.post("/v1/events?atomic=true", &batch).await;
+    assert_eq!(
+        (status, &body["accepted"], &body["duplicates"]),
+        (200, &json!(1), &json!(1)),
+        "nothing was written before"
+    );
+    service.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn cloud_events_and_compressed_bodies_are_understood() {
+    let service = TestService::start().await;
+    let cloud = |id: &str| {
+        json!({"specversion": "1.0", "source": "/erp", "id": id, "type": "order.signed", "shopid": "shop-7",
+        "time": "2026-11-08T10:00:00+08:00", "data": {"order_id": "o-1"}})
+    };
+    let single = post(&service, "application/cloudevents+json; charset=UTF-8", cloud("e-1").to_string()).await;
+    assert_eq!(single, (201, json!({"id": "e-1", "outcome": "accepted"})));
+    let batch =
+        post(&service, "application/cloudevents-batch+json", json!([cloud("e-1"), cloud("e-2")]).to_string()).await;
+    assert_eq!((batch.0, &batch.1["accepted"], &batch.1["duplicates"]), (200, &json!(1), &json!(1)));
+    assert_eq!(service.post("/v1/events", &signed("e-1", "o-1")).await.0, 200, "the envelope is not the content");
+
+    let mut gzip = GzEncoder::new(Vec::new(), Compression::default());
+    gzip.write_all(signed("e-3", "o-1").to_string().as_bytes()).expect("gzip");
+    let encoded = [
+        ("gzip", gzip.finish().expect("gzip")),
+        ("zstd", zstd::encode_all(signed("e-4", "o-1").to_string().as_bytes(), 1).expect("zstd")),
+    ];
+    for (encoding, body) in encoded {
+        let request = service.client.post(service.url("/v1/events")).header("content-type", "application/json");
+        assert_eq!(answer(request.header("content-encoding", encoding).body(body)).await.0, 201, "{encoding}");
+    }
+    service.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn bodies_that_cannot_be_split_or_are_too_large_write_nothing_and_say_so() {
+    let service = TestService::start().await;
+    for body in ["", "5", "\"x\"", "[{}", "{\"id\":", "nonsense", "{} {}"] {
+        let (status, problem) = post(&service, "application/json", body).await;
+        assert_eq!((status, &problem["type"]), (400, &json!("urn:shopscore:problem:unreadable-body")), "{body}");
+        assert!(problem["detail"].as_str().expect("detail").contains("nothing was written"), "{problem}");
+    }
+    for media_type in ["text/plain", "application/jsonx", ""] {
+        assert_eq!(post(&service, media_type, "{}").await.0, 415, "{media_type}");
+    }
+    let empty = json!({"accepted": 0, "duplicates": 0, "conflicts": 0, "rejected": 0, "results": []});
+    assert_eq!(post(&service, "application/json", "[]").await, (200, empty.clone()));
+    assert_eq!(post(&service, "application/x-ndjson", "\n \n").await, (200, empty));
+
+    let too_many = vec![signed("e-1", "o-1").to_string(); 10_001].join("\n");
+    assert_eq!(post(&service, "application/x-ndjson", too_many).await.0, 413);
+    let mut bomb = GzEncoder::new(Vec::new(), Compression::best());
+    bomb.write_all(&vec![b' '; 17 << 20]).expect("gzip");
+    let request = service.client.post(service.url("/v1/events")).header("content-type", "application/json");
+    let request = request.header("content-encoding", "gzip").body(bomb.finish().expect("gzip"));
+    let (status, problem) = answer(request).await;
+    assert_eq!((status, &problem["type"]), (413, &json!("urn:shopscore:problem:too-large")));
+    assert_eq!(service.get("/v1/shops/shop-7").await.0, 404, "nothing was written");
+    let deep = format!("{}{}", "[".repeat(5_000), "]".repeat(5_000));
+    let nested = json!([signed("e-2", "o-1")]).to_string().replace("\"o-1\"", &format!("\"o-1\",\"x\":{deep}"));
+    let (status, body) = post(&service, "application/json", nested).await;
+    assert!(status == 400 || body["results"][0]["code"] == "malformed_json", "{status} {body}");
+    service.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_aggregate_holds_a_thousand_events_and_no_more() {
+    let service = TestService::start().await;
+    let events: Vec<String> = (0..1_005).map(|n| signed(&format!("e-{n}"), "o-1").to_string()).collect();
+    service.send(&events[..600]).await;
+    let answer = service.send(&events).await;
+    let counts = ["accepted", "duplicates", "rejected"].map(|name| answer[name].as_u64().expect("a count"));
+    assert_eq!(counts, [400, 600, 5], "{answer}");
+    assert_eq!(answer["results"][600]["code"], json!("aggregate_full"));
+    assert_eq!(service.send(&events[..1_000]).await["duplicates"], json!(1_000));
+    service.assert_counts_equal_a_rebuild().await;
+    service.stop().await;
+}
