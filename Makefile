@@ -1,6 +1,6 @@
 # Thin: makes sure that PostgreSQL's programs exist (installs Debian's package where it is allowed to), then calls cargo.
 
-.PHONY: demo test serve check openapi bench-ingest postgres
+.PHONY: demo test serve check openapi faults bench-ingest postgres
 
 demo: postgres
 	cargo run --release --quiet -- demo $(ARGS)
@@ -18,6 +18,10 @@ check: postgres
 # Writes openapi.yaml from the code.
 openapi:
 	cargo run --quiet -- openapi > openapi.yaml.new && mv openapi.yaml.new openapi.yaml
+
+# The fault tests with a hundred kills of the service and of PostgreSQL each.
+faults: postgres
+	SHOPSCORE_FAULT_KILLS=100 cargo test --release --test shopscore process:: -- --nocapture
 
 bench-ingest: postgres
 	cargo bench --bench ingest -- $(ARGS)

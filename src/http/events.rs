@@ -17,14 +17,12 @@ use super::problem::{FieldError, Kind, Problem, ProblemBody};
 use crate::domain::event::{AGGREGATE_EVENTS_MAX, Event};
 use crate::domain::parse::{Envelope, Fault, parse_event};
 use crate::ingest::writer::Atomicity;
-use crate::ingest::{Outcome, SentEvent, Unavailable};
+use crate::ingest::{Outcome, SentEvent};
 
 /// The most bytes of one event.
 const EVENT_BYTES_MAX: usize = 64 * 1024;
 /// How far the clock of a sender may run ahead of ours.
 const FUTURE_MAX: TimeDelta = TimeDelta::minutes(5);
-/// The longest wait for the store; then the client is told to come back.
-const ANSWER_WITHIN: std::time::Duration = std::time::Duration::from_millis(2_900);
 /// Bodies above this size are parsed on a thread that may block.
 const PARSE_INLINE_BYTES: usize = 64 * 1024;
 
@@ -181,10 +179,7 @@ async fn store(state: &AppState, events: Vec<Event>, atomicity: Atomicity) -> Re
         return Ok(Vec::new());
     }
     let sent = events.into_iter().map(|event| SentEvent { event, key_id: None }).collect();
-    match tokio::time::timeout(ANSWER_WITHIN, state.queue.write(sent, atomicity)).await {
-        Ok(outcomes) => Ok(outcomes?),
-        Err(_) => Err(Unavailable.into()),
-    }
+    Ok(state.queue.write(sent, atomicity).await?)
 }
 
 async fn single_answer(state: &AppState, parsed: Parsed) -> Result<Response, Problem> {

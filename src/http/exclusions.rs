@@ -168,7 +168,7 @@ pub async fn post_exclusion(
     match ledger::exclude(&mut connection, &new, &state.write).await? {
         Excluded::Done(row) => {
             let location = HeaderValue::try_from(format!("/v1/exclusions/{}", row.exclusion_id));
-            let mut response = (StatusCode::CREATED, Json(WireExclusion::from(row))).into_response();
+            let mut response = (StatusCode::CREATED, Json(WireExclusion::from(*row))).into_response();
             if let Ok(location) = location {
                 response.headers_mut().insert(header::LOCATION, location);
             }

@@ -125,7 +125,7 @@ pub async fn json<T: DeserializeOwned>(headers: &HeaderMap, body: Body) -> Resul
     let value = serde_json::Value::deserialize(&mut reader).and_then(|value| reader.end().map(|()| value));
     let value = value.map_err(|error| Problem::new(Kind::UnreadableBody, format!("the body is no JSON: {error}")))?;
     serde_path_to_error::deserialize(value).map_err(|error| {
-        let path = error.path().to_string().replace('.', "/").replace('[', "/").replace(']', "");
+        let path = error.path().to_string().replace(['.', '['], "/").replace(']', "");
         let pointer =
             if path == "/" || path.is_empty() { String::new() } else { format!("/{path}").replace("//", "/") };
         let detail = error.inner().to_string();

@@ -33,7 +33,7 @@ fn close_cursor(key: &str) -> String {
 /// The place that a cursor stands for; `None` if it is none of ours.
 pub fn open_cursor(cursor: &str) -> Option<String> {
     let digits = cursor.as_bytes();
-    if digits.len() % 2 != 0 || !digits.iter().all(u8::is_ascii_hexdigit) {
+    if !digits.len().is_multiple_of(2) || !digits.iter().all(u8::is_ascii_hexdigit) {
         return None;
     }
     let byte = |pair: &[u8]| u8::from_str_radix(std::str::from_utf8(pair).ok()?, 16).ok();

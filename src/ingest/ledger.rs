@@ -17,7 +17,7 @@ use crate::storage::{StoreError, count, event, exclusion, registry};
 /// What became of a wish to exclude.
 #[derive(Clone, Debug)]
 pub enum Excluded {
-    Done(ExclusionRow),
+    Done(Box<ExclusionRow>),
     /// The same target is excluded already, by this active exclusion.
     Already(i64),
 }
@@ -40,7 +40,7 @@ pub async fn exclude(
     let after = exclusions_of(&mut transaction, &new.aggregate).await?;
     recount(&mut transaction, &new.aggregate, &before, &after, context).await?;
     transaction.commit().await?;
-    Ok(Excluded::Done(row))
+    Ok(Excluded::Done(Box::new(row)))
 }
 
 /// Revokes an exclusion and counts its target again. `None` if there is no such exclusion; one that was revoked before

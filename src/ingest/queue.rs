@@ -4,10 +4,13 @@
 //! other's locks. A request's events may spread over lanes; it is answered when all of its parts are committed.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
 use sqlx::PgPool;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
 use tokio::task::JoinSet;
+use tokio::time::timeout;
 
 use super::group::write_group;
 use super::writer::Atomicity;
@@ -25,19 +28,32 @@ const GROUP_EVENTS: usize = 4_000;
 /// Requests that may wait in one lane.
 const LANE_REQUESTS_MAX: usize = 4_096;
 
+/// The longest time in which a writer commits nothing before those who wait are told that the store is away.
+const STANDSTILL_MAX: Duration = Duration::from_millis(2_900);
+
+/// What became of the events of a job, in their order.
+type Answer = Vec<Result<Outcome, Unavailable>>;
+
 /// A part of a request that one lane writes.
 struct Job {
     events: Vec<SentEvent>,
     atomicity: Atomicity,
-    reply: oneshot::Sender<Vec<Result<Outcome, Unavailable>>>,
+    reply: oneshot::Sender<Answer>,
     /// Room in the queue, given back when the job is done.
     _room: Arc<OwnedSemaphorePermit>,
+}
+
+/// One writer's queue, and how many groups it has committed so far.
+#[derive(Clone)]
+struct Lane {
+    jobs: mpsc::Sender<Job>,
+    committed: Arc<AtomicU64>,
 }
 
 /// The entrance to the writers. Cloning is cheap. The writers end when all clones are gone and all jobs are done.
 #[derive(Clone)]
 pub struct IngestQueue {
-    lanes: Vec<mpsc::Sender<Job>>,
+    lanes: Vec<Lane>,
     room: Arc<Semaphore>,
 }
 
@@ -46,8 +62,9 @@ impl IngestQueue {
     pub fn start(pool: &PgPool, context: &WriteContext, tasks: &mut JoinSet<()>) -> IngestQueue {
         let lane = |_| {
             let (sender, jobs) = mpsc::channel(LANE_REQUESTS_MAX);
-            tasks.spawn(run_lane(pool.clone(), context.clone(), jobs));
-            sender
+            let committed = Arc::new(AtomicU64::new(0));
+            tasks.spawn(run_lane(pool.clone(), context.clone(), jobs, Arc::clone(&committed)));
+            Lane { jobs: sender, committed }
         };
         IngestQueue { lanes: (0..LANES).map(lane).collect(), room: Arc::new(Semaphore::new(QUEUE_BYTES_MAX)) }
     }
@@ -67,12 +84,12 @@ impl IngestQueue {
             }
             let (reply, answer) = oneshot::channel();
             let job = Job { events, atomicity, reply, _room: Arc::clone(&room) };
-            self.lanes[lane].try_send(job).map_err(|_| Unavailable)?;
-            waiting.push((places, answer));
+            self.lanes[lane].jobs.try_send(job).map_err(|_| Unavailable)?;
+            waiting.push((places, answer, &self.lanes[lane]));
         }
         let mut outcomes = vec![Outcome::Refused; total];
-        for (places, answer) in waiting {
-            let results = answer.await.map_err(|_| Unavailable)?;
+        for (places, answer, lane) in waiting {
+            let results = lane.wait(answer).await?;
             for (place, result) in places.into_iter().zip(results) {
                 outcomes[place] = result?;
             }
@@ -95,7 +112,22 @@ impl IngestQueue {
     }
 }
 
-async fn run_lane(pool: PgPool, context: WriteContext, mut jobs: mpsc::Receiver<Job>) {
+impl Lane {
+    /// Waits for an answer as long as the writer commits something every now and then. A writer that stands still means
+    /// that the store is away, and whoever waits is told so.
+    async fn wait(&self, mut answer: oneshot::Receiver<Answer>) -> Result<Answer, Unavailable> {
+        loop {
+            let before = self.committed.load(Ordering::Relaxed);
+            match timeout(STANDSTILL_MAX, &mut answer).await {
+                Ok(results) => return results.map_err(|_| Unavailable),
+                Err(_) if self.committed.load(Ordering::Relaxed) == before => return Err(Unavailable),
+                Err(_) => {}
+            }
+        }
+    }
+}
+
+async fn run_lane(pool: PgPool, context: WriteContext, mut jobs: mpsc::Receiver<Job>, committed: Arc<AtomicU64>) {
     let mut left_over: Option<Job> = None;
     loop {
         let first = match left_over.take() {
@@ -122,14 +154,18 @@ async fn run_lane(pool: PgPool, context: WriteContext, mut jobs: mpsc::Receiver<
         }
         // Whoever stopped waiting sends again; writing for them now would only keep the others waiting.
         group.retain(|job| !job.reply.is_closed());
-        write_jobs(&pool, &context, group).await;
+        write_jobs(&pool, &context, group, &committed).await;
     }
 }
 
-async fn write_jobs(pool: &PgPool, context: &WriteContext, group: Vec<Job>) {
+async fn write_jobs(pool: &PgPool, context: &WriteContext, group: Vec<Job>, committed: &AtomicU64) {
     let Some(first) = group.first() else { return };
     let events: Vec<&SentEvent> = group.iter().flat_map(|job| &job.events).collect();
-    let mut results = write_group(pool, &events, first.atomicity, context).await.into_iter();
+    let results = write_group(pool, &events, first.atomicity, context).await;
+    if results.iter().any(Result::is_ok) {
+        committed.fetch_add(1, Ordering::Relaxed);
+    }
+    let mut results = results.into_iter();
     for job in group {
         let answer = results.by_ref().take(job.events.len()).collect();
         // Nobody may be waiting any more; what was written stays written.

@@ -449,7 +449,7 @@ impl Checker<'_> {
             }
             penalties.push(PenaltyRule { code: penalty.code.get_ref().clone(), title: title(&penalty.title), below });
         }
-        penalties.sort_by(|left, right| right.below.cmp(&left.below));
+        penalties.sort_by_key(|penalty| std::cmp::Reverse(penalty.below));
         penalties
     }
 

@@ -1,0 +1,88 @@
+//! The daily slot over several processes: one run per date, and a process that falls silent is replaced.
+
+use chrono::{DateTime, Utc};
+use serde_json::{Value, json};
+use shopscore::scoring::run::{RunError, execute};
+use shopscore::storage::run::{self as rows, RunRequest, Trigger};
+
+use crate::support::{Choices, TestService, fresh_database};
+
+fn shanghai(text: &str) -> DateTime<Utc> {
+    DateTime::parse_from_rfc3339(&format!("{text}+08:00")).expect(text).to_utc()
+}
+
+/// Waits until the runs of a date are as wanted.
+async fn runs_when(service: &TestService, date: &str, wanted: impl Fn(&[Value]) -> bool) -> Vec<Value> {
+    loop {
+        let page = service.read(&format!("/v1/runs?date={date}")).await;
+        let runs = page["items"].as_array().expect("items").clone();
+        if wanted(&runs) {
+            return runs;
+        }
+        tokio::task::yield_now().await;
+    }
+}
+
+fn published(runs: &[Value]) -> bool {
+    runs.iter().any(|run| run["state"] == "published")
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn several_processes_publish_a_date_once_in_its_slot() {
+    let database = fresh_database().await;
+    let start = || TestService::start_on(database.clone(), Choices::default());
+    let (first, second, third) = tokio::join!(start(), start(), start());
+    first.register_in(&["s-1".to_owned()], "food").await;
+    assert_eq!(first.read("/v1/runs").await["items"], json!([]), "nothing is due before the slot");
+    for service in [&first, &second, &third] {
+        service.parts.clock.set(shanghai("2026-11-20T12:00:30"));
+    }
+    let runs = runs_when(&second, "2026-11-20", published).await;
+    assert_eq!(
+        (&runs[0]["trigger"], &runs[0]["late"], &runs[0]["revision"]),
+        (&json!("scheduled"), &json!(false), &json!(1))
+    );
+    // Later the next day all three look again; the days before are not run anew.
+    for service in [&first, &second, &third] {
+        service.parts.clock.set(shanghai("2026-11-21T14:00:00"));
+    }
+    let next = runs_when(&third, "2026-11-21", published).await;
+    assert_eq!((next.len(), &next[0]["trigger"], &next[0]["late"]), (1, &json!("catch_up"), &json!(true)));
+    assert_eq!(first.read("/v1/runs").await["items"].as_array().expect("items").len(), 2, "one run a date");
+    assert_eq!(first.read("/readyz").await["newest_published"], json!("2026-11-21"));
+    for service in [first, second, third] {
+        service.stop().await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_run_whose_process_fell_silent_is_taken_over_and_the_silent_one_cannot_publish() {
+    let service = TestService::start().await;
+    service.register_in(&["s-1".to_owned()], "food").await;
+    let context = service.parts.run_context();
+    let now = context.clock.now();
+    let mut connection = context.store.run.acquire().await.expect("a connection");
+    // A process queues and claims a run in one breath, so that the service does not get it, and falls silent.
+    let mut transaction = sqlx::Connection::begin(&mut *connection).await.expect("a transaction");
+    let request = RunRequest { date: "2026-11-20".parse().expect("date"), trigger: Trigger::Manual, reason: None };
+    let queued = rows::request(&mut transaction, &request, now).await.expect("a request").expect("no other run");
+    let silent = rows::claim(&mut transaction, Some(queued.run_id), now).await.expect("a claim").expect("the run");
+    transaction.commit().await.expect("a commit");
+    let (status, problem) = service.post("/v1/runs", &json!({"date": "2026-11-20"})).await;
+    assert_eq!((status, &problem["run_id"]), (409, &json!(silent.run_id.to_string())));
+    sqlx::query("update run set lease_until = clock_timestamp() - interval '1 second'")
+        .execute(&mut *connection)
+        .await
+        .expect("an expired lease");
+    drop(connection);
+    let runs = runs_when(&service, "2026-11-20", published).await;
+    assert_eq!(
+        (runs.len(), &runs[0]["run_id"], &runs[0]["revision"]),
+        (1, &json!(silent.run_id.to_string()), &json!(1))
+    );
+    let before = service.read("/v1/shops/s-1/metrics").await;
+    let result = execute(&context, &silent).await;
+    assert!(matches!(result, Err(RunError::LeaseLost)), "{result:?}");
+    assert_eq!(service.read("/v1/shops/s-1/metrics").await, before, "the silent process wrote nothing");
+    service.stop().await;
+}
