@@ -56,6 +56,8 @@ create table subject (
     constraint subject_kind_known check (subject_kind between 1 and 2)
 );
 
+-- When the first subject became known decides from which day on runs are owed.
+create index subject_registered_at on subject (registered_at);
 create index subject_category on subject (subject_kind, category_id, subject_id);
 
 -- Every change that the registry ever took, numbered like the events.
@@ -99,4 +101,4 @@ create table exclusion (
 
 create unique index exclusion_active_once
     on exclusion (shop_id, target, coalesce(order_id, ''), target_id) where revoked_at is null;
-create index exclusion_aggregate on exclusion (shop_id, aggregate_kind, aggregate_id);
+create index exclusion_aggregate on exclusion (shop_id, aggregate_kind, aggregate_id) where revoked_at is null;

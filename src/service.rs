@@ -12,9 +12,10 @@ use crate::clock::Clock;
 use crate::config::SlotTimes;
 use crate::domain::calendar::Calendar;
 use crate::domain::rules::RuleBook;
+use crate::http::media::BodyBudget;
 use crate::http::{AppState, router};
-use crate::ingest::WriteContext;
 use crate::ingest::queue::IngestQueue;
+use crate::ingest::{KnownSubjects, WriteContext};
 use crate::scoring::book::Archive;
 use crate::scoring::run::RunContext;
 use crate::scoring::schedule::{self, DailySlot};
@@ -47,7 +48,7 @@ impl Parts {
     }
 
     pub fn write_context(&self) -> WriteContext {
-        WriteContext { calendar: self.calendar(), clock: self.clock.clone() }
+        WriteContext { calendar: self.calendar(), clock: self.clock.clone(), known: KnownSubjects::default() }
     }
 
     pub fn run_context(&self) -> RunContext {
@@ -82,11 +83,12 @@ impl Service {
     pub fn start(parts: &Parts, listener: TcpListener) -> std::io::Result<Service> {
         let address = listener.local_addr()?;
         let mut writers = JoinSet::new();
-        let queue = IngestQueue::start(&parts.store.ingest, &parts.write_context(), &mut writers);
+        let write = parts.write_context();
+        let queue = IngestQueue::start(&parts.store.ingest, &write, &mut writers);
         let wake = Arc::new(Notify::new());
         let run = parts.run_context();
         let slot = tokio::spawn(schedule::keep(run.clone(), Arc::clone(&wake)));
-        let state = AppState { queue, write: parts.write_context(), run, archive: Archive::default(), wake };
+        let state = AppState { queue, write, run, archive: Archive::default(), wake, bodies: BodyBudget::default() };
         let (stop, stopped) = oneshot::channel::<()>();
         let server = axum::serve(listener, router(state.clone())).with_graceful_shutdown(async {
             // A sender that is gone means the same as one that sent.

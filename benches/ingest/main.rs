@@ -102,7 +102,7 @@ impl Service {
 impl Drop for Service {
     fn drop(&mut self) {
         if let Some(process) = rustix::process::Pid::from_raw(self.child.id() as i32) {
-            drop(rustix::process::kill_process(process, rustix::process::Signal::TERM));
+            let _ = rustix::process::kill_process(process, rustix::process::Signal::TERM);
         }
         drop(self.child.wait());
         drop(std::fs::remove_dir_all(&self.directory));

@@ -30,7 +30,7 @@ const DAYS: i64 = 100;
 /// Events in the order in which they are sent.
 pub fn generate(shape: Shape) -> Vec<Line> {
     let mut rng = ChaCha8Rng::seed_from_u64(shape.seed);
-    let begin: DateTime<Utc> = "2026-08-10T00:00:00Z".parse().expect("a constant instant");
+    let begin: DateTime<Utc> = "2026-07-10T00:00:00Z".parse().expect("a constant instant");
     // An order brings about 5.7 events, with its share of sessions and shelf marks 6.3.
     let orders = shape.events / 6 + 1;
     let mut events: Vec<(DateTime<Utc>, Line)> = Vec::with_capacity(shape.events + 16);

@@ -21,6 +21,8 @@ use crate::storage::private::Sharing;
 
 /// Events of one request to the writers.
 const BATCH_EVENTS: usize = 4_000;
+/// Bytes after which a request is closed.
+const BATCH_BYTES: usize = 8 * 1024 * 1024;
 /// Batches on their way at a time: one is read and parsed while others are written.
 const BATCHES_UNDER_WAY: usize = 4;
 /// Rejected lines that are shown.
@@ -81,7 +83,7 @@ async fn load_lines(
 ) -> Result<Totals, CommandError> {
     let bar = bytes.map_or_else(ProgressBar::new_spinner, ProgressBar::new).with_style(bar_style("bytes"));
     let mut lines = BufReader::with_capacity(1 << 20, source);
-    let (mut totals, mut line, mut number) = (Totals::default(), Vec::new(), 0_u64);
+    let (mut totals, mut line, mut number, mut batch_bytes) = (Totals::default(), Vec::new(), 0_u64, 0_usize);
     let mut batch: Vec<(u64, Vec<u8>)> = Vec::with_capacity(BATCH_EVENTS);
     let mut under_way: VecDeque<JoinHandle<Result<Written, Unavailable>>> = VecDeque::new();
     loop {
@@ -91,10 +93,12 @@ async fn load_lines(
             number += 1;
             bar.inc(read as u64);
             if !line.trim_ascii().is_empty() {
+                batch_bytes += read;
                 batch.push((number, std::mem::take(&mut line)));
             }
         }
-        if batch.len() >= BATCH_EVENTS || (read == 0 && !batch.is_empty()) {
+        if batch.len() >= BATCH_EVENTS || batch_bytes >= BATCH_BYTES || (read == 0 && !batch.is_empty()) {
+            batch_bytes = 0;
             let parcel = std::mem::replace(&mut batch, Vec::with_capacity(BATCH_EVENTS));
             under_way.push_back(tokio::spawn(write(queue.clone(), parcel, opened.parts.write_context().now())));
         }

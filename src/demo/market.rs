@@ -90,7 +90,7 @@ fn shop(index: usize, rng: &mut ChaCha8Rng) -> Shop {
     };
     // A few shops are large, many are small, and some are too small to be scored.
     let size: f64 = rng.random();
-    let orders_per_day = if index < 2 { 6.0 } else { 0.15 + 9.0 * size.powi(4) };
+    let orders_per_day = if index < 2 { 6.0 } else { 0.3 + 7.0 * size.powi(4) };
     let category = if index < 2 { 0 } else { rng.random_range(0..CATEGORIES.len()) };
     let creator = rng.random_bool(0.5).then(|| rng.random_range(0..CREATORS));
     Shop { id, category, orders_per_day, quality, creator }

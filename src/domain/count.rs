@@ -72,6 +72,11 @@ impl CountChanges {
         }
     }
 
+    /// Rows that these changes touch.
+    pub fn rows(&self) -> usize {
+        self.daily.len() + self.products.len() + self.shelf.len()
+    }
+
     /// Drops rows that add nothing.
     pub fn without_zeros(mut self) -> CountChanges {
         self.daily.retain(|_, counts| !counts.is_zero());

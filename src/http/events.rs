@@ -111,9 +111,10 @@ pub async fn post_events(
         _ => Atomicity::EachAlone,
     };
     params.finish()?;
-    let bytes = media::read_body(body).await?;
+    // The room is given back when the answer is made.
+    let body = state.bodies.read(body).await?;
     let now = state.write.now();
-    let parsed = parse_body(headers, bytes, now).await?;
+    let parsed = parse_body(headers, body.bytes.clone(), now).await?;
     if parsed.single {
         return single_answer(&state, parsed).await;
     }
@@ -153,6 +154,9 @@ pub fn read_event(text: &[u8], envelope: Envelope, now: DateTime<Utc>) -> Read {
         Ok(value) => value,
         Err(error) => return Err((None, fault("malformed_json", &format!("not JSON: {error}")))),
     };
+    if text.contains(&b'$') || text.windows(6).any(|part| part == b"\\u0024") {
+        refuse_private_keys(&value, text)?;
+    }
     let id = value.get("id").and_then(Value::as_str).map(|id| id.chars().take(128).collect::<String>());
     let event = parse_event(value, envelope).map_err(|faults| (id.clone(), faults))?;
     if event.time > now + FUTURE_MAX {
@@ -160,6 +164,18 @@ pub fn read_event(text: &[u8], envelope: Envelope, now: DateTime<Utc>) -> Read {
         return Err((id, vec![Fault::new("/time", "time_in_future", detail)]));
     }
     Ok(event)
+}
+
+/// The JSON library gives objects with a key of its own name a meaning of their own. What does not read back as it was
+/// written must not be stored.
+fn refuse_private_keys(value: &Value, text: &[u8]) -> Result<(), (Option<String>, Vec<Fault>)> {
+    const PRIVATE: &[u8] = b"$serde_json::private";
+    let named = text.windows(PRIVATE.len()).any(|part| part == PRIVATE);
+    let read_back = serde_json::from_str::<Value>(&value.to_string());
+    match !named && read_back.is_ok_and(|read_back| read_back == *value) {
+        true => Ok(()),
+        false => Err((None, vec![Fault::new("", "malformed_json", "a key is reserved")])),
+    }
 }
 
 /// The fault of an event that could be read and was still not stored.

@@ -1,13 +1,19 @@
 //! Bodies of events: from bytes and a media type to single JSON texts.
 
+use std::sync::Arc;
+
 use axum::body::{Body, Bytes};
 use axum::http::{HeaderMap, header};
-use serde::Deserialize;
-use serde::de::DeserializeOwned;
+use serde::de::{self, DeserializeOwned};
+use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
+
+use http_body_util::BodyExt;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::problem::{FieldError, Kind, Problem};
 use crate::domain::parse::Envelope;
+use crate::ingest::Unavailable;
 
 /// The most bytes of a request body, after decompression.
 pub const BODY_BYTES_MAX: usize = 16 * 1024 * 1024;
@@ -33,27 +39,73 @@ pub struct RawEvents {
     pub texts: Vec<Bytes>,
 }
 
+/// Bytes of event bodies that may be on their way at a time, all requests together: read, parsed or waiting.
+const BODIES_BYTES_MAX: usize = 128 * 1024 * 1024;
+
+/// Room for bodies; what finds none is told to come back.
+#[derive(Clone, Debug)]
+pub struct BodyBudget(Arc<Semaphore>);
+
+impl Default for BodyBudget {
+    fn default() -> BodyBudget {
+        BodyBudget(Arc::new(Semaphore::new(BODIES_BYTES_MAX)))
+    }
+}
+
+/// A body with the room that it takes until it is dropped.
+pub struct BudgetedBody {
+    pub bytes: Bytes,
+    _room: Option<OwnedSemaphorePermit>,
+}
+
+impl BodyBudget {
+    /// Reads a body to its end, bounded after decompression, taking room as it arrives.
+    pub async fn read(&self, mut body: Body) -> Result<BudgetedBody, Problem> {
+        let mut bytes = Vec::new();
+        let mut room: Option<OwnedSemaphorePermit> = None;
+        while let Some(frame) = body.frame().await {
+            let frame = frame.map_err(|error| unreadable(&error))?;
+            let Ok(data) = frame.into_data() else { continue };
+            if bytes.len() + data.len() > BODY_BYTES_MAX {
+                return Err(too_large());
+            }
+            let wanted = u32::try_from(data.len()).map_err(|_| too_large())?;
+            let more = Arc::clone(&self.0).try_acquire_many_owned(wanted).map_err(|_| Problem::from(Unavailable))?;
+            match &mut room {
+                Some(room) => room.merge(more),
+                None => room = Some(more),
+            }
+            bytes.extend_from_slice(&data);
+        }
+        Ok(BudgetedBody { bytes: bytes.into(), _room: room })
+    }
+}
+
+fn too_large() -> Problem {
+    Problem::new(Kind::TooLarge, "a body has at most 16 MiB after decompression; send smaller batches")
+}
+
+/// Why a body could not be read to its end.
+fn unreadable(error: &axum::Error) -> Problem {
+    let mut cause: Option<&dyn std::error::Error> = Some(error);
+    while let Some(error) = cause {
+        if error.is::<http_body_util::LengthLimitError>() {
+            return too_large();
+        }
+        if error.is::<tower_http::timeout::TimeoutError>() {
+            return Problem::of_status(axum::http::StatusCode::REQUEST_TIMEOUT);
+        }
+        cause = error.source();
+    }
+    Problem::new(
+        Kind::UnreadableBody,
+        "the body broke off or is not compressed as Content-Encoding says; nothing was written",
+    )
+}
+
 /// Reads a body to its end, bounded after decompression.
 pub async fn read_body(body: Body) -> Result<Bytes, Problem> {
-    axum::body::to_bytes(body, BODY_BYTES_MAX).await.map_err(|error| {
-        let mut cause: Option<&dyn std::error::Error> = Some(&error);
-        while let Some(error) = cause {
-            if error.is::<http_body_util::LengthLimitError>() {
-                return Problem::new(
-                    Kind::TooLarge,
-                    "a body has at most 16 MiB after decompression; send smaller batches",
-                );
-            }
-            if error.is::<tower_http::timeout::TimeoutError>() {
-                return Problem::of_status(axum::http::StatusCode::REQUEST_TIMEOUT);
-            }
-            cause = error.source();
-        }
-        Problem::new(
-            Kind::UnreadableBody,
-            "the body broke off or is not compressed as Content-Encoding says; nothing was written",
-        )
-    })
+    axum::body::to_bytes(body, BODY_BYTES_MAX).await.map_err(|error| unreadable(&error))
 }
 
 /// Splits a body into events.
@@ -101,7 +153,8 @@ fn unsplittable(why: impl std::fmt::Display) -> Problem {
 /// Lines that are not blank.
 fn lines(body: &Bytes) -> Vec<Bytes> {
     let lines = body.split(|byte| *byte == b'\n');
-    lines.filter(|line| !line.trim_ascii().is_empty()).map(|line| body.slice_ref(line)).collect()
+    // One more than allowed is enough to see that there are too many.
+    lines.filter(|line| !line.trim_ascii().is_empty()).take(EVENTS_MAX + 1).map(|line| body.slice_ref(line)).collect()
 }
 
 fn one(body: &Bytes) -> Result<Bytes, Problem> {
@@ -110,8 +163,37 @@ fn one(body: &Bytes) -> Result<Bytes, Problem> {
 }
 
 fn array(body: &Bytes) -> Result<Vec<Bytes>, Problem> {
-    let texts: Vec<&RawValue> = serde_json::from_slice(body).map_err(unsplittable)?;
+    let Elements(texts) = serde_json::from_slice(body).map_err(unsplittable)?;
     Ok(texts.into_iter().map(|text| body.slice_ref(text.get().as_bytes())).collect())
+}
+
+/// The elements of an array, of which no more are kept than it takes to see that there are too many.
+struct Elements<'a>(Vec<&'a RawValue>);
+
+impl<'de> Deserialize<'de> for Elements<'de> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Elements<'de>, D::Error> {
+        struct Visitor;
+        impl<'de> de::Visitor<'de> for Visitor {
+            type Value = Elements<'de>;
+
+            fn expecting(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                formatter.write_str("an array of events")
+            }
+
+            fn visit_seq<A: de::SeqAccess<'de>>(self, mut sequence: A) -> Result<Elements<'de>, A::Error> {
+                let mut kept = Vec::new();
+                while kept.len() <= EVENTS_MAX {
+                    match sequence.next_element()? {
+                        Some(element) => kept.push(element),
+                        None => return Ok(Elements(kept)),
+                    }
+                }
+                while sequence.next_element::<de::IgnoredAny>()?.is_some() {}
+                Ok(Elements(kept))
+            }
+        }
+        deserializer.deserialize_seq(Visitor)
+    }
 }
 
 /// Reads a JSON body of any other route.

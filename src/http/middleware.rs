@@ -53,7 +53,7 @@ async fn write_problem(request: Request, next: Next) -> Response {
         return response;
     }
     let problem = response.extensions_mut().remove::<Problem>().unwrap_or_else(|| Problem::of_status(status));
-    let written = serde_json::to_vec(&problem.body(&instance)).unwrap_or_default();
+    let written = serde_json::to_vec(&problem.body(status, &instance)).unwrap_or_default();
     let mut answer = (status, Body::from(written)).into_response();
     // Allow and Retry-After stay; the headers of the body that is replaced do not.
     for (name, value) in response.headers() {

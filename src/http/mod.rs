@@ -36,6 +36,8 @@ pub struct AppState {
     pub archive: Archive,
     /// Wakes the runner when a run was queued by hand.
     pub wake: Arc<Notify>,
+    /// Room for the bodies of events on their way.
+    pub bodies: media::BodyBudget,
 }
 
 /// All routes with their descriptions, which `openapi.yaml` is written from.

@@ -125,11 +125,11 @@ impl Problem {
         Problem::new(Kind::InvalidParameter, detail.clone()).with_errors(vec![FieldError::new(name, code, detail)])
     }
 
-    pub fn body(&self, instance: &str) -> ProblemBody {
+    pub fn body(&self, status: StatusCode, instance: &str) -> ProblemBody {
         ProblemBody {
             type_uri: format!("urn:shopscore:problem:{}", self.kind.slug()),
             title: self.kind.title().to_owned(),
-            status: self.kind.status().as_u16(),
+            status: status.as_u16(),
             detail: self.detail.clone(),
             instance: instance.to_owned(),
             errors: self.errors.clone(),
@@ -151,7 +151,9 @@ impl Problem {
             ),
             StatusCode::REQUEST_TIMEOUT => Problem::new(Kind::RequestTimeout, "send the request faster, or in parts"),
             StatusCode::SERVICE_UNAVAILABLE => Problem::from(Unavailable),
-            status if status.is_client_error() => Problem::new(Kind::UnreadableBody, "the request cannot be read"),
+            status if status.is_client_error() => {
+                Problem::new(Kind::InvalidParameter, "the path or the query cannot be read")
+            }
             _ => Problem::new(Kind::Internal, "the cause is in the service's log, under this answer's x-request-id"),
         }
     }

@@ -14,8 +14,8 @@ use super::AppState;
 use super::params::{self, Params};
 use super::problem::{Kind, Problem, ProblemBody};
 use super::wire::{
-    Number, ScoreKey, Shortest, WireDimension, WireMetric, WireThreshold, WireTier, WireTitle, published, subject_ids,
-    wire_dimensions, wire_metrics, wire_tier,
+    NextDown, NextUp, Number, ScoreKey, Shortest, WireDimension, WireMetric, WireThreshold, WireTier, WireTitle,
+    published, subject_ids, wire_dimensions, wire_metrics, wire_tier,
 };
 use crate::domain::decimal::Decimal;
 use crate::domain::rules::RuleSet;
@@ -201,12 +201,27 @@ pub struct PenaltiesAnswer {
     pub status: String,
     #[schema(required, value_type = Option<f64>)]
     pub score: Option<Number<2>>,
+    /// Null without a score.
     #[schema(required)]
-    pub tier: Option<WireTier>,
+    pub tier: Option<PenaltyTier>,
+    /// The penalties of `tier` once more; empty without a score.
     pub penalties: Vec<WirePenalty>,
 }
 
+/// Where a score stands, with all that is known of its penalties.
 #[derive(Serialize, ToSchema)]
+pub struct PenaltyTier {
+    /// Distinct thresholds that the score is below.
+    pub level: usize,
+    /// The penalties in force, by falling threshold.
+    pub penalties: Vec<WirePenalty>,
+    #[schema(required)]
+    pub next_up: Option<NextUp>,
+    #[schema(required)]
+    pub next_down: Option<NextDown>,
+}
+
+#[derive(Clone, Serialize, ToSchema)]
 pub struct WirePenalty {
     #[serde(flatten)]
     pub threshold: WireThreshold,
@@ -246,12 +261,19 @@ pub async fn get_penalties(
             since: unbroken.map_or(found.row.date, |(date, _)| *date),
         }
     });
+    let penalties: Vec<WirePenalty> = penalties.collect();
+    let tier = wire_tier(&found.rule_set, found.card.score).map(|tier| PenaltyTier {
+        level: tier.level,
+        penalties: penalties.clone(),
+        next_up: tier.next_up,
+        next_down: tier.next_down,
+    });
     let answer = PenaltiesAnswer {
         key: found.key(),
         status: found.card.status().as_str().to_owned(),
         score: found.card.score.map(Number),
-        tier: wire_tier(&found.rule_set, found.card.score),
-        penalties: penalties.collect(),
+        tier,
+        penalties,
     };
     published(&headers, &answer, found.modified())
 }

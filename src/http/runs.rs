@@ -5,7 +5,7 @@ use axum::body::Body;
 use axum::extract::{Path, State};
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use chrono::{DateTime, NaiveDate, Utc};
+use chrono::{DateTime, Datelike, NaiveDate, Utc};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
@@ -18,6 +18,9 @@ use crate::storage::run::{self, RunFilter, RunRequest, RunRow, Trigger};
 
 /// Characters of a reason.
 const REASON_LENGTH_MAX: usize = 2_000;
+
+/// The first year that can be scored.
+const RUN_YEAR_MIN: i32 = 1970;
 
 /// Which score date to compute.
 #[derive(Deserialize, ToSchema)]
@@ -109,6 +112,9 @@ pub async fn post_run(
         return Err(invalid("/reason", "reason is text of at most 2000 characters without U+0000"));
     }
     let now = state.run.clock.now();
+    if date.year() < RUN_YEAR_MIN {
+        return Err(invalid("/date", "date is 1970-01-01 at the earliest"));
+    }
     if date > state.run.slot.calendar.day(now) {
         return Err(invalid("/date", "date is today at the latest, in the business time zone"));
     }

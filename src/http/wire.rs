@@ -109,7 +109,7 @@ pub struct WireTier {
     pub next_down: Option<NextDown>,
 }
 
-#[derive(Serialize, ToSchema)]
+#[derive(Clone, Serialize, ToSchema)]
 pub struct WireThreshold {
     pub code: String,
     #[schema(value_type = f64)]

@@ -1,6 +1,6 @@
 //! From events to counts: fold the touched aggregates before and after, and add the difference.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::HashMap;
 
 use sqlx::PgConnection;
 
@@ -53,7 +53,7 @@ pub fn changes_of_exclusions(
     changes
 }
 
-/// The exclusions in force for the shops of these aggregates; no question is asked where a stripe never had any.
+/// The exclusions in force for these aggregates; no question is asked where a stripe never had any.
 pub async fn exclusions_of<'a>(
     connection: &mut PgConnection,
     aggregates: impl Iterator<Item = &'a Aggregate>,
@@ -61,10 +61,9 @@ pub async fn exclusions_of<'a>(
 ) -> Result<HashMap<Aggregate, Vec<Exclusion>>, StoreError> {
     let excluding =
         |aggregate: &&Aggregate| held.get(&stripe_of(&aggregate.shop_id)).is_some_and(|stripe| stripe.has_exclusions);
-    let shop_ids: BTreeSet<&str> = aggregates.filter(excluding).map(|aggregate| aggregate.shop_id.as_str()).collect();
-    if shop_ids.is_empty() {
-        return Ok(HashMap::new());
+    let aggregates: Vec<&Aggregate> = aggregates.filter(excluding).collect();
+    match aggregates.is_empty() {
+        true => Ok(HashMap::new()),
+        false => exclusion::active_of(connection, &aggregates).await,
     }
-    let shop_ids: Vec<&str> = shop_ids.into_iter().collect();
-    exclusion::active(connection, Some(&shop_ids)).await
 }

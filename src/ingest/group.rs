@@ -5,7 +5,7 @@ use std::time::Duration;
 use sqlx::PgPool;
 use tokio::time::{Instant, sleep, timeout};
 
-use super::writer::{Atomicity, write};
+use super::writer::{Atomicity, Attempts, write};
 use super::{Outcome, SentEvent, Unavailable, WriteContext};
 use crate::storage::StoreError;
 
@@ -31,7 +31,7 @@ pub async fn write_group(
             tracing::warn!(%cause, events = events.len(), "PostgreSQL refused events");
             vec![Ok(Outcome::Refused); events.len()]
         }
-        Err(StoreError::Data(_) | StoreError::Corrupt(_)) if events.len() > 1 => {
+        Err(StoreError::Data(_) | StoreError::Corrupt(_)) if events.len() > 1 && atomicity == Atomicity::EachAlone => {
             let (left, right) = events.split_at(events.len() / 2);
             let mut results = Box::pin(write_group(pool, left, atomicity, context)).await;
             results.extend(Box::pin(write_group(pool, right, atomicity, context)).await);
@@ -52,8 +52,9 @@ async fn try_write(
 ) -> Result<Vec<Outcome>, StoreError> {
     let deadline = Instant::now() + TRY_FOR;
     let mut pause = PAUSE_MIN;
+    let mut attempts = Attempts::default();
     loop {
-        match write_once(pool, events, atomicity, context).await {
+        match write_once(pool, events, atomicity, context, &mut attempts).await {
             Err(error) if error.is_passing() && Instant::now() + pause < deadline => {
                 tracing::debug!(%error, "trying a group again");
                 sleep(pause).await;
@@ -69,9 +70,10 @@ async fn write_once(
     events: &[&SentEvent],
     atomicity: Atomicity,
     context: &WriteContext,
+    attempts: &mut Attempts,
 ) -> Result<Vec<Outcome>, StoreError> {
     let mut connection = pool.acquire().await?;
-    match timeout(TRANSACTION_MAX, write(&mut connection, events, atomicity, context)).await {
+    match timeout(TRANSACTION_MAX, write(&mut connection, events, atomicity, context, attempts)).await {
         Ok(Ok(outcomes)) => Ok(outcomes),
         Ok(Err(error)) => {
             if error.is_passing() {

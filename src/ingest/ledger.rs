@@ -12,7 +12,7 @@ use crate::domain::exclusion::Exclusion;
 use crate::storage::exclusion::{ExclusionRow, NewExclusion, Revocation};
 use crate::storage::registry::Registration;
 use crate::storage::stripe::{hold, stripe_of};
-use crate::storage::{StoreError, count, event, exclusion, registry};
+use crate::storage::{StoreError, count, counting, event, exclusion, registry};
 
 /// What became of a wish to exclude.
 #[derive(Clone, Debug)]
@@ -34,6 +34,7 @@ pub async fn exclude(
     if let Some(active) = exclusion::find_active(&mut transaction, new).await? {
         return Ok(Excluded::Already(active));
     }
+    counting::check_time_zone(&mut transaction, context.calendar.zone()).await?;
     let seq = held.get(&stripe).map_or(0, |held| held.head);
     let before = exclusions_of(&mut transaction, &new.aggregate).await?;
     let row = exclusion::insert(&mut transaction, new, seq, context.now()).await?;
@@ -58,6 +59,7 @@ pub async fn revoke(
     let mut transaction = connection.begin().await?;
     let stripe = stripe_of(&aggregate.shop_id);
     let held = hold(&mut transaction, &BTreeSet::from([stripe])).await?;
+    counting::check_time_zone(&mut transaction, context.calendar.zone()).await?;
     let seq = held.get(&stripe).map_or(0, |held| held.head);
     let before = exclusions_of(&mut transaction, &aggregate).await?;
     exclusion::revoke(&mut transaction, exclusion_id, revocation, seq, context.now()).await?;
@@ -69,8 +71,7 @@ pub async fn revoke(
 }
 
 async fn exclusions_of(connection: &mut PgConnection, aggregate: &Aggregate) -> Result<Vec<Exclusion>, StoreError> {
-    let mut of_shop = exclusion::active(connection, Some(&[aggregate.shop_id.as_str()])).await?;
-    Ok(of_shop.remove(aggregate).unwrap_or_default())
+    Ok(exclusion::active_of(connection, &[aggregate]).await?.remove(aggregate).unwrap_or_default())
 }
 
 async fn recount(

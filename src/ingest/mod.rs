@@ -10,22 +10,56 @@ pub mod ledger;
 pub mod queue;
 pub mod writer;
 
+use std::collections::{BTreeSet, HashSet};
+use std::sync::{Arc, Mutex};
+
 use chrono::{DateTime, Utc};
 
 use crate::clock::Clock;
 use crate::domain::calendar::Calendar;
 use crate::domain::event::Event;
+use crate::domain::subject::Subject;
 
 /// What writers need besides a connection.
 #[derive(Clone, Debug)]
 pub struct WriteContext {
     pub calendar: Calendar,
     pub clock: Clock,
+    pub known: KnownSubjects,
 }
 
 impl WriteContext {
     pub fn now(&self) -> DateTime<Utc> {
         self.clock.now()
+    }
+}
+
+/// Subjects that are registered for certain. Registration is for ever, so this only saves asking again.
+#[derive(Clone, Debug, Default)]
+pub struct KnownSubjects {
+    subjects: Arc<Mutex<HashSet<Subject>>>,
+}
+
+impl KnownSubjects {
+    /// About 20 MB; beyond that the set starts anew.
+    const SUBJECTS_MAX: usize = 200_000;
+
+    /// Leaves those that may have to be registered.
+    pub fn unknown(&self, subjects: BTreeSet<Subject>) -> BTreeSet<Subject> {
+        match self.subjects.lock() {
+            Ok(known) => subjects.into_iter().filter(|subject| !known.contains(subject)).collect(),
+            Err(_) => subjects,
+        }
+    }
+
+    /// Notes subjects whose registration is committed.
+    pub fn note(&self, subjects: BTreeSet<Subject>) {
+        if let Ok(mut known) = self.subjects.lock() {
+            if known.len() + subjects.len() > Self::SUBJECTS_MAX {
+                known.clear();
+            }
+            known.extend(subjects);
+        }
     }
 }
 

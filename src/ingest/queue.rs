@@ -77,15 +77,18 @@ impl IngestQueue {
         let wanted = u32::try_from(bytes).map_err(|_| Unavailable)?;
         let room = Arc::clone(&self.room).try_acquire_many_owned(wanted).map_err(|_| Unavailable)?;
         let room = Arc::new(room);
-        let mut waiting = Vec::with_capacity(LANES);
-        for (lane, (places, events)) in self.split(events, atomicity).into_iter().enumerate() {
-            if events.is_empty() {
-                continue;
+        // A place in every lane that is needed, or in none: a request is not begun where it cannot be finished.
+        let mut placed = Vec::with_capacity(LANES);
+        for (lane, (places, events)) in self.lanes.iter().zip(self.split(events, atomicity)) {
+            if !events.is_empty() {
+                placed.push((lane, lane.jobs.try_reserve().map_err(|_| Unavailable)?, places, events));
             }
+        }
+        let mut waiting = Vec::with_capacity(LANES);
+        for (lane, place, places, events) in placed {
             let (reply, answer) = oneshot::channel();
-            let job = Job { events, atomicity, reply, _room: Arc::clone(&room) };
-            self.lanes[lane].jobs.try_send(job).map_err(|_| Unavailable)?;
-            waiting.push((places, answer, &self.lanes[lane]));
+            place.send(Job { events, atomicity, reply, _room: Arc::clone(&room) });
+            waiting.push((places, answer, lane));
         }
         let mut outcomes = vec![Outcome::Refused; total];
         for (places, answer, lane) in waiting {

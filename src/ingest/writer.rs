@@ -1,6 +1,6 @@
 //! Storing a group of events in one transaction: durable, folded and counted, or nothing.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashMap, HashSet};
 
 use chrono::{DateTime, Utc};
 use sqlx::{Connection, PgConnection};
@@ -13,7 +13,7 @@ use crate::domain::id::Id;
 use crate::domain::subject::{Subject, SubjectKind};
 use crate::storage::event::{NewEvent, StoredContent};
 use crate::storage::stripe::{HeldStripe, HeldStripes, hold, stripe_of};
-use crate::storage::{StoreError, count, event, registry};
+use crate::storage::{StoreError, count, counting, event, registry};
 
 /// Whether good events are stored beside ones that are not.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -29,18 +29,25 @@ pub async fn write(
     events: &[&SentEvent],
     atomicity: Atomicity,
     context: &WriteContext,
+    attempts: &mut Attempts,
 ) -> Result<Vec<Outcome>, StoreError> {
     let mut transaction = connection.begin().await?;
     let stripes: BTreeSet<i16> = events.iter().map(|sent| stripe_of(&sent.event.aggregate.shop_id)).collect();
     let held = hold(&mut transaction, &stripes).await?;
+    counting::check_time_zone(&mut transaction, context.calendar.zone()).await?;
     let now = context.now();
-    let (stored, mut outcomes) = store(&mut transaction, events, &held, now).await?;
+    let (stored, mut outcomes) = store(&mut transaction, events, &held, attempts, now).await?;
+    attempts.note(&held);
+    let mut named = BTreeSet::new();
     if !stored.is_empty() {
         let mut touched = touched(&mut transaction, &stored, &held).await?;
         drop_overfull(&mut transaction, &mut touched, events, &mut outcomes).await?;
         let exclusions = exclusions_of(&mut transaction, touched.iter().map(|one| one.aggregate), &held).await?;
         let changes = changes_of_events(&touched, &exclusions, &context.calendar);
-        registry::insert_named(&mut transaction, &named_subjects(&stored), now).await?;
+        named = context.known.unknown(named_subjects(&touched));
+        if !named.is_empty() {
+            registry::insert_named(&mut transaction, &named, now).await?;
+        }
         count::add(&mut transaction, &count::KEPT, changes).await?;
     }
     let harmless = |outcome: &Outcome| matches!(outcome, Outcome::Accepted | Outcome::Duplicate);
@@ -48,8 +55,26 @@ pub async fn write(
         transaction.rollback().await?;
     } else {
         transaction.commit().await?;
+        context.known.note(named);
     }
     Ok(outcomes)
+}
+
+/// The numbers under which earlier attempts at the same group stored. Where the reply to a commit was lost, the next
+/// attempt finds the group's own events, and they are accepted ones, not duplicates.
+#[derive(Debug, Default)]
+pub struct Attempts {
+    numbers: HashSet<(i16, i64)>,
+}
+
+impl Attempts {
+    fn note(&mut self, held: &HeldStripes) {
+        self.numbers.extend(held.iter().map(|(stripe, held)| (*stripe, held.head)));
+    }
+
+    fn stored(&self, event: &Event, content: &StoredContent) -> bool {
+        self.numbers.contains(&(stripe_of(&event.aggregate.shop_id), content.seq)) && same_as_stored(event, content)
+    }
 }
 
 type Identity<'a> = (&'a Aggregate, &'a Id);
@@ -68,6 +93,7 @@ async fn store<'a>(
     connection: &mut PgConnection,
     events: &[&'a SentEvent],
     held: &HeldStripes,
+    attempts: &Attempts,
     now: DateTime<Utc>,
 ) -> Result<(Vec<&'a Event>, Vec<Outcome>), StoreError> {
     let mut firsts: HashMap<Identity<'_>, usize> = HashMap::with_capacity(events.len());
@@ -101,12 +127,13 @@ async fn store<'a>(
         match &before[*place] {
             None if first_of_all => Outcome::Accepted,
             None => repeat_outcome(same_event(&sent.event, candidates[*place].event)),
+            Some(content) if first_of_all && attempts.stored(&sent.event, content) => Outcome::Accepted,
             Some(content) => repeat_outcome(same_as_stored(&sent.event, content)),
         }
     });
     let outcomes: Vec<Outcome> = outcomes.collect();
-    let accepted = events.iter().zip(&outcomes).filter(|(_, outcome)| **outcome == Outcome::Accepted);
-    Ok((accepted.map(|(sent, _)| &sent.event).collect(), outcomes))
+    let new = candidates.iter().zip(&before).filter(|(_, before)| before.is_none());
+    Ok((new.map(|(new, _)| new.event).collect(), outcomes))
 }
 
 fn repeat_outcome(same: bool) -> Outcome {
@@ -158,18 +185,19 @@ async fn drop_overfull(
         return Ok(());
     }
     event::delete(connection, &surplus).await?;
+    let surplus: HashSet<Identity<'_>> = surplus.into_iter().map(identity).collect();
     for (sent, outcome) in events.iter().zip(outcomes) {
-        if surplus.iter().any(|event| identity(event) == identity(&sent.event)) {
+        if surplus.contains(&identity(&sent.event)) {
             *outcome = Outcome::AggregateFull;
         }
     }
     Ok(())
 }
 
-/// The shops and creators that events name.
-fn named_subjects(events: &[&Event]) -> BTreeSet<Subject> {
+/// The shops and creators that new events name.
+fn named_subjects(touched: &[Touched<'_>]) -> BTreeSet<Subject> {
     let mut subjects = BTreeSet::new();
-    for event in events {
+    for event in touched.iter().flat_map(|one| &one.new) {
         subjects.insert(Subject { kind: SubjectKind::Shop, id: event.aggregate.shop_id.clone() });
         let creator_id = match &event.fact {
             Fact::OrderPaid(attributes) => attributes.creator_id.as_ref(),

@@ -17,7 +17,7 @@ use crate::storage::count::{self, CountTables};
 use crate::storage::stripe::{self, STRIPES};
 use crate::storage::{Store, StoreError, aggregate, counting, exclusion};
 
-/// Rows of daily counts gathered before they are written.
+/// Rows of counts gathered before they are written.
 const FLUSH_ROWS: usize = 20_000;
 /// Aggregates handed over at a time, and how many such parcels may wait.
 const PARCEL_AGGREGATES: usize = 1_000;
@@ -25,15 +25,16 @@ const PARCELS_WAITING: usize = 8;
 /// Differences that a verification spells out.
 pub const DIFFERENCES_SHOWN: i64 = 20;
 
-/// Derives all counts anew under `calendar`, in one transaction. Writers wait meanwhile; readers see the old counts
-/// until the end. Returns the number of aggregates folded.
+/// Derives all counts anew under `calendar`, in one transaction. Writers are told to come back meanwhile, and runs wait
+/// for the end. Returns the number of aggregates folded.
 pub async fn rebuild(store: &Store, calendar: &Calendar) -> Result<u64, StoreError> {
     let mut writer = store.run.acquire().await?;
     let mut transaction = writer.begin().await?;
     // Whoever holds all stripes is the only writer, so the second connection reads a database at rest.
     stripe::hold(&mut transaction, &(0..STRIPES as i16).collect()).await?;
+    patient(&mut transaction).await?;
     let mut reader = store.run.acquire().await?;
-    let exclusions = exclusion::active(&mut reader, None).await?;
+    let exclusions = exclusion::all_active(&mut reader).await?;
     count::truncate(&mut transaction).await?;
     let folded = count_everything(&mut transaction, &mut reader, &count::KEPT, &exclusions, calendar).await?;
     counting::set_time_zone(&mut transaction, calendar.zone()).await?;
@@ -55,19 +56,27 @@ pub struct Verification {
 pub async fn verify(store: &Store, calendar: &Calendar) -> Result<Verification, StoreError> {
     let mut keeper = store.run.acquire().await?;
     let mut transaction = keeper.begin_with("begin isolation level repeatable read").await?;
+    count::hold(&mut transaction).await?;
     let snapshot: String = sqlx::query_scalar("select pg_export_snapshot()").fetch_one(&mut *transaction).await?;
     let mut other = store.run.acquire().await?;
     let mut reader = other.begin_with("begin isolation level repeatable read read only").await?;
     // The name of a snapshot is PostgreSQL's own and cannot be a parameter.
     let adopt = format!("set transaction snapshot '{}'", snapshot.replace('\'', ""));
     sqlx::query(sqlx::AssertSqlSafe(adopt)).execute(&mut *reader).await?;
-    let exclusions = exclusion::active(&mut reader, None).await?;
+    let exclusions = exclusion::all_active(&mut reader).await?;
+    patient(&mut transaction).await?;
     count::create_rebuilt(&mut transaction).await?;
     let aggregates = count_everything(&mut transaction, &mut reader, &count::REBUILT, &exclusions, calendar).await?;
     let (differences, differing_rows) = count::differences(&mut transaction, DIFFERENCES_SHOWN).await?;
     reader.rollback().await?;
     transaction.rollback().await?;
     Ok(Verification { aggregates, differences, differing_rows })
+}
+
+/// Lets a transaction wait as long as the reader needs for its first rows.
+async fn patient(connection: &mut PgConnection) -> Result<(), StoreError> {
+    sqlx::query("set local idle_in_transaction_session_timeout = 0").execute(connection).await?;
+    Ok(())
 }
 
 /// Folds every aggregate that `reader` sees and adds what it counts for through `writer`.
@@ -90,7 +99,7 @@ async fn count_everything(
                 changes.replace(aggregate, &Folded::default(), &after, calendar);
                 folded += 1;
             }
-            if changes.daily.len() >= FLUSH_ROWS {
+            if changes.rows() >= FLUSH_ROWS {
                 count::add(writer, tables, std::mem::take(&mut changes)).await?;
             }
         }

@@ -21,7 +21,7 @@ use crate::domain::window::Window;
 use crate::storage::count::{self, SumPlan};
 use crate::storage::run::{self as rows, RunKnowledge, RunRow, Trigger};
 use crate::storage::score::{self, SubjectCards};
-use crate::storage::{Store, StoreError, registry, stripe};
+use crate::storage::{Store, StoreError, counting, registry, stripe};
 
 /// Subjects whose results are written with one statement.
 const WRITE_CHUNK: usize = 5_000;
@@ -97,7 +97,7 @@ fn keep_alive(context: RunContext, row: RunRow) -> JoinHandle<()> {
 async fn attempt(context: &RunContext, row: &RunRow) -> Result<RunRow, RunError> {
     let mut connection = context.store.run.acquire().await.map_err(StoreError::from)?;
     let versions = rule_set_versions(&mut connection, context).await?;
-    let (fields, heads) = read(&mut connection, &context.rules, row).await?;
+    let (fields, heads) = read(&mut connection, context, row).await?;
     let total: usize = fields.iter().map(|field| field.subjects.len()).sum();
     progress(&mut connection, row, total, 0).await?;
 
@@ -170,18 +170,20 @@ async fn rule_set_versions(
 /// Reads everything that scores depend on, and the knowledge it stands for, in one snapshot.
 async fn read(
     connection: &mut PgConnection,
-    rules: &RuleBook,
+    context: &RunContext,
     row: &RunRow,
 ) -> Result<(Vec<Field>, Vec<i64>), StoreError> {
     let mut snapshot = connection.begin_with("begin isolation level repeatable read read only").await?;
+    count::hold(&mut snapshot).await?;
+    counting::check_time_zone(&mut snapshot, context.slot.calendar.zone()).await?;
     let heads = stripe::heads(&mut snapshot).await?;
     let mut fields = Vec::new();
     for kind in SubjectKind::ALL {
         let subjects = registry::all(&mut snapshot, kind).await?;
-        let plan = sum_plan(rules, kind);
+        let plan = sum_plan(&context.rules, kind);
         let sums = count::window_sums(&mut snapshot, &plan, row.date).await?;
         let mut excess = HashMap::new();
-        for window in base_score_windows(rules, kind) {
+        for window in base_score_windows(&context.rules, kind) {
             let of_window = count::base_score_excess(&mut snapshot, kind, window.days(row.date), row.date).await?;
             excess.insert(window, of_window);
         }

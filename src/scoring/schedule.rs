@@ -74,14 +74,15 @@ fn may_retry(facts: &ScheduleFacts, date: NaiveDate, now: DateTime<Utc>) -> bool
 pub async fn queue_due(context: &RunContext) -> Result<Option<RunRow>, StoreError> {
     let now = context.clock.now();
     let today = context.slot.calendar.day(now);
+    let slot_start = context.slot.start(today);
     let mut connection = context.store.run.acquire().await?;
-    let facts = rows::schedule_facts(&mut connection, today - Days::new(BACKFILL_DAYS), today).await?;
+    let facts = rows::schedule_facts(&mut connection, today - Days::new(BACKFILL_DAYS), today, slot_start).await?;
     if due(&context.slot, &facts, now).is_none() {
         return Ok(None);
     }
     let mut transaction = connection.begin().await?;
     rows::hold_schedule(&mut transaction).await?;
-    let facts = rows::schedule_facts(&mut transaction, today - Days::new(BACKFILL_DAYS), today).await?;
+    let facts = rows::schedule_facts(&mut transaction, today - Days::new(BACKFILL_DAYS), today, slot_start).await?;
     let queued = match due(&context.slot, &facts, now) {
         Some(request) => rows::request(&mut transaction, &request, now).await?.ok(),
         None => None,

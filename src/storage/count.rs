@@ -246,6 +246,15 @@ pub async fn base_score_excess(
     Ok(rows.into_iter().map(excess).collect())
 }
 
+/// Keeps a rebuild from emptying the counts under this transaction. Must come before the transaction's first query: a
+/// snapshot that is older than a truncation sees empty tables, and taking a lock takes no snapshot.
+pub async fn hold(connection: &mut PgConnection) -> Result<(), StoreError> {
+    sqlx::query("lock table daily_count, product_count, product_off_shelf in access share mode")
+        .execute(connection)
+        .await?;
+    Ok(())
+}
+
 /// Empties the kept counts inside the transaction of a rebuild.
 pub async fn truncate(connection: &mut PgConnection) -> Result<(), StoreError> {
     sqlx::query("truncate daily_count, product_count, product_off_shelf").execute(connection).await?;

@@ -15,6 +15,9 @@ pub enum StoreError {
     /// A row that this service cannot have written.
     #[error("the database holds something that this version cannot read: {0}")]
     Corrupt(String),
+    /// The database was changed in a way that this process was not started for.
+    #[error("{0}")]
+    Settings(String),
     #[error("the database answered with an error: {0}")]
     Other(sqlx::Error),
 }

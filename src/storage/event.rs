@@ -25,6 +25,11 @@ pub async fn insert(
     events: &[NewEvent<'_>],
     received_at: DateTime<Utc>,
 ) -> Result<u64, StoreError> {
+    // In key order neighbours share pages of the primary key.
+    let mut events: Vec<&NewEvent<'_>> = events.iter().collect();
+    events.sort_unstable_by(|left, right| {
+        (&left.event.aggregate, &left.event.id).cmp(&(&right.event.aggregate, &right.event.id))
+    });
     let texts = |text: fn(&Event) -> &str| -> Vec<&str> { events.iter().map(|new| text(new.event)).collect() };
     let done = sqlx::query(
         "insert into event
@@ -151,17 +156,19 @@ pub fn event_of_row(
 
 /// Takes back events that this transaction itself stored.
 pub async fn delete(connection: &mut PgConnection, events: &[&Event]) -> Result<(), StoreError> {
-    for event in events {
-        sqlx::query(
-            "delete from event where shop_id = $1 and aggregate_kind = $2 and aggregate_id = $3 and event_id = $4",
-        )
-        .bind(event.aggregate.shop_id.as_str())
-        .bind(event.aggregate.kind.code())
-        .bind(event.aggregate.id.as_str())
-        .bind(event.id.as_str())
-        .execute(&mut *connection)
-        .await?;
-    }
+    let texts = |text: fn(&Event) -> &str| -> Vec<&str> { events.iter().map(|event| text(event)).collect() };
+    sqlx::query(
+        "delete from event using unnest($1::text[], $2::smallint[], $3::text[], $4::text[])
+             as key (shop_id, aggregate_kind, aggregate_id, event_id)
+         where event.shop_id = key.shop_id collate \"C\" and event.aggregate_kind = key.aggregate_kind
+           and event.aggregate_id = key.aggregate_id collate \"C\" and event.event_id = key.event_id collate \"C\"",
+    )
+    .bind(texts(|event| event.aggregate.shop_id.as_str()))
+    .bind(events.iter().map(|event| event.aggregate.kind.code()).collect::<Vec<_>>())
+    .bind(texts(|event| event.aggregate.id.as_str()))
+    .bind(texts(|event| event.id.as_str()))
+    .execute(connection)
+    .await?;
     Ok(())
 }
 

@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 
 use chrono::{DateTime, Utc};
+use sqlx::postgres::PgRow;
 use sqlx::{FromRow, PgConnection, Row};
 
 use super::StoreError;
@@ -162,18 +163,38 @@ pub async fn list(connection: &mut PgConnection, filter: &ExclusionFilter) -> Re
     Ok(rows)
 }
 
-/// The exclusions in force, by aggregate. `shop_ids` narrows the answer to shops; `None` is all.
-pub async fn active(
+/// All exclusions in force, by aggregate.
+pub async fn all_active(connection: &mut PgConnection) -> Result<HashMap<Aggregate, Vec<Exclusion>>, StoreError> {
+    let rows = sqlx::query(
+        "select shop_id, aggregate_kind, aggregate_id, target, target_id from exclusion where revoked_at is null",
+    );
+    by_aggregate(rows.fetch_all(connection).await?)
+}
+
+/// The exclusions in force for some aggregates, read by key.
+pub async fn active_of(
     connection: &mut PgConnection,
-    shop_ids: Option<&[&str]>,
+    aggregates: &[&Aggregate],
 ) -> Result<HashMap<Aggregate, Vec<Exclusion>>, StoreError> {
     let rows = sqlx::query(
-        "select shop_id, aggregate_kind, aggregate_id, target, target_id from exclusion
-         where revoked_at is null and ($1::text[] is null or shop_id = any($1))",
+        "select key.shop_id, key.aggregate_kind, key.aggregate_id, exclusion.target, exclusion.target_id
+         from unnest($1::text[], $2::smallint[], $3::text[]) as key (shop_id, aggregate_kind, aggregate_id)
+         cross join lateral (
+             select target, target_id from exclusion
+             where exclusion.shop_id = key.shop_id collate \"C\"
+               and exclusion.aggregate_kind = key.aggregate_kind
+               and exclusion.aggregate_id = key.aggregate_id collate \"C\"
+               and exclusion.revoked_at is null
+             offset 0
+         ) exclusion",
     )
-    .bind(shop_ids)
-    .fetch_all(connection)
-    .await?;
+    .bind(aggregates.iter().map(|aggregate| aggregate.shop_id.as_str()).collect::<Vec<_>>())
+    .bind(aggregates.iter().map(|aggregate| aggregate.kind.code()).collect::<Vec<_>>())
+    .bind(aggregates.iter().map(|aggregate| aggregate.id.as_str()).collect::<Vec<_>>());
+    by_aggregate(rows.fetch_all(connection).await?)
+}
+
+fn by_aggregate(rows: Vec<PgRow>) -> Result<HashMap<Aggregate, Vec<Exclusion>>, StoreError> {
     let mut exclusions: HashMap<Aggregate, Vec<Exclusion>> = HashMap::new();
     for row in rows {
         let (shop_id, kind, id): (&str, i16, &str) = (row.try_get(0)?, row.try_get(1)?, row.try_get(2)?);

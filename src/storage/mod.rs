@@ -41,11 +41,11 @@ pub struct PoolSizes {
 }
 
 /// Settings of writing connections. The planner must read by key even where a fresh table has no statistics yet: joins
-/// by hash or merge, and scans of whole tables, are out of the question on the write path. The timeout frees the
-/// stripes of a writer that died inside its transaction.
+/// by hash or merge, and scans of whole tables, are out of the question on the write path. The timeouts free the
+/// stripes of a writer that died inside its transaction, and end statements that nobody waits for any more.
 const INGEST_SESSION: &str = "set enable_seqscan = off; set enable_hashjoin = off; set enable_mergejoin = off; \
     set enable_bitmapscan = off; set plan_cache_mode = force_generic_plan; set jit = off; \
-    set idle_in_transaction_session_timeout = '10s'";
+    set lock_timeout = '2s'; set statement_timeout = '4s'; set idle_in_transaction_session_timeout = '10s'";
 const READ_SESSION: &str =
     "set jit = off; set statement_timeout = '10s'; set idle_in_transaction_session_timeout = '10s'";
 const RUN_SESSION: &str = "set jit = off; set work_mem = '64MB'; set idle_in_transaction_session_timeout = '10min'";

@@ -104,7 +104,7 @@ pub async fn claim(
              select run_id from run
              where (state = 'queued' or (state = 'running' and lease_until < clock_timestamp()))
                and ($3::bigint is null or run_id = $3)
-             order by run_id limit 1 for update skip locked)
+             order by trigger <> 'scheduled', run_id limit 1 for update skip locked)
          returning {COLUMNS}"
     )))
     .bind(now)
@@ -267,12 +267,13 @@ pub async fn rule_set_version(
     rule_set: &RuleSet,
     now: DateTime<Utc>,
 ) -> Result<i16, StoreError> {
+    let known = sqlx::query_scalar("select version_no from rule_set_version where hash = $1").bind(&rule_set.hash);
+    if let Some(version) = known.fetch_optional(&mut *connection).await? {
+        return Ok(version);
+    }
     let version = sqlx::query_scalar(
-        "with new as (
-             insert into rule_set_version (rule_set_id, hash, source, first_used_at)
-             select $1, $2, $3, $4 where not exists (select from rule_set_version where hash = $2)
-             on conflict (hash) do nothing returning version_no)
-         select version_no from new union all select version_no from rule_set_version where hash = $2 limit 1",
+        "insert into rule_set_version (rule_set_id, hash, source, first_used_at) values ($1, $2, $3, $4)
+         on conflict (hash) do update set hash = excluded.hash returning version_no",
     )
     .bind(&rule_set.id)
     .bind(&rule_set.hash)
@@ -329,22 +330,27 @@ pub async fn hold_schedule(connection: &mut PgConnection) -> Result<(), StoreErr
     Ok(())
 }
 
-/// The facts about the dates from `from` to `to`.
+/// The facts about the dates from `from` to `to`, which is today. A run of today that was asked for by hand before the
+/// slot began at `slot_start` does not stand for the one of the slot, which knows more.
 pub async fn schedule_facts(
     connection: &mut PgConnection,
     from: NaiveDate,
     to: NaiveDate,
+    slot_start: DateTime<Utc>,
 ) -> Result<ScheduleFacts, StoreError> {
     let first_published = sqlx::query_scalar("select min(date) from run where state = 'published'");
-    let settled =
-        sqlx::query_scalar("select distinct date from run where date between $1 and $2 and state <> 'failed'");
+    let settled = sqlx::query_scalar(
+        "select distinct date from run
+         where date between $1 and $2 and state <> 'failed'
+           and (date < $2 or trigger <> 'manual' or state <> 'published' or published_at >= $3)",
+    );
     let failures = sqlx::query_as(
         "select date, (array_agg(trigger order by run_id desc))[1], count(*), max(finished_at) from run
          where date between $1 and $2 and state = 'failed' and trigger <> 'manual' group by date",
     );
     Ok(ScheduleFacts {
         first_published: first_published.fetch_one(&mut *connection).await?,
-        settled: settled.bind(from).bind(to).fetch_all(&mut *connection).await?,
+        settled: settled.bind(from).bind(to).bind(slot_start).fetch_all(&mut *connection).await?,
         failures: failures.bind(from).bind(to).fetch_all(&mut *connection).await?,
         first_subject_at: super::registry::first_registered_at(connection).await?,
     })

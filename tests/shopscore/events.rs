@@ -175,7 +175,31 @@ async fn an_aggregate_holds_a_thousand_events_and_no_more() {
     let counts = ["accepted", "duplicates", "rejected"].map(|name| answer[name].as_u64().expect("a count"));
     assert_eq!(counts, [400, 600, 5], "{answer}");
     assert_eq!(answer["results"][600]["code"], json!("aggregate_full"));
+    let naming = event("paid", "order.paid", json!({"order_id": "o-1", "product_id": "p", "creator_id": "c-9"}));
+    assert_eq!(service.post("/v1/events", &naming).await.1["errors"][0]["code"], json!("aggregate_full"));
+    assert_eq!(service.get("/v1/creators/c-9").await.0, 404, "what is not stored registers nobody");
     assert_eq!(service.send(&events[..1_000]).await["duplicates"], json!(1_000));
+    service.assert_counts_equal_a_rebuild().await;
+    service.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn keys_that_the_json_library_keeps_for_itself_never_reach_the_store() {
+    let service = TestService::start().await;
+    for data in [
+        r#"{"order_id":"o-1","$serde_json::private::Number":"x"}"#,
+        r#"{"order_id":"o-1","\u0024serde_json::private::Number":"x"}"#,
+        r#"{"order_id":"o-1","x":{"$serde_json::private::RawValue":"[[1"}}"#,
+    ] {
+        let body = format!(
+            r#"{{"id":"e-1","type":"order.signed","shop_id":"s","time":"2026-11-08T10:00:00Z","data":{data}}}"#
+        );
+        let (status, problem) = post(&service, "application/json", body).await;
+        assert_eq!((status, &problem["errors"][0]["code"]), (422, &json!("malformed_json")), "{data}");
+    }
+    let (status, _) =
+        service.post("/v1/events", &event("e-1", "order.signed", json!({"order_id": "o-1", "price": "$5"}))).await;
+    assert_eq!(status, 201, "a dollar is no harm");
     service.assert_counts_equal_a_rebuild().await;
     service.stop().await;
 }

@@ -134,6 +134,10 @@ async fn card(service: &TestService, kind: &str, id: &str, rule_set: &str) -> Va
         card["tier_level"] = score["tier"]["level"].clone();
         let codes = penalties["penalties"].as_array().expect("penalties").iter().map(|penalty| penalty["code"].clone());
         card["penalties"] = codes.collect();
+        assert_eq!(penalties["tier"]["penalties"], penalties["penalties"], "{id}");
+        assert!(
+            penalties["penalties"].as_array().expect("all").iter().all(|penalty| penalty["title"]["zh"].is_string())
+        );
     }
     // Exact numbers of the answers become the plain ones of the golden files.
     serde_json::from_str(&card.to_string()).expect("a card")

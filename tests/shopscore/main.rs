@@ -2,6 +2,7 @@
 
 mod contract;
 mod events;
+mod faults;
 mod golden;
 mod laws;
 mod process;

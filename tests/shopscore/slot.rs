@@ -86,3 +86,31 @@ async fn a_run_whose_process_fell_silent_is_taken_over_and_the_silent_one_cannot
     assert_eq!(service.read("/v1/shops/s-1/metrics").await, before, "the silent process wrote nothing");
     service.stop().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_run_by_hand_in_the_morning_does_not_stand_for_the_one_of_the_slot() {
+    let service = TestService::start().await;
+    service.register_in(&["s-1".to_owned()], "food").await;
+    service.run("2026-11-20".parse().expect("date")).await;
+    service.parts.clock.set(shanghai("2026-11-20T12:00:30"));
+    let both = |runs: &[Value]| runs.iter().filter(|run| run["state"] == "published").count() == 2;
+    let runs = runs_when(&service, "2026-11-20", both).await;
+    assert_eq!((&runs[0]["trigger"], &runs[0]["revision"]), (&json!("scheduled"), &json!(2)));
+    service.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_rebuild_in_another_time_zone_stops_processes_that_count_in_the_old_one() {
+    let service = TestService::start().await;
+    let event = json!({"id": "e-1", "type": "order.signed", "shop_id": "s", "time": "2026-11-08T10:00:00Z", "data": {"order_id": "o"}});
+    assert_eq!(service.post("/v1/events", &event).await.0, 201);
+    let elsewhere = shopscore::domain::calendar::Calendar::new(chrono_tz::Europe::Berlin);
+    shopscore::scoring::rebuild::rebuild(&service.parts.store, &elsewhere).await.expect("a rebuild");
+    assert_eq!(service.post("/v1/events", &event).await.0, 503);
+    let (_, run) = service.post("/v1/runs", &json!({"date": "2026-11-20"})).await;
+    let failed = |runs: &[Value]| runs.iter().any(|run| run["state"] == "failed");
+    let runs = runs_when(&service, "2026-11-20", failed).await;
+    assert_eq!(runs[0]["run_id"], run["run_id"]);
+    assert!(runs[0]["error"].as_str().expect("a reason").contains("Europe/Berlin"), "{}", runs[0]);
+    service.stop().await;
+}

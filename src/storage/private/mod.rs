@@ -153,10 +153,12 @@ fn lock(directory: &Path) -> Result<Option<File>, PrivateError> {
 }
 
 fn create_directory(path: &Path, identity: &server::Identity, mode: u32) -> Result<PathBuf, PrivateError> {
-    fs::create_dir_all(path).map_err(io("cannot create", path))?;
-    let path = path.canonicalize().map_err(io("cannot open", path))?;
-    identity.own(&path, mode).map_err(io("cannot set the owner of", &path))?;
-    Ok(path)
+    // A directory that was there keeps its owner and its mode: it may be anyone's.
+    if !path.exists() {
+        fs::create_dir_all(path).map_err(io("cannot create", path))?;
+        identity.own(path, mode).map_err(io("cannot set the owner of", path))?;
+    }
+    path.canonicalize().map_err(io("cannot open", path))
 }
 
 /// A directory for the socket that only the server's user (and root) may enter, on a path that is short enough.
