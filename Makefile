@@ -6,7 +6,7 @@ demo: postgres
 	cargo run --release --quiet -- demo $(ARGS)
 
 test: postgres
-	cargo test --all-targets
+	cargo test
 
 serve: postgres
 	cargo run --release -- serve

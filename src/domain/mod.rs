@@ -13,6 +13,7 @@ pub mod curve;
 pub mod decimal;
 pub mod event;
 pub mod exclusion;
+mod fields;
 pub mod fold;
 pub mod id;
 pub mod measure;

@@ -5,6 +5,7 @@ pub mod docs;
 pub mod events;
 pub mod exclusions;
 pub mod health;
+pub mod history;
 pub mod media;
 pub mod middleware;
 pub mod page;
@@ -54,8 +55,8 @@ pub fn api() -> OpenApiRouter<AppState> {
         .routes(routes!(runs::get_run))
         .routes(routes!(reads::get_score))
         .routes(routes!(reads::get_metrics))
-        .routes(routes!(reads::get_penalties))
-        .routes(routes!(reads::get_scores))
+        .routes(routes!(history::get_penalties))
+        .routes(routes!(history::get_scores))
         .routes(routes!(health::healthz))
         .routes(routes!(health::readyz))
         .routes(routes!(docs::openapi_yaml))

@@ -13,7 +13,8 @@ use tokio::sync::Notify;
 use super::run::{RunContext, RunError, execute};
 use crate::domain::calendar::Calendar;
 use crate::storage::StoreError;
-use crate::storage::run::{self as rows, RunRequest, RunRow, ScheduleFacts, Trigger};
+use crate::storage::run::{self as rows, RunRequest, RunRow, Trigger};
+use crate::storage::schedule::{self as stored, ScheduleFacts};
 
 /// How often a process looks whether something is due.
 const LOOK_EVERY: Duration = Duration::from_millis(500);
@@ -76,13 +77,13 @@ pub async fn queue_due(context: &RunContext) -> Result<Option<RunRow>, StoreErro
     let today = context.slot.calendar.day(now);
     let slot_start = context.slot.start(today);
     let mut connection = context.store.run.acquire().await?;
-    let facts = rows::schedule_facts(&mut connection, today - Days::new(BACKFILL_DAYS), today, slot_start).await?;
+    let facts = stored::schedule_facts(&mut connection, today - Days::new(BACKFILL_DAYS), today, slot_start).await?;
     if due(&context.slot, &facts, now).is_none() {
         return Ok(None);
     }
     let mut transaction = connection.begin().await?;
-    rows::hold_schedule(&mut transaction).await?;
-    let facts = rows::schedule_facts(&mut transaction, today - Days::new(BACKFILL_DAYS), today, slot_start).await?;
+    stored::hold_schedule(&mut transaction).await?;
+    let facts = stored::schedule_facts(&mut transaction, today - Days::new(BACKFILL_DAYS), today, slot_start).await?;
     let queued = match due(&context.slot, &facts, now) {
         Some(request) => rows::request(&mut transaction, &request, now).await?.ok(),
         None => None,

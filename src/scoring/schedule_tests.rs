@@ -2,7 +2,8 @@ use chrono::{DateTime, NaiveDate, NaiveTime, Utc};
 
 use super::{DailySlot, due};
 use crate::domain::calendar::Calendar;
-use crate::storage::run::{ScheduleFacts, Trigger};
+use crate::storage::run::Trigger;
+use crate::storage::schedule::ScheduleFacts;
 
 fn slot() -> DailySlot {
     let at = |hour| NaiveTime::from_hms_opt(hour, 0, 0).expect("hour");

@@ -11,6 +11,7 @@ pub mod exclusion;
 pub mod private;
 pub mod registry;
 pub mod run;
+pub mod schedule;
 pub mod score;
 pub mod stripe;
 

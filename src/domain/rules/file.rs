@@ -6,17 +6,17 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use std::fmt;
 use std::ops::Range;
 
-use serde::{Deserialize, Deserializer, de};
 use sha2::{Digest, Sha256};
 use toml::Spanned;
 
-use super::{Assessment, CategoryRule, DimensionRule, MetricRule, Minimums, NamedWindow, PenaltyRule, RuleSet, Title};
-use crate::domain::curve::{Better, Curve, StepTable};
+use super::assess::{POINTS_MAX, RawAssessment};
+use super::raw::{Exact, RawMetric, RawPenalty, RawRuleSet, RawTitle, RawWindow};
+use super::{CategoryRule, DimensionRule, MetricRule, Minimums, NamedWindow, PenaltyRule, RuleSet, Title};
+use crate::domain::curve::Curve;
 use crate::domain::decimal::Decimal;
 use crate::domain::id::Id;
 use crate::domain::measure::BAD_STARS_MAX;
-use crate::domain::metric::{Metric, Unit};
-use crate::domain::subject::SubjectKind;
+use crate::domain::metric::Metric;
 use crate::domain::window::{WINDOW_DAYS_AGO_MAX, Window};
 
 /// Something wrong in a rule file.
@@ -50,173 +50,18 @@ pub fn parse(source: &str) -> Result<RuleSet, Vec<RuleFault>> {
     }
 }
 
-/// Bounds that keep the exact arithmetic of points within 128 bits.
-const POINTS_MAX: i64 = 10_000;
-const X_MAX: i64 = 100_000;
-
 fn line_of(source: &str, span: &Range<usize>) -> usize {
     source.bytes().take(span.start).filter(|byte| *byte == b'\n').count() + 1
 }
 
-/// A number as TOML writes it: integer or float, without rounding.
-#[derive(Clone, Copy)]
-struct Exact(Decimal);
-
-impl<'de> Deserialize<'de> for Exact {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Exact, D::Error> {
-        struct Visitor;
-        impl de::Visitor<'_> for Visitor {
-            type Value = Exact;
-
-            fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-                formatter.write_str("a number")
-            }
-
-            fn visit_i64<E: de::Error>(self, number: i64) -> Result<Exact, E> {
-                number.to_string().parse().map(Exact).map_err(E::custom)
-            }
-
-            fn visit_f64<E: de::Error>(self, number: f64) -> Result<Exact, E> {
-                number.to_string().parse().map(Exact).map_err(E::custom)
-            }
-        }
-        deserializer.deserialize_any(Visitor)
-    }
-}
-
-type Knots = Vec<(Exact, Exact)>;
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct RawRuleSet {
-    id: Spanned<String>,
-    kind: SubjectKind,
-    #[serde(default)]
-    default: bool,
-    title: RawTitle,
-    scale: Spanned<RawScale>,
-    bad_stars_max: Spanned<u8>,
-    minimums: RawMinimums,
-    near_window: Spanned<String>,
-    windows: BTreeMap<String, Spanned<RawWindow>>,
-    standing_curve: Option<Spanned<Knots>>,
-    #[serde(default)]
-    dimension: Vec<RawDimension>,
-    #[serde(default)]
-    penalty: Vec<RawPenalty>,
-    #[serde(default)]
-    category: Vec<RawCategory>,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct RawTitle {
-    en: String,
-    zh: String,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct RawScale {
-    min: Exact,
-    max: Exact,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct RawMinimums {
-    signed_orders: Spanned<u32>,
-    metric_count: Spanned<u32>,
-    peers: Spanned<u32>,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct RawWindow {
-    days_ago: (u16, u16),
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct RawDimension {
-    id: Spanned<String>,
-    title: RawTitle,
-    weight: Spanned<Exact>,
-    #[serde(default)]
-    metric: Vec<RawMetric>,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct RawMetric {
-    id: Spanned<String>,
-    weight: Option<Spanned<Exact>>,
-    window: Spanned<String>,
-    /// Assessed among peers, with this curve where there are too few of them.
-    reference: Option<Spanned<Knots>>,
-    /// Assessed by this curve alone.
-    curve: Option<Spanned<Knots>>,
-    /// Assessed by this table alone.
-    steps: Option<Spanned<RawSteps>>,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct RawSteps {
-    bounds: Knots,
-    otherwise: Exact,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct RawPenalty {
-    code: Spanned<String>,
-    title: RawTitle,
-    below: Spanned<Exact>,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct RawCategory {
-    id: Spanned<String>,
-    #[serde(default)]
-    dimension: Vec<RawCategoryDimension>,
-    #[serde(default)]
-    metric: Vec<RawCategoryMetric>,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct RawCategoryDimension {
-    id: Spanned<String>,
-    weight: Spanned<Exact>,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct RawCategoryMetric {
-    id: Spanned<String>,
-    weight: Option<Spanned<Exact>>,
-    reference: Option<Spanned<Knots>>,
-    curve: Option<Spanned<Knots>>,
-    steps: Option<Spanned<RawSteps>>,
-}
-
-/// The three ways to assess, of which a metric names one.
-struct RawAssessment<'a> {
-    reference: &'a Option<Spanned<Knots>>,
-    curve: &'a Option<Spanned<Knots>>,
-    steps: &'a Option<Spanned<RawSteps>>,
-}
-
-struct Checker<'a> {
+pub(super) struct Checker<'a> {
     source: &'a str,
     faults: Vec<RuleFault>,
     windows: HashMap<String, Window>,
 }
 
 impl Checker<'_> {
-    fn fault<T>(&mut self, span: Range<usize>, message: impl Into<String>) -> Option<T> {
+    pub(super) fn fault<T>(&mut self, span: Range<usize>, message: impl Into<String>) -> Option<T> {
         let line = line_of(self.source, &span);
         self.faults.push(RuleFault { line, message: message.into() });
         None
@@ -362,78 +207,6 @@ impl Checker<'_> {
             Some(metric) => Some(metric),
             None => self.fault(id.span(), format!("no metric is named {:?}", id.get_ref())),
         }
-    }
-
-    /// `None` if something is wrong, `Some(None)` if no way to assess is named.
-    fn assessment(
-        &mut self,
-        raw: &RawAssessment<'_>,
-        metric: Metric,
-        scale: (Decimal, Decimal),
-        standing: Option<&Curve>,
-        span: Range<usize>,
-    ) -> Option<Option<Assessment>> {
-        // Durations are written in hours and compared in seconds.
-        let factor = if metric.definition().unit == Unit::Seconds { 3600 } else { 1 };
-        match (raw.reference, raw.curve, raw.steps) {
-            (None, None, None) => Some(None),
-            (Some(knots), None, None) => {
-                let reference = self.curve(knots, scale, factor)?;
-                match standing {
-                    Some(standing) => Some(Some(Assessment::Peers { standing: standing.clone(), reference })),
-                    None => self.fault(knots.span(), "a metric with a reference needs a sound standing_curve"),
-                }
-            }
-            (None, Some(knots), None) => self.curve(knots, scale, factor).map(|curve| Some(Assessment::Curve(curve))),
-            (None, None, Some(steps)) => {
-                self.steps(steps, metric, scale, factor).map(|steps| Some(Assessment::Steps(steps)))
-            }
-            _ => self.fault(span, format!("metric {:?} names more than one of reference, curve, steps", metric.id())),
-        }
-    }
-
-    fn curve(&mut self, knots: &Spanned<Knots>, scale: (Decimal, Decimal), factor: i64) -> Option<Curve> {
-        let scaled = self.knots(knots.get_ref(), knots.span(), scale, factor)?;
-        match Curve::new(scaled) {
-            Some(curve) => Some(curve),
-            None => self.fault(knots.span(), "a curve is one or more [x, points] with strictly rising x"),
-        }
-    }
-
-    fn knots(
-        &mut self,
-        knots: &Knots,
-        span: Range<usize>,
-        scale: (Decimal, Decimal),
-        factor: i64,
-    ) -> Option<Vec<(Decimal, Decimal)>> {
-        if knots.iter().any(|(_, points)| points.0 < scale.0 || points.0 > scale.1) {
-            return self.fault(span, format!("points lie on the scale, {} to {}", scale.0, scale.1));
-        }
-        if knots.iter().any(|(x, _)| x.0 < Decimal::ZERO || x.0.millionths() > X_MAX * 1_000_000) {
-            return self.fault(span, format!("x is 0 to {X_MAX}"));
-        }
-        Some(knots.iter().map(|(x, points)| (x.0.times(factor), points.0)).collect())
-    }
-
-    fn steps(
-        &mut self,
-        raw: &Spanned<RawSteps>,
-        metric: Metric,
-        scale: (Decimal, Decimal),
-        factor: i64,
-    ) -> Option<StepTable> {
-        let steps = self.knots(&raw.get_ref().bounds, raw.span(), scale, factor)?;
-        let otherwise = self.knots(&vec![(Exact(Decimal::ZERO), raw.get_ref().otherwise)], raw.span(), scale, 1)?[0].1;
-        let from_best = steps.windows(2).all(|pair| match metric.definition().better {
-            Better::Lower => pair[0].0 < pair[1].0,
-            Better::Higher => pair[0].0 > pair[1].0,
-        });
-        if steps.is_empty() || !from_best {
-            let message = format!("steps of {:?} go from the best bound to the worst", metric.id());
-            return self.fault(raw.span(), message);
-        }
-        Some(StepTable { steps, otherwise })
     }
 
     fn penalties(&mut self, raw: &[RawPenalty]) -> Vec<PenaltyRule> {

@@ -3,7 +3,9 @@
 //! A rule set says which metrics count, over which windows, with which weights, how a value becomes points, the
 //! minimum volumes and the penalties. Values may differ by category. The text format is in [`file`].
 
+mod assess;
 pub mod file;
+mod raw;
 
 use std::collections::HashMap;
 

@@ -9,7 +9,7 @@ mod server;
 
 use std::fs::{self, File, OpenOptions};
 use std::io::Write;
-use std::os::unix::fs::{PermissionsExt, chown};
+use std::os::unix::fs::{MetadataExt, PermissionsExt, chown};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
@@ -25,6 +25,8 @@ const USER: &str = "shopscore";
 const DATABASE: &str = "shopscore";
 /// A socket's path holds at most 107 bytes; the server adds `/.s.PGSQL.5432` to the directory.
 const SOCKET_DIRECTORY_LENGTH_MAX: usize = 107 - "/.s.PGSQL.5432".len();
+/// Directories that only the server's user may enter.
+const PRIVATE_MODE: u32 = 0o700;
 /// How long a server may take to accept connections, recovery after a crash included.
 const READY_WAIT: Duration = Duration::from_secs(60);
 
@@ -153,11 +155,19 @@ fn lock(directory: &Path) -> Result<Option<File>, PrivateError> {
 }
 
 fn create_directory(path: &Path, identity: &server::Identity, mode: u32) -> Result<PathBuf, PrivateError> {
-    // A directory that was there keeps its owner and its mode: it may be anyone's.
     if !path.exists() {
         fs::create_dir_all(path).map_err(io("cannot create", path))?;
         identity.own(path, mode).map_err(io("cannot set the owner of", path))?;
+    } else if mode == PRIVATE_MODE {
+        // Whoever owns the directory of the socket or of the data owns the data.
+        let owner = fs::symlink_metadata(path).map_err(io("cannot look at", path))?.uid();
+        if !identity.trusts(owner) {
+            let cause = std::io::Error::other(format!("it belongs to another user ({owner}); remove it"));
+            return Err(PrivateError::Io { action: "cannot use", path: path.to_owned(), cause });
+        }
+        identity.own(path, mode).map_err(io("cannot set the owner of", path))?;
     }
+    // Any other directory that was there keeps its owner and its mode: it may be anyone's.
     path.canonicalize().map_err(io("cannot open", path))
 }
 
@@ -165,14 +175,14 @@ fn create_directory(path: &Path, identity: &server::Identity, mode: u32) -> Resu
 fn socket_directory(state_dir: &Path, identity: &server::Identity) -> Result<PathBuf, PrivateError> {
     let beside = state_dir.join("socket");
     if beside.as_os_str().len() <= SOCKET_DIRECTORY_LENGTH_MAX {
-        return create_directory(&beside, identity, 0o700);
+        return create_directory(&beside, identity, PRIVATE_MODE);
     }
     // The name follows from the state directory, so that a command finds the socket of the service that runs.
     use std::hash::{Hash, Hasher};
     let mut hasher = std::hash::DefaultHasher::new();
     state_dir.hash(&mut hasher);
     let short = std::env::temp_dir().join(format!("shopscore-{:016x}", hasher.finish()));
-    create_directory(&short, identity, 0o700)
+    create_directory(&short, identity, PRIVATE_MODE)
 }
 
 /// Makes the data directory. It is made aside and moved into place, so that an interrupted first start leaves nothing
@@ -189,7 +199,7 @@ fn init_data(
             fs::remove_dir_all(leftover).map_err(io("cannot remove", leftover))?;
         }
     }
-    create_directory(&aside, identity, 0o700)?;
+    create_directory(&aside, identity, PRIVATE_MODE)?;
     let mut command: Command = identity.command(&binaries.initdb(), state_dir);
     command.arg("--pgdata").arg(&aside);
     command.args(["--username", USER, "--auth", "trust", "--encoding", "UTF8", "--locale", "C.UTF-8"]);
@@ -226,6 +236,11 @@ async fn wait_ready(options: &PgConnectOptions, state_dir: &Path, server: Option
 }
 
 impl server::Identity {
+    /// Whether a directory of this owner may hold the server's data: its user's own, or of this process's user.
+    fn trusts(&self, owner: u32) -> bool {
+        owner == rustix::process::geteuid().as_raw() || self.user().is_some_and(|user| user.uid == owner)
+    }
+
     /// Gives a path to the server's user, with a mode.
     fn own(&self, path: &Path, mode: u32) -> std::io::Result<()> {
         if let Some(user) = self.user() {

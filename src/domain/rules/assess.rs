@@ -1,0 +1,97 @@
+//! How a metric is assessed, as a rule file writes it: a reference curve beside peers, a curve, or steps.
+
+use std::ops::Range;
+
+use toml::Spanned;
+
+use super::Assessment;
+use super::file::Checker;
+use super::raw::{Exact, Knots, RawSteps};
+use crate::domain::curve::{Better, Curve, StepTable};
+use crate::domain::decimal::Decimal;
+use crate::domain::metric::{Metric, Unit};
+
+/// Bounds that keep the exact arithmetic of points within 128 bits.
+pub(super) const POINTS_MAX: i64 = 10_000;
+const X_MAX: i64 = 100_000;
+
+/// The three ways to assess, of which a metric names one.
+pub(super) struct RawAssessment<'a> {
+    pub(super) reference: &'a Option<Spanned<Knots>>,
+    pub(super) curve: &'a Option<Spanned<Knots>>,
+    pub(super) steps: &'a Option<Spanned<RawSteps>>,
+}
+
+impl Checker<'_> {
+    /// `None` if something is wrong, `Some(None)` if no way to assess is named.
+    pub(super) fn assessment(
+        &mut self,
+        raw: &RawAssessment<'_>,
+        metric: Metric,
+        scale: (Decimal, Decimal),
+        standing: Option<&Curve>,
+        span: Range<usize>,
+    ) -> Option<Option<Assessment>> {
+        // Durations are written in hours and compared in seconds.
+        let factor = if metric.definition().unit == Unit::Seconds { 3600 } else { 1 };
+        match (raw.reference, raw.curve, raw.steps) {
+            (None, None, None) => Some(None),
+            (Some(knots), None, None) => {
+                let reference = self.curve(knots, scale, factor)?;
+                match standing {
+                    Some(standing) => Some(Some(Assessment::Peers { standing: standing.clone(), reference })),
+                    None => self.fault(knots.span(), "a metric with a reference needs a sound standing_curve"),
+                }
+            }
+            (None, Some(knots), None) => self.curve(knots, scale, factor).map(|curve| Some(Assessment::Curve(curve))),
+            (None, None, Some(steps)) => {
+                self.steps(steps, metric, scale, factor).map(|steps| Some(Assessment::Steps(steps)))
+            }
+            _ => self.fault(span, format!("metric {:?} names more than one of reference, curve, steps", metric.id())),
+        }
+    }
+
+    pub(super) fn curve(&mut self, knots: &Spanned<Knots>, scale: (Decimal, Decimal), factor: i64) -> Option<Curve> {
+        let scaled = self.knots(knots.get_ref(), knots.span(), scale, factor)?;
+        match Curve::new(scaled) {
+            Some(curve) => Some(curve),
+            None => self.fault(knots.span(), "a curve is one or more [x, points] with strictly rising x"),
+        }
+    }
+
+    fn knots(
+        &mut self,
+        knots: &Knots,
+        span: Range<usize>,
+        scale: (Decimal, Decimal),
+        factor: i64,
+    ) -> Option<Vec<(Decimal, Decimal)>> {
+        if knots.iter().any(|(_, points)| points.0 < scale.0 || points.0 > scale.1) {
+            return self.fault(span, format!("points lie on the scale, {} to {}", scale.0, scale.1));
+        }
+        if knots.iter().any(|(x, _)| x.0 < Decimal::ZERO || x.0.millionths() > X_MAX * 1_000_000) {
+            return self.fault(span, format!("x is 0 to {X_MAX}"));
+        }
+        Some(knots.iter().map(|(x, points)| (x.0.times(factor), points.0)).collect())
+    }
+
+    fn steps(
+        &mut self,
+        raw: &Spanned<RawSteps>,
+        metric: Metric,
+        scale: (Decimal, Decimal),
+        factor: i64,
+    ) -> Option<StepTable> {
+        let steps = self.knots(&raw.get_ref().bounds, raw.span(), scale, factor)?;
+        let otherwise = self.knots(&vec![(Exact(Decimal::ZERO), raw.get_ref().otherwise)], raw.span(), scale, 1)?[0].1;
+        let from_best = steps.windows(2).all(|pair| match metric.definition().better {
+            Better::Lower => pair[0].0 < pair[1].0,
+            Better::Higher => pair[0].0 > pair[1].0,
+        });
+        if steps.is_empty() || !from_best {
+            let message = format!("steps of {:?} go from the best bound to the worst", metric.id());
+            return self.fault(raw.span(), message);
+        }
+        Some(StepTable { steps, otherwise })
+    }
+}
