@@ -17,7 +17,8 @@ const PAUSE_MIN: Duration = Duration::from_millis(10);
 const PAUSE_MAX: Duration = Duration::from_millis(320);
 
 /// Writes a group. What passes by itself (lost connections, deadlocks, serialization failures) is tried again. A group
-/// that PostgreSQL refuses is split until the event to blame is alone, so that it takes no neighbour along. The
+/// that PostgreSQL refuses is split until the event to blame is alone, so that it takes no neighbour along; so is one
+/// that is too much for a slow store. The
 /// results stand in the order of the events.
 pub async fn write_group(
     pool: &PgPool,
@@ -31,7 +32,9 @@ pub async fn write_group(
             tracing::warn!(%cause, events = events.len(), "PostgreSQL refused events");
             vec![Ok(Outcome::Refused); events.len()]
         }
-        Err(StoreError::Data(_) | StoreError::Corrupt(_)) if events.len() > 1 && atomicity == Atomicity::EachAlone => {
+        Err(StoreError::Data(_) | StoreError::Corrupt(_) | StoreError::TooSlow(_))
+            if events.len() > 1 && atomicity == Atomicity::EachAlone =>
+        {
             let (left, right) = events.split_at(events.len() / 2);
             let mut results = Box::pin(write_group(pool, left, atomicity, context)).await;
             results.extend(Box::pin(write_group(pool, right, atomicity, context)).await);
@@ -55,7 +58,7 @@ async fn try_write(
     let mut attempts = Attempts::default();
     loop {
         match write_once(pool, events, atomicity, context, &mut attempts).await {
-            Err(error) if error.is_passing() && Instant::now() + pause < deadline => {
+            Err(error) if matches!(error, StoreError::Unavailable(_)) && Instant::now() + pause < deadline => {
                 tracing::debug!(%error, "trying a group again");
                 sleep(pause).await;
                 pause = (pause * 2).min(PAUSE_MAX);

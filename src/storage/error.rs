@@ -7,6 +7,9 @@ pub enum StoreError {
     /// The store is away, busy or broke off: the same work may succeed when it is tried again.
     #[error("the database is not available: {0}")]
     Unavailable(sqlx::Error),
+    /// The store is there, and too slow for so much work at once: less of it may succeed.
+    #[error("the database took too long: {0}")]
+    TooSlow(sqlx::Error),
     /// PostgreSQL refused a value: trying the same work again cannot succeed.
     #[error("the database refused the data: {0}")]
     Data(sqlx::Error),
@@ -33,6 +36,7 @@ impl From<sqlx::Error> for StoreError {
             | sqlx::Error::WorkerCrashed
             | sqlx::Error::BeginFailed => StoreError::Unavailable(error),
             sqlx::Error::Database(database) => match database.code().as_deref().map(class_and_code) {
+                Some((_, QUERY_CANCELED)) => StoreError::TooSlow(error),
                 Some((class, code)) if is_passing(class, code) => StoreError::Unavailable(error),
                 Some(("22" | "23" | "54", _)) => StoreError::Data(error),
                 _ => StoreError::Other(error),
@@ -41,6 +45,9 @@ impl From<sqlx::Error> for StoreError {
         }
     }
 }
+
+/// SQLSTATE of a statement that ran into its timeout.
+const QUERY_CANCELED: &str = "57014";
 
 fn class_and_code(code: &str) -> (&str, &str) {
     (code.get(..2).unwrap_or(code), code)
@@ -62,6 +69,6 @@ impl StoreError {
     }
 
     pub fn is_passing(&self) -> bool {
-        matches!(self, StoreError::Unavailable(_))
+        matches!(self, StoreError::Unavailable(_) | StoreError::TooSlow(_))
     }
 }
