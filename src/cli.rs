@@ -1,5 +1,6 @@
 //! Commands.
 
+pub mod key;
 pub mod load;
 pub mod maintain;
 pub mod open;
@@ -58,10 +59,41 @@ pub enum Command {
         #[command(subcommand)]
         command: RulesCommand,
     },
+    /// Make, list and revoke API keys
+    Key {
+        #[command(subcommand)]
+        command: KeyCommand,
+    },
     /// Print the description of the HTTP contract (OpenAPI 3.1, YAML)
     Openapi,
     /// Make a marketplace, score it, show the result and stay up
     Demo(demo::DemoSettings),
+}
+
+#[derive(Clone, Debug, Subcommand)]
+pub enum KeyCommand {
+    /// Make a key and print it, this once
+    Create {
+        /// What it is good for; may be given several times: events:write, events:relay, scores:read, admin
+        #[arg(long = "scope", value_name = "SCOPE", required = true)]
+        scopes: Vec<String>,
+        /// A shop that the key is bound to; may be given several times [default: all shops]
+        #[arg(long = "shop", value_name = "SHOP_ID")]
+        shops: Vec<String>,
+        /// Shown in lists
+        #[arg(long)]
+        name: Option<String>,
+        /// From when on it is no longer good: a date (its first moment in the business time zone) or an RFC 3339 time
+        #[arg(long, value_name = "WHEN")]
+        expires: Option<String>,
+    },
+    /// List all keys, newest first, without their secrets
+    List,
+    /// Revoke a key; no process admits it for longer than 2 seconds
+    Revoke {
+        /// The key_id that list shows
+        key_id: i32,
+    },
 }
 
 #[derive(Clone, Debug, Subcommand)]
@@ -86,6 +118,7 @@ impl Cli {
                 println!("{}: a sound rule set for {}s, version {}", rule_set.id, rule_set.kind, rule_set.hash);
                 Ok(ExitCode::SUCCESS)
             }
+            Some(Command::Key { command }) => key::key(&self, command).await,
             Some(Command::Openapi) => {
                 print!("{}", http::docs::yaml()?);
                 Ok(ExitCode::SUCCESS)

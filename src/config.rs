@@ -95,6 +95,16 @@ pub struct ListenSettings {
     pub auth: Option<Auth>,
 }
 
+impl ListenSettings {
+    /// Whether requests must carry a key. Where nothing is said, nobody but this machine is served without one.
+    pub fn auth_required(&self) -> bool {
+        match self.auth {
+            Some(auth) => auth == Auth::Required,
+            None => !self.listen.ip().is_loopback(),
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::parse_slot;

@@ -12,7 +12,10 @@ use crate::clock::Clock;
 use crate::config::SlotTimes;
 use crate::domain::calendar::Calendar;
 use crate::domain::rules::RuleBook;
+use crate::http::answer::AnswerCache;
 use crate::http::media::BodyBudget;
+use crate::http::telemetry::Telemetry;
+use crate::http::turnover::Turnover;
 use crate::http::{AppState, router};
 use crate::ingest::queue::IngestQueue;
 use crate::ingest::{KnownSubjects, WriteContext};
@@ -40,6 +43,8 @@ pub struct Parts {
     pub zone: Tz,
     pub slot: SlotTimes,
     pub clock: Clock,
+    /// Whether callers must show keys.
+    pub auth_required: bool,
 }
 
 impl Parts {
@@ -75,6 +80,7 @@ pub struct Service {
     stop: oneshot::Sender<()>,
     server: tokio::task::JoinHandle<std::io::Result<()>>,
     slot: tokio::task::JoinHandle<()>,
+    turnover: tokio::task::JoinHandle<()>,
     writers: JoinSet<()>,
 }
 
@@ -88,14 +94,27 @@ impl Service {
         let wake = Arc::new(Notify::new());
         let run = parts.run_context();
         let slot = tokio::spawn(schedule::keep(run.clone(), Arc::clone(&wake)));
-        let state = AppState { queue, write, run, archive: Archive::default(), wake, bodies: BodyBudget::default() };
+        let turnover = Turnover::new(parts.store.clone());
+        let looking = tokio::spawn(turnover.clone().keep());
+        let state = AppState {
+            queue,
+            write,
+            run,
+            archive: Archive::default(),
+            wake,
+            bodies: BodyBudget::default(),
+            auth_required: parts.auth_required,
+            turnover,
+            answers: AnswerCache::default(),
+            telemetry: Telemetry::default(),
+        };
         let (stop, stopped) = oneshot::channel::<()>();
         let server = axum::serve(listener, router(state.clone())).with_graceful_shutdown(async {
             // A sender that is gone means the same as one that sent.
             let _ = stopped.await;
         });
         let server = tokio::spawn(async move { server.await });
-        Ok(Service { address, state, stop, server, slot, writers })
+        Ok(Service { address, state, stop, server, slot, turnover: looking, writers })
     }
 
     /// Waits until a task ends that should not.
@@ -103,6 +122,7 @@ impl Service {
         tokio::select! {
             _ = &mut self.server => tracing::error!("the HTTP server ended"),
             _ = &mut self.slot => tracing::error!("the daily slot ended"),
+            _ = &mut self.turnover => tracing::error!("the look-out for publications ended"),
             _ = self.writers.join_next() => tracing::error!("a writer ended"),
         }
     }
@@ -117,6 +137,7 @@ impl Service {
         }
         // A run that is under way is taken over by another process, or started again by this one.
         self.slot.abort();
+        self.turnover.abort();
         drop(self.state);
         let mut writers = self.writers;
         let drained = async { while writers.join_next().await.is_some() {} };

@@ -12,6 +12,7 @@ use tokio::task::{JoinHandle, JoinSet};
 use super::maintain::bar_style;
 use super::open::{Opened, open_prepared};
 use super::{Cli, CommandError};
+use crate::domain::event::Relay;
 use crate::domain::parse::Envelope;
 use crate::http::events::read_event;
 use crate::ingest::queue::IngestQueue;
@@ -130,7 +131,7 @@ async fn write(
         match read_event(line.trim_ascii(), Envelope::Native, now) {
             Ok(event) => {
                 numbers.push(number);
-                events.push(SentEvent { event, key_id: None });
+                events.push(SentEvent { event, key_id: None, relay: Relay::Everything });
             }
             Err((_, faults)) => {
                 let faults: Vec<String> =
@@ -162,6 +163,7 @@ impl Totals {
                 Outcome::AggregateFull => {
                     self.reject(number, "the order, session or product holds 1000 events already", bar)
                 }
+                Outcome::ForbiddenRetraction => self.reject(number, "the retraction is not its sender's to make", bar),
                 Outcome::Refused => self.reject(number, "the store cannot hold this event", bar),
             }
         }

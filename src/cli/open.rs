@@ -37,7 +37,14 @@ pub async fn open(cli: &Cli, sharing: Sharing) -> Result<Opened, CommandError> {
     let (options, private) = connect_options(&cli.database, sharing).await?;
     let store = Store::open(&options, POOL_SIZES);
     let scoring = &cli.scoring;
-    let parts = Parts { store, rules, zone: scoring.time_zone, slot: scoring.slot, clock: Clock::System };
+    let parts = Parts {
+        store,
+        rules,
+        zone: scoring.time_zone,
+        slot: scoring.slot,
+        clock: Clock::System,
+        auth_required: cli.listening.auth_required(),
+    };
     Ok(Opened { parts, private })
 }
 

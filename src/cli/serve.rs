@@ -7,7 +7,7 @@ use tokio::signal::unix::{SignalKind, signal};
 
 use super::open::open_prepared;
 use super::{Cli, CommandError};
-use crate::config::{Auth, ListenSettings};
+use crate::config::ListenSettings;
 use crate::service::Service;
 use crate::storage::private::Sharing;
 
@@ -41,14 +41,11 @@ pub async fn serve(cli: &Cli) -> Result<ExitCode, CommandError> {
 
 /// Without keys nobody but this machine may reach the service.
 pub fn check_exposure(listening: &ListenSettings) -> Result<(), CommandError> {
-    let loopback = listening.listen.ip().is_loopback();
-    match listening.auth {
-        Some(Auth::Off) | None if loopback => Ok(()),
-        Some(Auth::Required) | None => {
-            Err("API keys are not there yet: listen on a loopback address, such as --listen 127.0.0.1:8080".into())
-        }
-        Some(Auth::Off) => Err(format!(
-            "--auth off is for loopback addresses only, and {} is none; listen on 127.0.0.1",
+    match listening.auth_required() || listening.listen.ip().is_loopback() {
+        true => Ok(()),
+        false => Err(format!(
+            "--auth off is for loopback addresses only, and {} is none; leave --auth out and make a key with \
+             shopscore key create, or listen on 127.0.0.1",
             listening.listen
         )
         .into()),

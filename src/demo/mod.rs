@@ -12,8 +12,9 @@ use serde_json::{Value, json};
 
 use crate::cli::maintain::bar_style;
 use crate::cli::open::open_prepared;
-use crate::cli::serve::{bind, check_exposure, interrupted};
+use crate::cli::serve::{bind, interrupted};
 use crate::cli::{Cli, CommandError};
+use crate::config::Auth;
 use crate::service::Service;
 use crate::storage::private::Sharing;
 use market::{Market, MarketPlan};
@@ -37,8 +38,11 @@ pub struct DemoSettings {
 }
 
 pub async fn demo(cli: &Cli, settings: &DemoSettings) -> Result<ExitCode, CommandError> {
-    check_exposure(&cli.listening)?;
+    if !cli.listening.listen.ip().is_loopback() {
+        return Err("the demo is for this machine only: listen on a loopback address".into());
+    }
     let mut cli = cli.clone();
+    cli.listening.auth = Some(Auth::Off);
     // The demo never touches data of a real service: its state lives in a directory of its own and goes with it.
     let directory = std::env::temp_dir().join(format!("shopscore-demo-{}", std::process::id()));
     cli.database.database_url = None;

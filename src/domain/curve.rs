@@ -21,6 +21,13 @@ impl Ratio {
         left.cmp(&right)
     }
 
+    pub fn is_better_than(self, other: Ratio, better: Better) -> bool {
+        match better {
+            Better::Lower => self.compare(other).is_lt(),
+            Better::Higher => self.compare(other).is_gt(),
+        }
+    }
+
     pub fn rounded(self, places: u32) -> Decimal {
         Decimal::rounded(self.numerator.into(), self.denominator.into(), places)
     }
@@ -77,6 +84,15 @@ fn rounded_points(points: Decimal) -> Decimal {
 pub enum Better {
     Lower,
     Higher,
+}
+
+impl Better {
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Better::Lower => "lower",
+            Better::Higher => "higher",
+        }
+    }
 }
 
 /// A table of bounds from best to worst. The value takes the points of the first step whose bound it meets (`≤` where

@@ -43,6 +43,10 @@ impl Decimal {
         Decimal(self.0 * factor)
     }
 
+    pub fn plus(self, other: Decimal) -> Decimal {
+        Decimal(self.0 + other.0)
+    }
+
     pub fn minus(self, other: Decimal) -> Decimal {
         Decimal(self.0 - other.0)
     }

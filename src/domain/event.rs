@@ -246,6 +246,21 @@ impl EventType {
         EventType::TABLE[self as usize].2
     }
 
+    /// Whether buyers or the platform say it, and not the merchant.
+    pub fn is_said_by_others(self) -> bool {
+        matches!(
+            self,
+            EventType::ReviewPosted
+                | EventType::ReviewRevised
+                | EventType::SessionRated
+                | EventType::ComplaintFiled
+                | EventType::ComplaintWithdrawn
+                | EventType::ArbitrationDecided
+                | EventType::AftersaleOpened
+                | EventType::AftersaleCompleted
+        )
+    }
+
     /// What events of this type speak of; `None` for a retraction, which names its aggregate by the field it carries.
     pub fn aggregate_kind(self) -> Option<AggregateKind> {
         match self {
@@ -256,6 +271,21 @@ impl EventType {
             EventType::Retracted => None,
             _ => Some(AggregateKind::Order),
         }
+    }
+}
+
+/// Whose facts a sender may send, and take back.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Relay {
+    #[default]
+    Everything,
+    /// Not what buyers and the platform say, nor retractions of it.
+    MerchantOnly,
+}
+
+impl Relay {
+    pub fn allows(self, event_type: EventType) -> bool {
+        self == Relay::Everything || !event_type.is_said_by_others()
     }
 }
 

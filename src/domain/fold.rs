@@ -25,6 +25,20 @@ pub struct Tally {
     pub amount: i64,
 }
 
+/// Takes in the tallies of one aggregate, one by one: the tally, the case that it comes from, and a way to the events
+/// that it rests on, which only those who explain counts go.
+pub(super) type Tell<'t> = dyn for<'e> FnMut(Tally, Option<&'e Id>, &dyn Fn() -> Vec<&'e Event>) + 't;
+
+/// One amount of one aggregate with what it rests on.
+#[derive(Clone, Debug)]
+pub struct Explained {
+    pub tally: Tally,
+    /// The after-sale case, where an amount comes from one.
+    pub aftersale_id: Option<Id>,
+    /// The events that made it count.
+    pub facts: Vec<Event>,
+}
+
 /// All that one aggregate counts for.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Folded {
@@ -45,10 +59,38 @@ pub fn fold<'a>(
     calendar: &Calendar,
 ) -> Folded {
     let standing = standing_events(events, exclusions);
+    let mut tallies = Vec::with_capacity(8);
+    let folded = walk(kind, &standing, calendar, &mut |tally, _, _| tallies.push(tally));
+    Folded { tallies, ..folded }
+}
+
+/// The same fold, with each amount's reasons. Only the amounts of `wanted` measures are explained.
+pub fn explain<'a>(
+    kind: AggregateKind,
+    events: impl Iterator<Item = &'a Event> + Clone,
+    exclusions: &[Exclusion],
+    calendar: &Calendar,
+    wanted: &[Measure],
+) -> (Folded, Vec<Explained>) {
+    let standing = standing_events(events, exclusions);
+    let mut explained = Vec::new();
+    let mut tallies = Vec::with_capacity(8);
+    let folded = walk(kind, &standing, calendar, &mut |tally, aftersale_id, facts| {
+        tallies.push(tally);
+        if wanted.contains(&tally.measure) {
+            let facts = facts().into_iter().cloned().collect();
+            explained.push(Explained { tally, aftersale_id: aftersale_id.cloned(), facts });
+        }
+    });
+    (Folded { tallies, ..folded }, explained)
+}
+
+/// Folds standing events, telling every tally.
+fn walk(kind: AggregateKind, standing: &[&Event], calendar: &Calendar, tell: &mut Tell<'_>) -> Folded {
     match kind {
-        AggregateKind::Order => order::fold(&standing),
-        AggregateKind::Session => session::fold(&standing, calendar),
-        AggregateKind::Product => Folded { off_shelf: product::fold(&standing, calendar), ..Folded::default() },
+        AggregateKind::Order => order::fold(standing, tell),
+        AggregateKind::Session => session::fold(standing, calendar, tell),
+        AggregateKind::Product => Folded { off_shelf: product::fold(standing, calendar), ..Folded::default() },
     }
 }
 

@@ -4,6 +4,8 @@
 //! sets may change (how few stars are *bad*), every bound that they may choose has a measure of its own, so that rule
 //! sets share one set of counts.
 
+use super::event::EventType;
+
 /// The highest bound that a rule set may choose for bad stars.
 pub const BAD_STARS_MAX: u8 = 3;
 
@@ -79,6 +81,45 @@ impl Measure {
         [Measure::BadServiceReviews1, Measure::BadServiceReviews2, Measure::BadServiceReviews3];
     pub const NEGATIVE_ORDERS: [Measure; BAD_STARS_MAX as usize] =
         [Measure::NegativeOrders1, Measure::NegativeOrders2, Measure::NegativeOrders3];
+
+    /// The types of the events whose instants the amounts go by: an amount's instant is always that of one event of
+    /// these types in its aggregate.
+    pub fn cohort(self) -> &'static [EventType] {
+        use Measure::*;
+        match self {
+            PaidOrders | QualityReturns | LogisticsReturns | Complaints => &[EventType::OrderPaid],
+            PickedUpOrders | PickupMarks => &[EventType::OrderPickedUp],
+            RefundOnlyCases
+            | RefundOnlyWaitSeconds
+            | ReturnRefundCases
+            | ReturnRefundWaitSeconds
+            | MerchantLiableCases => &[EventType::AftersaleCompleted],
+            DaytimeSessions | QuickReplies | RatedSessions | DissatisfiedSessions => &[EventType::SessionStarted],
+            SignedOrders | Reviews | ProductStars | BadReviews1 | BadReviews2 | BadReviews3 | ServiceReviews
+            | BadServiceReviews1 | BadServiceReviews2 | BadServiceReviews3 | NegativeOrders1 | NegativeOrders2
+            | NegativeOrders3 | DeliveredOrders | DeliverySeconds => {
+                &[EventType::OrderSigned, EventType::OrderConfirmed]
+            }
+        }
+    }
+
+    /// The types of which an aggregate must have a faulty event (few stars, a completed case, a complaint) to count
+    /// here; empty where no fault is needed.
+    pub fn faults(self) -> &'static [EventType] {
+        use Measure::*;
+        match self {
+            QualityReturns | LogisticsReturns => &[EventType::AftersaleCompleted],
+            Complaints => &[EventType::ComplaintFiled],
+            DissatisfiedSessions => &[EventType::SessionRated],
+            BadReviews1 | BadReviews2 | BadReviews3 | BadServiceReviews1 | BadServiceReviews2 | BadServiceReviews3 => {
+                &[EventType::ReviewPosted]
+            }
+            NegativeOrders1 | NegativeOrders2 | NegativeOrders3 => {
+                &[EventType::ReviewPosted, EventType::AftersaleCompleted, EventType::ComplaintFiled]
+            }
+            _ => &[],
+        }
+    }
 
     /// The measures that are also kept per product.
     pub const OF_PRODUCT: [Measure; 9] = [

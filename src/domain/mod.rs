@@ -6,7 +6,9 @@
 //! The way of a fact: [`event`] → [`fold`] (one aggregate's events become tallies) → [`count`] (tallies become daily
 //! counts) → [`window`] sums → [`metric`] values → [`score`] (standings, points, dimensions, score, tier).
 
+pub mod advice;
 pub mod calendar;
+pub mod changes;
 pub mod content;
 pub mod count;
 pub mod curve;
@@ -16,6 +18,7 @@ pub mod exclusion;
 mod fields;
 pub mod fold;
 pub mod id;
+pub mod live;
 pub mod measure;
 pub mod metric;
 pub mod order;
@@ -26,4 +29,5 @@ pub mod rules;
 pub mod score;
 pub mod session;
 pub mod subject;
+pub mod what_if;
 pub mod window;

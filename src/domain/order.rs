@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use chrono::{DateTime, Utc};
 
 use super::event::{AftersaleKind, AftersaleOutcome, AftersaleReason, Event, Fact, Liable, OrderAttributes, OrderKind};
-use super::fold::{Folded, Tally, seconds_between};
+use super::fold::{Folded, Tally, Tell, seconds_between};
 use super::id::Id;
 use super::measure::{BAD_STARS_MAX, Measure};
 
@@ -18,31 +18,36 @@ const PICKUP_BANDS: [(i64, i64); 3] = [(24, 70), (36, 20), (48, 10)];
 /// The earliest facts of an order whose payment is known.
 #[derive(Debug)]
 pub struct OrderFacts<'a> {
-    pub paid_at: DateTime<Utc>,
+    pub paid: &'a Event,
     pub attributes: &'a OrderAttributes,
-    pub shipped_at: Option<DateTime<Utc>>,
+    pub shipped: Option<&'a Event>,
     /// Physical goods only.
-    pub picked_up_at: Option<DateTime<Utc>>,
+    pub picked_up: Option<&'a Event>,
     /// Courier sign-off for physical goods, the consumer's confirmation for virtual ones.
-    pub signed_at: Option<DateTime<Utc>>,
-    pub review: Option<Review>,
+    pub signed: Option<&'a Event>,
+    pub review: Option<Review<'a>>,
     /// Cases that are complete: opened and completed.
-    pub cases: Vec<Case>,
+    pub cases: Vec<Case<'a>>,
     /// Complaints that were filed and not withdrawn.
-    pub complaints: i64,
+    pub complaints: Vec<&'a Event>,
 }
 
 #[derive(Clone, Copy, Debug)]
-pub struct Review {
+pub struct Review<'a> {
+    pub posted: &'a Event,
     pub product_stars: u8,
     pub service_stars: Option<u8>,
 }
 
 /// A completed after-sale case.
-#[derive(Clone, Copy, Debug)]
-pub struct Case {
-    pub opened_at: DateTime<Utc>,
-    pub completed_at: DateTime<Utc>,
+#[derive(Clone, Debug)]
+pub struct Case<'a> {
+    pub aftersale_id: &'a Id,
+    pub opened: &'a Event,
+    pub completed: &'a Event,
+    /// The waiting marks between the two.
+    pub marks: &'a [&'a Event],
+    pub ruling: Option<&'a Event>,
     pub kind: AftersaleKind,
     pub reason: AftersaleReason,
     pub outcome: AftersaleOutcome,
@@ -51,164 +56,205 @@ pub struct Case {
 }
 
 /// Folds the standing events of one order, which are sorted by (time, id).
-pub fn fold(events: &[&Event]) -> Folded {
-    let Some(facts) = OrderFacts::gather(events) else {
+pub fn fold(events: &[&Event], tell: &mut Tell<'_>) -> Folded {
+    let by_case = events_by_case(events);
+    let Some(facts) = OrderFacts::gather(events, &by_case) else {
         return Folded::default();
     };
+    facts.tally(tell);
     Folded {
         creator_id: facts.attributes.creator_id.clone(),
         product_id: Some(facts.attributes.product_id.clone()),
-        tallies: facts.tallies(),
-        off_shelf: Vec::new(),
+        ..Folded::default()
     }
 }
 
 impl<'a> OrderFacts<'a> {
     /// `None` until the payment is known.
-    pub fn gather(events: &[&'a Event]) -> Option<OrderFacts<'a>> {
-        let earliest = |wanted: Fact| events.iter().find(|event| event.fact == wanted).map(|event| event.time);
-        let (paid_at, attributes) = events.iter().find_map(|event| match &event.fact {
-            Fact::OrderPaid(attributes) => Some((event.time, attributes)),
+    pub fn gather(events: &[&'a Event], by_case: &'a CaseEvents<'a>) -> Option<OrderFacts<'a>> {
+        let earliest = |wanted: Fact| events.iter().copied().find(|event| event.fact == wanted);
+        let (paid, attributes) = events.iter().find_map(|event| match &event.fact {
+            Fact::OrderPaid(attributes) => Some((*event, attributes)),
             _ => None,
         })?;
-        let (picked_up_at, signed_at) = match attributes.kind {
+        let (picked_up, signed) = match attributes.kind {
             OrderKind::Physical => (earliest(Fact::OrderPickedUp), earliest(Fact::OrderSigned)),
             OrderKind::Virtual => (None, earliest(Fact::OrderConfirmed)),
         };
         let review = events.iter().find_map(|event| match event.fact {
-            Fact::ReviewPosted { product_stars, service_stars, .. } => Some(Review { product_stars, service_stars }),
+            Fact::ReviewPosted { product_stars, service_stars, .. } => {
+                Some(Review { posted: event, product_stars, service_stars })
+            }
             _ => None,
         });
         Some(OrderFacts {
-            paid_at,
+            paid,
             attributes,
-            shipped_at: earliest(Fact::OrderShipped),
-            picked_up_at,
-            signed_at,
+            shipped: earliest(Fact::OrderShipped),
+            picked_up,
+            signed,
             review,
-            cases: completed_cases(events),
+            cases: by_case.iter().filter_map(|(id, events)| completed_case(id, events)).collect(),
             complaints: counted_complaints(events),
         })
     }
 
     /// A case of kind return_refund for quality or logistics that ended in a refund.
-    pub fn has_quality_return(&self) -> bool {
-        self.cases.iter().any(Case::is_quality_return)
+    pub fn quality_return(&self) -> Option<&Case<'a>> {
+        self.cases.iter().find(|case| case.is_quality_return())
     }
 
     /// A quality return for logistics, opened at or after shipping and at most 14 days after it.
-    pub fn has_logistics_return(&self) -> bool {
-        let in_time = |case: &Case| {
-            self.shipped_at.is_some_and(|shipped_at| {
-                case.opened_at >= shipped_at
-                    && seconds_between(shipped_at, case.opened_at) <= LOGISTICS_RETURN_SECONDS_MAX
+    pub fn logistics_return(&self) -> Option<&Case<'a>> {
+        let in_time = |case: &Case<'_>| {
+            self.shipped.is_some_and(|shipped| {
+                case.opened.time >= shipped.time
+                    && seconds_between(shipped.time, case.opened.time) <= LOGISTICS_RETURN_SECONDS_MAX
             })
         };
-        self.cases
-            .iter()
-            .any(|case| case.is_quality_return() && case.reason == AftersaleReason::Logistics && in_time(case))
+        let logistics = |case: &&Case<'_>| case.is_quality_return() && case.reason == AftersaleReason::Logistics;
+        self.cases.iter().filter(logistics).find(|case| in_time(case))
     }
 
-    fn tallies(&self) -> Vec<Tally> {
-        let mut tallies = Vec::with_capacity(8);
-        self.tally_payment(&mut tallies);
-        self.tally_pickup(&mut tallies);
-        if let Some(signed_at) = self.signed_at {
-            self.tally_sign_off(signed_at, &mut tallies);
+    fn tally(&self, tell: &mut Tell<'_>) {
+        self.tally_payment(tell);
+        self.tally_pickup(tell);
+        if let Some(signed) = self.signed {
+            self.tally_sign_off(signed, tell);
         }
         for case in &self.cases {
-            case.tally(&mut tallies);
+            case.tally(tell);
         }
-        tallies
     }
 
-    fn tally_payment(&self, tallies: &mut Vec<Tally>) {
-        let mut add = |measure, amount| push(tallies, self.paid_at, measure, amount);
-        add(Measure::PaidOrders, 1);
-        add(Measure::QualityReturns, self.has_quality_return().into());
-        add(Measure::LogisticsReturns, self.has_logistics_return().into());
-        add(Measure::Complaints, self.complaints);
+    fn tally_payment(&self, tell: &mut Tell<'_>) {
+        let (paid, at) = (self.paid, self.paid.time);
+        put(tell, at, Measure::PaidOrders, 1, None, &|| vec![paid]);
+        if let Some(case) = self.quality_return() {
+            put(tell, at, Measure::QualityReturns, 1, None, &|| vec![paid, case.opened, case.completed]);
+        }
+        if let (Some(case), Some(shipped)) = (self.logistics_return(), self.shipped) {
+            let facts = || vec![paid, shipped, case.opened, case.completed];
+            put(tell, at, Measure::LogisticsReturns, 1, None, &facts);
+        }
+        let facts = || [paid].into_iter().chain(self.complaints.iter().copied()).collect();
+        put(tell, at, Measure::Complaints, self.complaints.len() as i64, None, &facts);
     }
 
     /// Pre-sale orders and orders that need no shipping are left out.
-    fn tally_pickup(&self, tallies: &mut Vec<Tally>) {
+    fn tally_pickup(&self, tell: &mut Tell<'_>) {
         let timed = !self.attributes.presale && self.attributes.needs_shipping;
-        let Some(picked_up_at) = self.picked_up_at.filter(|_| timed) else {
+        let (Some(picked_up), true) = (self.picked_up, timed) else {
             return;
         };
-        let seconds = seconds_between(self.paid_at, picked_up_at);
+        let seconds = seconds_between(self.paid.time, picked_up.time);
         let band = PICKUP_BANDS.iter().find(|(hours, _)| seconds <= hours * 3600);
-        push(tallies, picked_up_at, Measure::PickedUpOrders, 1);
-        push(tallies, picked_up_at, Measure::PickupMarks, band.map_or(0, |(_, marks)| *marks));
+        let marks = band.map_or(0, |(_, marks)| *marks);
+        let facts = || vec![self.paid, picked_up];
+        put(tell, picked_up.time, Measure::PickedUpOrders, 1, None, &facts);
+        put(tell, picked_up.time, Measure::PickupMarks, marks, None, &facts);
     }
 
-    fn tally_sign_off(&self, signed_at: DateTime<Utc>, tallies: &mut Vec<Tally>) {
-        let mut add = |measure, amount| push(tallies, signed_at, measure, amount);
-        add(Measure::SignedOrders, 1);
-        if let Some(picked_up_at) = self.picked_up_at {
-            add(Measure::DeliveredOrders, 1);
-            add(Measure::DeliverySeconds, seconds_between(picked_up_at, signed_at));
+    fn tally_sign_off(&self, signed: &'a Event, tell: &mut Tell<'_>) {
+        let at = signed.time;
+        put(tell, at, Measure::SignedOrders, 1, None, &|| vec![self.paid, signed]);
+        if let Some(picked_up) = self.picked_up {
+            let facts = || vec![picked_up, signed];
+            put(tell, at, Measure::DeliveredOrders, 1, None, &facts);
+            put(tell, at, Measure::DeliverySeconds, seconds_between(picked_up.time, at), None, &facts);
         }
+        let with_review = || [Some(signed), self.review.map(|review| review.posted)].into_iter().flatten().collect();
         let product_stars = self.review.map(|review| review.product_stars);
         let service_stars = self.review.and_then(|review| review.service_stars);
         if let Some(stars) = product_stars {
-            add(Measure::Reviews, 1);
-            add(Measure::ProductStars, stars.into());
+            put(tell, at, Measure::Reviews, 1, None, &with_review);
+            put(tell, at, Measure::ProductStars, stars.into(), None, &with_review);
         }
-        add(Measure::ServiceReviews, service_stars.is_some().into());
-        let at_fault = self.complaints > 0 || self.has_quality_return();
+        put(tell, at, Measure::ServiceReviews, service_stars.is_some().into(), None, &with_review);
+        let at_fault = !self.complaints.is_empty() || self.quality_return().is_some();
         for bound in 1..=BAD_STARS_MAX {
             let index = usize::from(bound - 1);
             let bad_product = product_stars.is_some_and(|stars| stars <= bound);
             let bad_service = service_stars.is_some_and(|stars| stars <= bound);
-            add(Measure::BAD_REVIEWS[index], bad_product.into());
-            add(Measure::BAD_SERVICE_REVIEWS[index], bad_service.into());
-            add(Measure::NEGATIVE_ORDERS[index], (bad_product || at_fault).into());
+            put(tell, at, Measure::BAD_REVIEWS[index], bad_product.into(), None, &with_review);
+            put(tell, at, Measure::BAD_SERVICE_REVIEWS[index], bad_service.into(), None, &with_review);
+            let negative = i64::from(bad_product || at_fault);
+            let facts = || self.negative_facts(signed, bad_product);
+            put(tell, at, Measure::NEGATIVE_ORDERS[index], negative, None, &facts);
         }
+    }
+
+    fn negative_facts(&self, signed: &'a Event, bad_product: bool) -> Vec<&'a Event> {
+        let review = self.review.filter(|_| bad_product).map(|review| review.posted);
+        let case = self.quality_return().map(|case| [case.opened, case.completed]);
+        let complaints = self.complaints.iter().copied();
+        [signed].into_iter().chain(review).chain(case.into_iter().flatten()).chain(complaints).collect()
     }
 }
 
-impl Case {
+impl<'a> Case<'a> {
     fn is_quality_return(&self) -> bool {
         self.kind == AftersaleKind::ReturnRefund
             && matches!(self.reason, AftersaleReason::Quality | AftersaleReason::Logistics)
             && self.outcome == AftersaleOutcome::Refunded
     }
 
-    fn tally(&self, tallies: &mut Vec<Tally>) {
+    fn tally(&self, tell: &mut Tell<'_>) {
         let (cases, wait_seconds) = match self.kind {
             AftersaleKind::RefundOnly => (Measure::RefundOnlyCases, Measure::RefundOnlyWaitSeconds),
             AftersaleKind::ReturnRefund | AftersaleKind::Exchange => {
                 (Measure::ReturnRefundCases, Measure::ReturnRefundWaitSeconds)
             }
         };
-        push(tallies, self.completed_at, cases, 1);
-        push(tallies, self.completed_at, wait_seconds, self.wait_seconds);
-        push(tallies, self.completed_at, Measure::MerchantLiableCases, self.merchant_liable.into());
+        let (at, id) = (self.completed.time, Some(self.aftersale_id));
+        let ends = || vec![self.opened, self.completed];
+        put(tell, at, cases, 1, id, &ends);
+        let waiting = || {
+            let is_mark = |event: &&Event| {
+                matches!(event.fact, Fact::AftersaleAwaitingMerchant { .. } | Fact::AftersaleMerchantResponded { .. })
+            };
+            let marks = self.marks.iter().copied().filter(is_mark);
+            [self.opened].into_iter().chain(marks).chain([self.completed]).collect()
+        };
+        put(tell, at, wait_seconds, self.wait_seconds, id, &waiting);
+        let ruled = || [self.opened, self.completed].into_iter().chain(self.ruling).collect();
+        put(tell, at, Measure::MerchantLiableCases, self.merchant_liable.into(), id, &ruled);
     }
 }
 
-fn push(tallies: &mut Vec<Tally>, at: DateTime<Utc>, measure: Measure, amount: i64) {
+fn put<'e>(
+    tell: &mut Tell<'_>,
+    at: DateTime<Utc>,
+    measure: Measure,
+    amount: i64,
+    aftersale_id: Option<&'e Id>,
+    facts: &dyn Fn() -> Vec<&'e Event>,
+) {
     if amount != 0 {
-        tallies.push(Tally { at, measure, amount });
+        tell(Tally { at, measure, amount }, aftersale_id, facts);
     }
 }
 
-fn counted_complaints(events: &[&Event]) -> i64 {
-    // One state per complaint: filed so far, withdrawn so far.
-    let mut complaints: BTreeMap<&Id, (bool, bool)> = BTreeMap::new();
+/// The earliest filing of every complaint that was not withdrawn.
+fn counted_complaints<'a>(events: &[&'a Event]) -> Vec<&'a Event> {
+    let mut complaints: BTreeMap<&Id, (Option<&'a Event>, bool)> = BTreeMap::new();
     for event in events {
         match &event.fact {
-            Fact::ComplaintFiled { complaint_id } => complaints.entry(complaint_id).or_default().0 = true,
+            Fact::ComplaintFiled { complaint_id } => {
+                complaints.entry(complaint_id).or_default().0.get_or_insert(event);
+            }
             Fact::ComplaintWithdrawn { complaint_id } => complaints.entry(complaint_id).or_default().1 = true,
             _ => {}
         }
     }
-    complaints.values().filter(|(filed, withdrawn)| *filed && !withdrawn).count() as i64
+    complaints.into_values().filter_map(|(filed, withdrawn)| filed.filter(|_| !withdrawn)).collect()
 }
 
-fn completed_cases(events: &[&Event]) -> Vec<Case> {
-    let mut by_case: BTreeMap<&Id, Vec<&Event>> = BTreeMap::new();
+/// The events of each after-sale case, sorted by (time, id).
+pub type CaseEvents<'a> = BTreeMap<&'a Id, Vec<&'a Event>>;
+
+fn events_by_case<'a>(events: &[&'a Event]) -> CaseEvents<'a> {
+    let mut by_case = CaseEvents::new();
     for event in events {
         match &event.fact {
             Fact::AftersaleOpened { aftersale_id, .. }
@@ -219,11 +265,11 @@ fn completed_cases(events: &[&Event]) -> Vec<Case> {
             _ => {}
         }
     }
-    by_case.values().filter_map(|events| completed_case(events)).collect()
+    by_case
 }
 
 /// `None` for a case that is not both opened and completed. `events` are sorted by (time, id).
-fn completed_case(events: &[&Event]) -> Option<Case> {
+fn completed_case<'a>(aftersale_id: &'a Id, events: &'a [&'a Event]) -> Option<Case<'a>> {
     let (opening, kind, reason) = events.iter().enumerate().find_map(|(index, event)| match event.fact {
         Fact::AftersaleOpened { kind, reason, .. } => Some((index, kind, reason)),
         _ => None,
@@ -233,19 +279,22 @@ fn completed_case(events: &[&Event]) -> Option<Case> {
         _ => None,
     })?;
     let ruling = events.iter().find_map(|event| match event.fact {
-        Fact::ArbitrationDecided { liable, .. } => Some(liable),
+        Fact::ArbitrationDecided { liable, .. } => Some((*event, liable)),
         _ => None,
     });
     let marks = events.get(opening + 1..completion).unwrap_or_default();
-    let (opened_at, completed_at) = (events[opening].time, events[completion].time);
+    let (opened, completed) = (events[opening], events[completion]);
     Some(Case {
-        opened_at,
-        completed_at,
+        aftersale_id,
+        opened,
+        completed,
+        marks,
+        ruling: ruling.map(|(event, _)| event),
         kind,
         reason,
         outcome,
-        merchant_liable: ruling == Some(Liable::Merchant),
-        wait_seconds: wait_seconds(opened_at, marks, completed_at),
+        merchant_liable: ruling.is_some_and(|(_, liable)| liable == Liable::Merchant),
+        wait_seconds: wait_seconds(opened.time, marks, completed.time),
     })
 }
 

@@ -38,6 +38,16 @@ impl PeerGroup {
         PeerGroup { values }
     }
 
+    /// A group of values that are sorted already, best first.
+    pub fn sorted(values: Vec<Ratio>) -> PeerGroup {
+        PeerGroup { values }
+    }
+
+    /// Best first.
+    pub fn values(&self) -> &[Ratio] {
+        &self.values
+    }
+
     /// Members, the subject itself included.
     pub fn members(&self) -> i64 {
         self.values.len() as i64
@@ -45,11 +55,7 @@ impl PeerGroup {
 
     /// The members whose value is strictly better.
     pub fn better_than(&self, value: Ratio, better: Better) -> i64 {
-        let is_better = |peer: &Ratio| match better {
-            Better::Lower => peer.compare(value).is_lt(),
-            Better::Higher => peer.compare(value).is_gt(),
-        };
-        self.values.partition_point(is_better) as i64
+        self.values.partition_point(|peer| peer.is_better_than(value, better)) as i64
     }
 }
 
@@ -73,24 +79,65 @@ impl Standing {
 pub struct MetricPeers {
     pub market: PeerGroup,
     pub categories: HashMap<Id, PeerGroup>,
+    /// Those of the market that are in no category.
+    pub uncategorized: PeerGroup,
+}
+
+/// What one subject had in a run: its value, and the category in which it was compared.
+#[derive(Clone, Debug)]
+pub struct Former {
+    pub value: Ratio,
+    pub category_id: Option<Id>,
 }
 
 impl MetricPeers {
     /// The values of all assessed subjects with their categories.
     pub fn gather<'a>(assessed: impl Iterator<Item = (Ratio, Option<&'a Id>)>, better: Better) -> MetricPeers {
         let mut market = Vec::new();
+        let mut uncategorized = Vec::new();
         let mut categories: HashMap<Id, Vec<Ratio>> = HashMap::new();
         for (value, category_id) in assessed {
             market.push(value);
-            if let Some(id) = category_id {
-                match categories.get_mut(id) {
+            match category_id {
+                None => uncategorized.push(value),
+                Some(id) => match categories.get_mut(id) {
                     Some(values) => values.push(value),
                     None => drop(categories.insert(id.clone(), vec![value])),
-                }
+                },
             }
         }
         let categories = categories.into_iter().map(|(id, values)| (id, PeerGroup::new(values, better))).collect();
-        MetricPeers { market: PeerGroup::new(market, better), categories }
+        MetricPeers {
+            market: PeerGroup::new(market, better),
+            categories,
+            uncategorized: PeerGroup::new(uncategorized, better),
+        }
+    }
+
+    /// The standing that a subject would have with another value, everybody else standing still. `former` is what it
+    /// had among these peers, if it was one of them.
+    pub fn standing_instead(
+        &self,
+        value: Ratio,
+        category_id: Option<&Id>,
+        former: Option<&Former>,
+        better: Better,
+        peers_min: i64,
+    ) -> Option<Standing> {
+        let nobody = PeerGroup::default();
+        let category = category_id.map(|id| {
+            let was_in = former.filter(|former| former.category_id.as_ref() == Some(id));
+            (Basis::Category, self.categories.get(id).unwrap_or(&nobody), was_in)
+        });
+        let groups = [category, Some((Basis::Market, &self.market, former))].into_iter().flatten();
+        groups
+            .map(|(basis, group, former)| {
+                let beaten_by_itself = former.is_some_and(|former| former.value.is_better_than(value, better));
+                let others = group.members() - i64::from(former.is_some());
+                let better_peers = group.better_than(value, better) - i64::from(beaten_by_itself);
+                Standing { basis, peers: others + 1, better_peers }
+            })
+            .find(|standing| standing.peers >= peers_min)
     }
 
     /// The standing of a member's value: in its category, else in the market, else none.

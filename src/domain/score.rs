@@ -8,7 +8,7 @@ use super::curve::{POINTS_PLACES, Ratio};
 use super::decimal::{Decimal, PLACES_MAX};
 use super::id::Id;
 use super::metric::Metric;
-use super::peers::{Basis, MetricPeers, Standing};
+use super::peers::{Basis, Former, MetricPeers, Standing};
 use super::rules::{Assessment, MetricRule, PenaltyRule, RuleSet};
 use super::window::Window;
 
@@ -125,10 +125,33 @@ impl Card {
 /// The peers of every metric of a rule set, in its order.
 pub type Peers = Vec<MetricPeers>;
 
-/// Scores all subjects of a rule set's kind. The cards stand in the order of `subjects`.
-pub fn score_all(rule_set: &RuleSet, subjects: &[SubjectCounts]) -> Vec<Card> {
+/// Scores all subjects of a rule set's kind. The cards stand in the order of `subjects`; the peers are those that they
+/// stand among.
+pub fn score_all(rule_set: &RuleSet, subjects: &[SubjectCounts]) -> (Vec<Card>, Peers) {
     let peers = gather_peers(rule_set, subjects);
-    subjects.iter().map(|subject| score_one(rule_set, subject, &peers)).collect()
+    let card = |subject: &SubjectCounts| {
+        let category_id = subject.category_id.as_ref();
+        score_one(rule_set, subject, |index, rule, value| {
+            peers[index].standing(value, category_id, rule.metric.definition().better, rule_set.minimums.peers)
+        })
+    };
+    (subjects.iter().map(card).collect(), peers)
+}
+
+/// Scores one subject with counts of its own choice among the peers of a run in which it had `former`; everybody else
+/// stands still.
+pub fn score_instead(rule_set: &RuleSet, subject: &SubjectCounts, peers: &Peers, former: Option<&Card>) -> Card {
+    let former_of = |index: usize, rule: &MetricRule| {
+        let card = former?;
+        let metric = card.metrics.get(index)?;
+        metric.assessed?;
+        Some(Former { value: metric.count.value(rule.metric)?, category_id: card.category_id.clone() })
+    };
+    score_one(rule_set, subject, |index, rule, value| {
+        let former = former_of(index, rule);
+        let (better, minimum) = (rule.metric.definition().better, rule_set.minimums.peers);
+        peers[index].standing_instead(value, subject.category_id.as_ref(), former.as_ref(), better, minimum)
+    })
 }
 
 /// The values of every subject with enough volume, per metric.
@@ -144,31 +167,55 @@ pub fn gather_peers(rule_set: &RuleSet, subjects: &[SubjectCounts]) -> Peers {
     rule_set.metrics.iter().enumerate().map(|(index, rule)| of_metric(index, rule)).collect()
 }
 
-/// Scores one subject against given peers, of which it is one itself.
-pub fn score_one(rule_set: &RuleSet, subject: &SubjectCounts, peers: &Peers) -> Card {
+/// Scores one subject. `standing` tells where a value of a metric stands among its peers.
+fn score_one(
+    rule_set: &RuleSet,
+    subject: &SubjectCounts,
+    standing: impl Fn(usize, &MetricRule, Ratio) -> Option<Standing>,
+) -> Card {
     let category_id = subject.category_id.as_ref();
     let enough = has_volume(rule_set, subject);
     let metric_card = |(index, rule): (usize, &MetricRule)| {
         let count = subject.metrics[index];
         let value = assessable(rule_set, rule, &count).filter(|_| enough);
-        let assessed = value.map(|value| assess(rule_set, rule, value, category_id, &peers[index]));
+        let assessed = value.map(|value| assess(rule_set, rule, value, category_id, || standing(index, rule, value)));
         MetricCard { count, assessed }
     };
     let metrics: Vec<MetricCard> = rule_set.metrics.iter().enumerate().map(metric_card).collect();
-    let dimensions: Vec<Option<Decimal>> = (0..rule_set.dimensions.len())
-        .map(|dimension| {
-            let points = rule_set.metrics_of(dimension).filter_map(|(index, rule)| {
-                Some((rule_set.metric_weight(rule, category_id), metrics[index].assessed?.points))
-            });
-            weighted_mean(points, POINTS_PLACES)
-        })
-        .collect();
+    let points: Vec<Option<Decimal>> =
+        metrics.iter().map(|metric| metric.assessed.map(|assessed| assessed.points)).collect();
+    let dimensions = dimension_scores(rule_set, category_id, &points);
+    let score = mean_of_dimensions(rule_set, category_id, &dimensions, SCORE_PLACES);
+    Card { category_id: subject.category_id.clone(), signed_orders: subject.signed_orders, dimensions, metrics, score }
+}
+
+/// The dimension scores that points make, in the rule set's order (scoring law §7.4).
+pub fn dimension_scores(
+    rule_set: &RuleSet,
+    category_id: Option<&Id>,
+    points: &[Option<Decimal>],
+) -> Vec<Option<Decimal>> {
+    let of_dimension = |dimension: usize| {
+        let weighted = rule_set
+            .metrics_of(dimension)
+            .filter_map(|(index, rule)| Some((rule_set.metric_weight(rule, category_id), points[index]?)));
+        weighted_mean(weighted, POINTS_PLACES)
+    };
+    (0..rule_set.dimensions.len()).map(of_dimension).collect()
+}
+
+/// The weighted mean of dimension scores, rounded to `places` (scoring law §7.5).
+pub fn mean_of_dimensions(
+    rule_set: &RuleSet,
+    category_id: Option<&Id>,
+    dimensions: &[Option<Decimal>],
+    places: u32,
+) -> Option<Decimal> {
     let weighted = dimensions
         .iter()
         .enumerate()
         .filter_map(|(dimension, score)| Some((rule_set.dimension_weight(dimension, category_id), (*score)?)));
-    let score = weighted_mean(weighted, SCORE_PLACES);
-    Card { category_id: subject.category_id.clone(), signed_orders: subject.signed_orders, dimensions, metrics, score }
+    weighted_mean(weighted, places)
 }
 
 fn has_volume(rule_set: &RuleSet, subject: &SubjectCounts) -> bool {
@@ -185,20 +232,28 @@ fn assess(
     rule: &MetricRule,
     value: Ratio,
     category_id: Option<&Id>,
-    peers: &MetricPeers,
+    standing: impl FnOnce() -> Option<Standing>,
 ) -> Assessed {
-    let better = rule.metric.definition().better;
+    let by_peers = matches!(rule_set.assessment(rule, category_id), Assessment::Peers { .. });
+    let standing = if by_peers { standing() } else { None };
+    Assessed { standing, points: points_of(rule_set, rule, value, category_id, standing) }
+}
+
+/// The points of a value with its standing; a value without one goes by the reference curve (scoring law §7.3).
+pub fn points_of(
+    rule_set: &RuleSet,
+    rule: &MetricRule,
+    value: Ratio,
+    category_id: Option<&Id>,
+    standing: Option<Standing>,
+) -> Decimal {
     match rule_set.assessment(rule, category_id) {
-        Assessment::Peers { standing: curve, reference } => {
-            let standing = peers.standing(value, category_id, better, rule_set.minimums.peers);
-            let points = match standing {
-                Some(standing) => curve.points(standing.ratio()),
-                None => reference.points(value),
-            };
-            Assessed { standing, points }
-        }
-        Assessment::Curve(curve) => Assessed { standing: None, points: curve.points(value) },
-        Assessment::Steps(table) => Assessed { standing: None, points: table.points(value, better) },
+        Assessment::Peers { standing: curve, reference } => match standing {
+            Some(standing) => curve.points(standing.ratio()),
+            None => reference.points(value),
+        },
+        Assessment::Curve(curve) => curve.points(value),
+        Assessment::Steps(table) => table.points(value, rule.metric.definition().better),
     }
 }
 

@@ -2,7 +2,7 @@
 
 use super::calendar::Calendar;
 use super::event::{Channel, Event, Fact};
-use super::fold::{Folded, Tally, seconds_between};
+use super::fold::{Folded, Tally, Tell, seconds_between};
 use super::measure::Measure;
 
 /// A reply within this many seconds of the session's start is in time.
@@ -13,33 +13,34 @@ const SERVICE_HOURS: std::ops::RangeInclusive<u32> = 8..=22;
 const DISSATISFIED_STARS_MAX: u8 = 3;
 
 /// Folds the standing events of one session, which are sorted by (time, id).
-pub fn fold(events: &[&Event], calendar: &Calendar) -> Folded {
+pub fn fold(events: &[&Event], calendar: &Calendar, tell: &mut Tell<'_>) -> Folded {
     let start = events.iter().find_map(|event| match &event.fact {
-        Fact::SessionStarted { channel, creator_id } => Some((event.time, *channel, creator_id.clone())),
+        Fact::SessionStarted { channel, creator_id } => Some((*event, *channel, creator_id.clone())),
         _ => None,
     });
-    let Some((started_at, Channel::Human, creator_id)) = start else {
+    let Some((started, Channel::Human, creator_id)) = start else {
         return Folded::default();
     };
-    let mut tallies = Vec::with_capacity(4);
-    let mut add = |measure, amount| {
+    let mut put = |measure, amount, other: Option<&Event>| {
         if amount != 0 {
-            tallies.push(Tally { at: started_at, measure, amount });
+            let tally = Tally { at: started.time, measure, amount };
+            tell(tally, None, &|| [Some(started), other].into_iter().flatten().collect());
         }
     };
-    if SERVICE_HOURS.contains(&calendar.hour(started_at)) {
-        let reply = events.iter().find(|event| event.fact == Fact::SessionReplied && event.time >= started_at);
-        let in_time = reply.is_some_and(|reply| seconds_between(started_at, reply.time) <= REPLY_SECONDS_MAX);
-        add(Measure::DaytimeSessions, 1);
-        add(Measure::QuickReplies, in_time.into());
+    if SERVICE_HOURS.contains(&calendar.hour(started.time)) {
+        let mut replies = events.iter().copied().filter(|event| event.fact == Fact::SessionReplied);
+        let reply = replies.find(|event| event.time >= started.time);
+        let in_time = reply.is_some_and(|reply| seconds_between(started.time, reply.time) <= REPLY_SECONDS_MAX);
+        put(Measure::DaytimeSessions, 1, reply);
+        put(Measure::QuickReplies, in_time.into(), reply);
     }
     let rating = events.iter().find_map(|event| match event.fact {
-        Fact::SessionRated { stars } => Some(stars),
+        Fact::SessionRated { stars } => Some((*event, stars)),
         _ => None,
     });
-    if let Some(stars) = rating {
-        add(Measure::RatedSessions, 1);
-        add(Measure::DissatisfiedSessions, (stars <= DISSATISFIED_STARS_MAX).into());
+    if let Some((rated, stars)) = rating {
+        put(Measure::RatedSessions, 1, Some(rated));
+        put(Measure::DissatisfiedSessions, (stars <= DISSATISFIED_STARS_MAX).into(), Some(rated));
     }
-    Folded { creator_id, tallies, ..Folded::default() }
+    Folded { creator_id, ..Folded::default() }
 }

@@ -4,12 +4,14 @@ use axum::Router;
 use axum::http::header;
 use axum::response::{IntoResponse, Response};
 use chrono::NaiveDate;
-use utoipa::openapi::OpenApi;
-use utoipa::{IntoParams, OpenApi as _};
+use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityRequirement, SecurityScheme};
+use utoipa::openapi::{ContentBuilder, OpenApi, Ref, ResponseBuilder};
+use utoipa::{IntoParams, IntoResponses, OpenApi as _};
 use utoipa_swagger_ui::{Config, SwaggerUi};
 
+use super::auth::{Access, access};
 use super::params::Params;
-use super::problem::Problem;
+use super::problem::{Problem, ProblemBody};
 
 /// What stands above the paths.
 #[derive(utoipa::OpenApi)]
@@ -26,6 +28,7 @@ use super::problem::Problem;
         (name = "scores", description = "What was published, and what stands behind it."),
         (name = "registry", description = "Shops and creators with their categories."),
         (name = "exclusions", description = "What the platform takes out of the score (剔除)."),
+        (name = "keys", description = "API keys. Scopes: `events:write`, `events:relay`, `scores:read`, `admin`."),
         (name = "runs", description = "Computations of all scores for one date."),
         (name = "service", description = "The process itself."),
     )
@@ -35,13 +38,39 @@ struct Description;
 pub fn openapi() -> OpenApi {
     let mut openapi = Description::openapi();
     openapi.info.version = env!("CARGO_PKG_VERSION").to_owned();
+    let bearer = HttpBuilder::new()
+        .scheme(HttpAuthScheme::Bearer)
+        .description(Some("An API key. Needed unless the service listens on a loopback address with `--auth off`."))
+        .build();
+    let components = openapi.components.get_or_insert_with(Default::default);
+    components.add_security_scheme("key", SecurityScheme::Http(bearer));
+    openapi
+}
+
+/// The whole description. What each operation asks of its caller comes from the table that the service goes by.
+pub fn description() -> OpenApi {
+    let (_, mut openapi) = super::api().split_for_parts();
+    for (path, item) in &mut openapi.paths.paths {
+        let operations =
+            [("GET", &mut item.get), ("POST", &mut item.post), ("PUT", &mut item.put), ("DELETE", &mut item.delete)];
+        for (method, operation) in operations {
+            let Some(operation) = operation else { continue };
+            let Access::Needs(scope) = access(method, path) else { continue };
+            operation.security = Some(vec![SecurityRequirement::new("key", [scope.as_str()])]);
+            for (status, kind) in [("401", "`unauthorized`"), ("403", "`forbidden`")] {
+                let problem = ContentBuilder::new().schema(Some(Ref::from_schema_name("Problem"))).build();
+                let response =
+                    ResponseBuilder::new().description(kind).content("application/problem+json", problem).build();
+                operation.responses.responses.insert(status.to_owned(), response.into());
+            }
+        }
+    }
     openapi
 }
 
 /// The whole description as YAML, as it stands in `openapi.yaml`.
 pub fn yaml() -> Result<String, serde_json::Error> {
-    let (_, openapi) = super::api().split_for_parts();
-    openapi.to_yaml().map_err(serde::de::Error::custom)
+    description().to_yaml().map_err(serde::de::Error::custom)
 }
 
 #[derive(IntoParams)]
@@ -86,6 +115,20 @@ pub struct PageQuery {
     /// Items of a page, default 100.
     #[param(minimum = 1, maximum = 1000)]
     limit: Option<i64>,
+}
+
+/// What every read of a subject may answer besides what was asked for.
+#[derive(IntoResponses)]
+pub enum ReadProblems {
+    /// The client has it.
+    #[response(status = 304)]
+    NotModified,
+    /// A parameter is wrong or unknown.
+    #[response(status = 400, content_type = "application/problem+json")]
+    BadRequest(ProblemBody),
+    /// `subject-not-found`, `score-not-published` or `metric-not-found`.
+    #[response(status = 404, content_type = "application/problem+json")]
+    NotFound(ProblemBody),
 }
 
 /// The contract as OpenAPI 3.1.

@@ -11,6 +11,7 @@ use serde_json::Value;
 use utoipa::ToSchema;
 
 use super::AppState;
+use super::auth::Caller;
 use super::media::{self, RawEvents};
 use super::params::Params;
 use super::problem::{FieldError, Kind, Problem, ProblemBody};
@@ -102,6 +103,7 @@ pub struct EventAnswer {
 )]
 pub async fn post_events(
     State(state): State<AppState>,
+    caller: Caller,
     mut params: Params,
     headers: HeaderMap,
     body: Body,
@@ -114,11 +116,18 @@ pub async fn post_events(
     // The room is given back when the answer is made.
     let body = state.bodies.read(body).await?;
     let now = state.write.now();
-    let parsed = parse_body(headers, body.bytes.clone(), now).await?;
-    if parsed.single {
-        return single_answer(&state, parsed).await;
+    let mut parsed = parse_body(headers, body.bytes.clone(), now).await?;
+    for read in &mut parsed.events {
+        if let Ok(event) = read
+            && let Some(fault) = not_the_callers(event, &caller)
+        {
+            *read = Err((Some(event.id.to_string()), vec![fault]));
+        }
     }
-    batch_answer(&state, parsed, atomicity).await
+    match parsed.single {
+        true => single_answer(&state, &caller, parsed).await,
+        false => batch_answer(&state, &caller, parsed, atomicity).await,
+    }
 }
 
 /// An event that was read, or what is wrong with it and the id it claims.
@@ -178,6 +187,18 @@ fn refuse_private_keys(value: &Value, text: &[u8]) -> Result<(), (Option<String>
     }
 }
 
+/// Why a caller may not send an event, if that is so.
+fn not_the_callers(event: &Event, caller: &Caller) -> Option<Fault> {
+    if !caller.may_write(&event.aggregate.shop_id) {
+        return Some(Fault::new("/shop_id", "forbidden_shop", "the key is bound to other shops"));
+    }
+    let event_type = event.fact.event_type();
+    (!caller.relay().allows(event_type)).then(|| {
+        let detail = format!("{} is for keys with the scope events:relay", event_type.name());
+        Fault::new("/type", "forbidden_type", detail)
+    })
+}
+
 /// The fault of an event that could be read and was still not stored.
 fn late_fault(outcome: &Outcome) -> Option<Fault> {
     match outcome {
@@ -185,27 +206,44 @@ fn late_fault(outcome: &Outcome) -> Option<Fault> {
             let detail = format!("an order, session or product holds at most {AGGREGATE_EVENTS_MAX} events");
             Some(Fault::new("", "aggregate_full", detail))
         }
+        Outcome::ForbiddenRetraction => {
+            let detail = "a key without the scope events:relay retracts what the merchant sent and what is stored";
+            Some(Fault::new("/data/event_id", "forbidden_type", detail))
+        }
         Outcome::Refused => Some(Fault::new("", "refused_by_store", "the store cannot hold this event")),
         _ => None,
     }
 }
 
-async fn store(state: &AppState, events: Vec<Event>, atomicity: Atomicity) -> Result<Vec<Outcome>, Problem> {
+async fn store(
+    state: &AppState,
+    caller: &Caller,
+    events: Vec<Event>,
+    atomicity: Atomicity,
+) -> Result<Vec<Outcome>, Problem> {
     if events.is_empty() {
         return Ok(Vec::new());
     }
-    let sent = events.into_iter().map(|event| SentEvent { event, key_id: None }).collect();
+    let (key_id, relay) = (caller.key_id(), caller.relay());
+    let sent = events.into_iter().map(|event| SentEvent { event, key_id, relay }).collect();
     Ok(state.queue.write(sent, atomicity).await?)
 }
 
-async fn single_answer(state: &AppState, parsed: Parsed) -> Result<Response, Problem> {
+async fn single_answer(state: &AppState, caller: &Caller, parsed: Parsed) -> Result<Response, Problem> {
     let Some(read) = parsed.events.into_iter().next() else {
         return Err(Problem::of_status(StatusCode::BAD_REQUEST));
     };
     let event = read.map_err(|(_, faults)| rejected(&faults))?;
     let id = event.id.to_string();
-    let outcomes = store(state, vec![event], Atomicity::EachAlone).await?;
+    let outcomes = store(state, caller, vec![event], Atomicity::EachAlone).await?;
     let answer = |status, outcome: &str| (status, Json(EventAnswer { id: id.clone(), outcome: outcome.to_owned() }));
+    let word = match outcomes.first() {
+        Some(Outcome::Accepted) => "accepted",
+        Some(Outcome::Duplicate) => "duplicate",
+        Some(Outcome::Conflict) => "conflict",
+        _ => "rejected",
+    };
+    state.telemetry.count_events(word, 1);
     match outcomes.first() {
         Some(Outcome::Accepted) => Ok(answer(StatusCode::CREATED, "accepted").into_response()),
         Some(Outcome::Duplicate) => Ok(answer(StatusCode::OK, "duplicate").into_response()),
@@ -228,7 +266,12 @@ fn rejected(faults: &[Fault]) -> Problem {
     Problem::new(Kind::EventRejected, details.join("; ")).with_errors(faults.iter().map(field_error).collect())
 }
 
-async fn batch_answer(state: &AppState, parsed: Parsed, atomicity: Atomicity) -> Result<Response, Problem> {
+async fn batch_answer(
+    state: &AppState,
+    caller: &Caller,
+    parsed: Parsed,
+    atomicity: Atomicity,
+) -> Result<Response, Problem> {
     let any_rejected = parsed.events.iter().any(Result::is_err);
     let (mut sound, mut reads) = (Vec::new(), Vec::with_capacity(parsed.events.len()));
     for read in parsed.events {
@@ -241,7 +284,7 @@ async fn batch_answer(state: &AppState, parsed: Parsed, atomicity: Atomicity) ->
         }
     }
     let untouched = atomicity == Atomicity::AllOrNothing && any_rejected;
-    let outcomes = if untouched { Vec::new() } else { store(state, sound, atomicity).await? };
+    let outcomes = if untouched { Vec::new() } else { store(state, caller, sound, atomicity).await? };
     let mut answer = BatchAnswer { accepted: 0, duplicates: 0, conflicts: 0, rejected: 0, results: Vec::new() };
     let mut outcomes = outcomes.into_iter();
     for (index, read) in reads.into_iter().enumerate() {
@@ -254,6 +297,9 @@ async fn batch_answer(state: &AppState, parsed: Parsed, atomicity: Atomicity) ->
             }
         }
     }
+    state.telemetry.count_events("duplicate", answer.duplicates);
+    state.telemetry.count_events("conflict", answer.conflicts);
+    state.telemetry.count_events("rejected", answer.rejected);
     if atomicity == Atomicity::AllOrNothing && answer.conflicts + answer.rejected > 0 {
         let detail = "atomic=true: correct or leave out the events in results, and send the batch again";
         answer.accepted = 0;
@@ -264,6 +310,7 @@ async fn batch_answer(state: &AppState, parsed: Parsed, atomicity: Atomicity) ->
             .with("rejected", answer.rejected)
             .with("results", serde_json::to_value(&answer.results).unwrap_or_default()));
     }
+    state.telemetry.count_events("accepted", answer.accepted);
     Ok(Json(answer).into_response())
 }
 
@@ -279,7 +326,7 @@ impl BatchAnswer {
                 self.conflicts += 1;
                 self.results.push(EventResult::plain(index, id, "conflict"));
             }
-            Outcome::AggregateFull | Outcome::Refused => {
+            Outcome::AggregateFull | Outcome::ForbiddenRetraction | Outcome::Refused => {
                 let faults: Vec<Fault> = late_fault(outcome).into_iter().collect();
                 self.reject(index, Some(id), &faults);
             }

@@ -4,13 +4,15 @@ use axum::Json;
 use axum::extract::State;
 use chrono::NaiveDate;
 use serde::Serialize;
+use sqlx::PgConnection;
 use utoipa::ToSchema;
 
 use super::AppState;
 use super::params::Params;
 use super::problem::{Kind, Problem, ProblemBody};
 use crate::domain::subject::SubjectKind;
-use crate::storage::{registry, run};
+use crate::scoring::run::RunContext;
+use crate::storage::{StoreError, registry, run};
 
 #[derive(Serialize, ToSchema)]
 pub struct Health {
@@ -48,21 +50,25 @@ pub async fn readyz(State(state): State<AppState>, params: Params) -> Result<Jso
     params.finish()?;
     let mut connection = state.run.store.read.acquire().await?;
     let newest = run::published_dates(&mut connection).await?.map(|(_, newest)| newest);
-    let now = state.run.clock.now();
-    let slot = &state.run.slot;
-    let today = slot.calendar.day(now);
-    if now >= slot.end(today) && newest.is_none_or(|newest| newest < today) {
-        let first = registry::first_registered_at(&mut connection).await?;
-        if first.is_some_and(|first| first < slot.end(today)) {
-            return Err(Problem::new(
-                Kind::Unavailable,
-                format!("today's run ({today}) is overdue; see /v1/runs?date={today}"),
-            ));
-        }
+    if let Some(date) = overdue(&mut connection, &state.run).await? {
+        let detail = format!("today's run ({date}) is overdue; see /v1/runs?date={date}");
+        return Err(Problem::new(Kind::Unavailable, detail));
     }
     // A kind without rule sets would be served nothing.
     if SubjectKind::ALL.iter().any(|kind| state.run.rules.default_for(*kind).is_none()) {
         return Err(Problem::new(Kind::Unavailable, "no rule set is loaded for shops or creators"));
     }
     Ok(Json(Readiness { status: "ready".to_owned(), newest_published: newest }))
+}
+
+/// Today, if its slot has passed, a run was owed and none is published.
+pub async fn overdue(connection: &mut PgConnection, context: &RunContext) -> Result<Option<NaiveDate>, StoreError> {
+    let newest = run::published_dates(connection).await?.map(|(_, newest)| newest);
+    let now = context.clock.now();
+    let today = context.slot.calendar.day(now);
+    if now < context.slot.end(today) || newest.is_some_and(|newest| newest >= today) {
+        return Ok(None);
+    }
+    let first = registry::first_registered_at(connection).await?;
+    Ok(first.filter(|first| *first < context.slot.end(today)).map(|_| today))
 }

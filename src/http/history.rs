@@ -1,7 +1,6 @@
 //! The read side over time: since when a penalty is in force, and the scores of past dates.
 
 use axum::extract::{Path, State};
-use axum::http::HeaderMap;
 use axum::response::Response;
 use chrono::{DateTime, NaiveDate, Utc};
 use serde::Serialize;
@@ -9,12 +8,12 @@ use sqlx::PgConnection;
 use utoipa::ToSchema;
 
 use super::AppState;
+use super::answer::{Answer, Asked};
+use super::auth::Caller;
 use super::params::{self, Params};
 use super::problem::{Problem, ProblemBody};
 use super::reads::{Found, find, known, not_published, wanted, wanted_rule_set};
-use super::wire::{
-    NextDown, NextUp, Number, ScoreKey, Shortest, WireThreshold, WireTitle, published, subject_ids, wire_tier,
-};
+use super::wire::{NextDown, NextUp, Number, ScoreKey, Shortest, WireThreshold, WireTitle, subject_ids, wire_tier};
 use crate::domain::decimal::Decimal;
 use crate::domain::score::{Status, tier};
 use crate::domain::subject::Subject;
@@ -79,36 +78,42 @@ pub struct WirePenalty {
 pub async fn get_penalties(
     State(state): State<AppState>,
     Path(path): Path<(String, String)>,
+    caller: Caller,
+    asked: Asked,
     params: Params,
-    headers: HeaderMap,
 ) -> Result<Response, Problem> {
-    let found = find(&state, wanted(&state, &path, params)?).await?;
-    let in_force = found.card.score.map(|score| tier(&found.rule_set, score).penalties).unwrap_or_default();
-    let earlier = if in_force.is_empty() { Vec::new() } else { earlier_scores(&state, &found).await? };
-    let penalties = in_force.into_iter().map(|penalty| {
-        let below = |score: &Option<Decimal>| score.is_some_and(|score| score < penalty.below);
-        let unbroken = earlier.iter().take_while(|(_, score)| below(score)).last();
-        WirePenalty {
-            threshold: WireThreshold { code: penalty.code.clone(), below: Shortest(penalty.below) },
-            title: (&penalty.title).into(),
-            since: unbroken.map_or(found.row.date, |(date, _)| *date),
-        }
-    });
-    let penalties: Vec<WirePenalty> = penalties.collect();
-    let tier = wire_tier(&found.rule_set, found.card.score).map(|tier| PenaltyTier {
-        level: tier.level,
-        penalties: penalties.clone(),
-        next_up: tier.next_up,
-        next_down: tier.next_down,
-    });
-    let answer = PenaltiesAnswer {
-        key: found.key(),
-        status: found.card.status().as_str().to_owned(),
-        score: found.card.score.map(Number),
-        tier,
-        penalties,
-    };
-    published(&headers, &answer, found.modified())
+    let wanted = wanted(&state, &caller, &path, params)?;
+    asked
+        .answer(&state, async {
+            let found = find(&state, &wanted).await?;
+            let in_force = found.card.score.map(|score| tier(&found.rule_set, score).penalties).unwrap_or_default();
+            let earlier = if in_force.is_empty() { Vec::new() } else { earlier_scores(&state, &found).await? };
+            let penalties = in_force.into_iter().map(|penalty| {
+                let below = |score: &Option<Decimal>| score.is_some_and(|score| score < penalty.below);
+                let unbroken = earlier.iter().take_while(|(_, score)| below(score)).last();
+                WirePenalty {
+                    threshold: WireThreshold { code: penalty.code.clone(), below: Shortest(penalty.below) },
+                    title: (&penalty.title).into(),
+                    since: unbroken.map_or(found.row.date, |(date, _)| *date),
+                }
+            });
+            let penalties: Vec<WirePenalty> = penalties.collect();
+            let tier = wire_tier(&found.rule_set, found.card.score).map(|tier| PenaltyTier {
+                level: tier.level,
+                penalties: penalties.clone(),
+                next_up: tier.next_up,
+                next_down: tier.next_down,
+            });
+            let answer = PenaltiesAnswer {
+                key: found.key(),
+                status: found.card.status().as_str().to_owned(),
+                score: found.card.score.map(Number),
+                tier,
+                penalties,
+            };
+            Answer::of(&answer, found.modified())
+        })
+        .await
 }
 
 /// The scores of the published dates before the one found, newest first, from the newest revision of each.
@@ -196,36 +201,52 @@ pub struct WireShortCard {
 pub async fn get_scores(
     State(state): State<AppState>,
     Path(path): Path<(String, String)>,
+    caller: Caller,
+    asked: Asked,
     mut params: Params,
-    headers: HeaderMap,
 ) -> Result<Response, Problem> {
     let subject = params::subject(&path.0, &path.1)?;
+    caller.see(&subject)?;
     let (from, to) = (params.date("from"), params.date("to"));
-    let rule_set = wanted_rule_set(&state, &subject, &mut params);
-    let mut connection = state.run.store.read.acquire().await?;
-    let newest = runs::published_dates(&mut connection).await?.map(|(_, newest)| newest);
-    let to = to.or(newest).or(from);
-    let from = from.or(to.map(|to| to - chrono::Days::new(HISTORY_DAYS_DEFAULT - 1)));
+    let rule_set = wanted_rule_set(&state, subject.kind, &mut params);
     if let (Some(from), Some(to)) = (from, to)
-        && (from > to || (to - from).num_days() > HISTORY_DAYS_MAX)
+        && !is_history_span(from, to)
     {
         params.refuse("from", "from is at most to, and at most 400 days before it");
     }
     params.finish()?;
-    known(&mut connection, &subject).await?;
-    let (Some(from), Some(to)) = (from, to) else {
-        return Err(not_published("no run is published yet"));
-    };
+    asked.answer(&state, history(&state, &subject, rule_set, from, to)).await
+}
+
+fn is_history_span(from: NaiveDate, to: NaiveDate) -> bool {
+    from <= to && (to - from).num_days() <= HISTORY_DAYS_MAX
+}
+
+async fn history(
+    state: &AppState,
+    subject: &Subject,
+    rule_set: String,
+    from: Option<NaiveDate>,
+    to: Option<NaiveDate>,
+) -> Result<Answer, Problem> {
+    let mut connection = state.run.store.read.acquire().await?;
+    known(&mut connection, subject).await?;
+    let newest = runs::published_dates(&mut connection).await?.map(|(_, newest)| newest);
+    let to = to.or(newest).or(from).ok_or_else(|| not_published("no run is published yet"))?;
+    let from = from.unwrap_or(to - chrono::Days::new(HISTORY_DAYS_DEFAULT - 1));
+    if !is_history_span(from, to) {
+        let detail = "from is at most the newest published date, and at most 400 days before it; or give to";
+        return Err(Problem::parameter("from", "invalid_value", detail));
+    }
     let rows = runs::published_between(&mut connection, Some(from), to).await?;
-    let cards = short_cards(&state, &mut connection, &rows, &subject, &rule_set).await?;
+    let cards = short_cards(state, &mut connection, &rows, subject, &rule_set).await?;
     let scores = rows.iter().filter_map(|row| {
         let (_, card) = cards.iter().find(|(run_id, _)| *run_id == row.run_id)?;
         Some(short_card(row, card))
     });
-    let (shop_id, creator_id) = subject_ids(&subject);
+    let (shop_id, creator_id) = subject_ids(subject);
     let modified = rows.iter().filter_map(|row| row.published_at).max().unwrap_or_default();
-    let answer = HistoryAnswer { shop_id, creator_id, rule_set, from, to, scores: scores.collect() };
-    published(&headers, &answer, modified)
+    Answer::of(&HistoryAnswer { shop_id, creator_id, rule_set, from, to, scores: scores.collect() }, modified)
 }
 
 fn short_card(row: &RunRow, card: &score::ShortCard) -> WireShortCard {

@@ -1,24 +1,38 @@
 //! The HTTP contract: routes, wire structs, problems, caching. Handlers are thin; what they answer is decided in
 //! [`crate::ingest`] and [`crate::scoring`].
 
+pub mod advice;
+pub mod answer;
+pub mod auth;
+pub mod changes;
 pub mod docs;
 pub mod events;
 pub mod exclusions;
+pub mod fleet;
 pub mod health;
 pub mod history;
+pub mod keys;
 pub mod media;
 pub mod middleware;
+pub mod outlook;
 pub mod page;
 pub mod params;
 pub mod problem;
+pub mod products;
 pub mod reads;
+pub mod records;
 pub mod registry;
+pub mod rule_sets;
 pub mod runs;
+pub mod telemetry;
+pub mod turnover;
+pub mod what_if;
 pub mod wire;
 
 use std::sync::Arc;
 
 use axum::Router;
+use axum::middleware::from_fn_with_state;
 use tokio::sync::Notify;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
@@ -39,6 +53,12 @@ pub struct AppState {
     pub wake: Arc<Notify>,
     /// Room for the bodies of events on their way.
     pub bodies: media::BodyBudget,
+    /// Whether callers must show keys.
+    pub auth_required: bool,
+    /// What is kept of the database, and whether it is current.
+    pub turnover: turnover::Turnover,
+    pub answers: answer::AnswerCache,
+    pub telemetry: telemetry::Telemetry,
 }
 
 /// All routes with their descriptions, which `openapi.yaml` is written from.
@@ -55,8 +75,22 @@ pub fn api() -> OpenApiRouter<AppState> {
         .routes(routes!(runs::get_run))
         .routes(routes!(reads::get_score))
         .routes(routes!(reads::get_metrics))
+        .routes(routes!(records::get_records))
+        .routes(routes!(changes::get_changes))
+        .routes(routes!(outlook::get_projected))
+        .routes(routes!(outlook::get_forecast))
+        .routes(routes!(advice::get_advice))
+        .routes(routes!(what_if::post_what_if))
+        .routes(routes!(products::get_products))
+        .routes(routes!(fleet::list_scores))
+        .routes(routes!(fleet::get_benchmarks))
+        .routes(routes!(rule_sets::list_rule_sets))
+        .routes(routes!(rule_sets::get_rule_set))
         .routes(routes!(history::get_penalties))
         .routes(routes!(history::get_scores))
+        .routes(routes!(keys::post_key, keys::list_keys))
+        .routes(routes!(keys::delete_key))
+        .routes(routes!(telemetry::get_telemetry))
         .routes(routes!(health::healthz))
         .routes(routes!(health::readyz))
         .routes(routes!(docs::openapi_yaml))
@@ -65,7 +99,7 @@ pub fn api() -> OpenApiRouter<AppState> {
 /// The whole service as a router.
 pub fn router(state: AppState) -> Router {
     let (router, _) = api().split_for_parts();
-    let router =
-        router.merge(docs::pages()).fallback(problem::not_found).method_not_allowed_fallback(problem::no_method);
+    let router = router.merge(docs::pages()).route_layer(from_fn_with_state(state.clone(), auth::authorize));
+    let router = router.fallback(problem::not_found).method_not_allowed_fallback(problem::no_method);
     middleware::wrap(router.with_state(state))
 }

@@ -26,7 +26,7 @@ impl<T> Page<T> {
 }
 
 /// Wraps a place in a list as a cursor. Hex keeps it opaque and free of characters that a URL must escape.
-fn close_cursor(key: &str) -> String {
+pub fn close_cursor(key: &str) -> String {
     key.bytes().map(|byte| format!("{byte:02x}")).collect()
 }
 

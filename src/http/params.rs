@@ -8,6 +8,7 @@ use axum::http::request::Parts;
 use chrono::NaiveDate;
 
 use super::problem::{FieldError, Kind, Problem};
+use crate::domain::decimal::Decimal;
 use crate::domain::id::Id;
 use crate::domain::subject::{Subject, SubjectKind};
 
@@ -72,6 +73,15 @@ impl Params {
         )
     }
 
+    /// Ids separated by commas, at most so many.
+    pub fn ids(&mut self, name: &str, most: usize) -> Option<Vec<Id>> {
+        let read = |text: &str| {
+            let ids: Option<Vec<Id>> = text.split(',').map(|id| Id::parse(id).ok()).collect();
+            ids.filter(|ids| ids.len() <= most)
+        };
+        self.parsed(name, read, &format!("1 to {most} ids separated by commas"))
+    }
+
     pub fn boolean(&mut self, name: &str) -> Option<bool> {
         self.parsed(name, |text| bool::from_str(text).ok(), "true or false")
     }
@@ -84,6 +94,17 @@ impl Params {
     pub fn limit(&mut self) -> i64 {
         let read = |text: &str| text.parse().ok().filter(|limit| (1..=LIMIT_MAX).contains(limit));
         self.parsed("limit", read, "a whole number from 1 to 1000").unwrap_or(LIMIT_DEFAULT)
+    }
+
+    /// A whole number of a range, both ends included.
+    pub fn number(&mut self, name: &str, least: u64, most: u64) -> Option<u64> {
+        let read = |text: &str| text.parse().ok().filter(|number| (least..=most).contains(number));
+        self.parsed(name, read, &format!("a whole number from {least} to {most}"))
+    }
+
+    /// A decimal number of at most six places.
+    pub fn decimal(&mut self, name: &str) -> Option<Decimal> {
+        self.parsed(name, |text| text.parse().ok(), "a number such as 4.6")
     }
 
     pub fn word(&mut self, name: &str, words: &[&str]) -> Option<String> {

@@ -7,6 +7,7 @@ use serde::Serialize;
 use serde_json::{Map, Value};
 use utoipa::ToSchema;
 
+use crate::domain::subject::Subject;
 use crate::ingest::Unavailable;
 use crate::storage::StoreError;
 
@@ -54,10 +55,15 @@ macro_rules! kinds {
 kinds! {
     InvalidParameter = BAD_REQUEST, "invalid-parameter", "A parameter is unknown or wrong";
     UnreadableBody = BAD_REQUEST, "unreadable-body", "The body cannot be read; nothing was written";
+    Unauthorized = UNAUTHORIZED, "unauthorized", "A valid API key is needed";
+    Forbidden = FORBIDDEN, "forbidden", "The key is not for this";
     NotFound = NOT_FOUND, "not-found", "There is nothing here";
     SubjectNotFound = NOT_FOUND, "subject-not-found", "No such shop or creator is known";
     ScoreNotPublished = NOT_FOUND, "score-not-published", "No score is published";
     ExclusionNotFound = NOT_FOUND, "exclusion-not-found", "No such exclusion is known";
+    KeyNotFound = NOT_FOUND, "key-not-found", "No such key is known";
+    RuleSetNotFound = NOT_FOUND, "rule-set-not-found", "No such rule set is in force";
+    MetricNotFound = NOT_FOUND, "metric-not-found", "The rule set has no such metric";
     RunNotFound = NOT_FOUND, "run-not-found", "No such run is known";
     MethodNotAllowed = METHOD_NOT_ALLOWED, "method-not-allowed", "The method does not apply here";
     EventConflict = CONFLICT, "event-conflict", "Another event is stored under this identity";
@@ -119,6 +125,11 @@ impl Problem {
         self
     }
 
+    pub fn unknown_subject(subject: &Subject) -> Problem {
+        let detail = format!("no {} {} is registered or named by an event", subject.kind, subject.id);
+        Problem::new(Kind::SubjectNotFound, detail)
+    }
+
     /// One wrong query parameter or path segment.
     pub fn parameter(name: &str, code: &str, detail: impl Into<String>) -> Problem {
         let detail = detail.into();
@@ -165,6 +176,9 @@ impl IntoResponse for Problem {
         let mut response = self.kind.status().into_response();
         if self.kind == Kind::Unavailable {
             response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static(RETRY_AFTER_SECONDS));
+        }
+        if self.kind == Kind::Unauthorized {
+            response.headers_mut().insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
         }
         response.extensions_mut().insert(self);
         response

@@ -3,7 +3,6 @@
 use std::sync::Arc;
 
 use axum::extract::{Path, State};
-use axum::http::HeaderMap;
 use axum::response::Response;
 use chrono::{DateTime, NaiveDate, Utc};
 use serde::Serialize;
@@ -11,22 +10,24 @@ use sqlx::PgConnection;
 use utoipa::ToSchema;
 
 use super::AppState;
+use super::answer::{Answer, Asked};
+use super::auth::Caller;
 use super::params::{self, Params};
 use super::problem::{Kind, Problem, ProblemBody};
-use super::wire::{
-    Number, ScoreKey, WireDimension, WireMetric, WireTier, published, wire_dimensions, wire_metrics, wire_tier,
-};
+use super::wire::{Number, ScoreKey, WireDimension, WireMetric, WireTier, wire_dimensions, wire_metrics, wire_tier};
 use crate::domain::rules::RuleSet;
 use crate::domain::score::Card;
-use crate::domain::subject::Subject;
+use crate::domain::subject::{Subject, SubjectKind};
+use crate::scoring::outlook::{PublishedCard, published_card};
+use crate::storage::registry::{self, SubjectRow};
 use crate::storage::run::{self as runs, RunRow};
-use crate::storage::{registry, score};
 
 /// A subject's card in a published run.
 pub(super) struct Found {
     pub(super) subject: Subject,
     pub(super) row: RunRow,
     pub(super) rule_set: Arc<RuleSet>,
+    pub(super) version: i16,
     pub(super) card: Card,
 }
 
@@ -42,62 +43,98 @@ impl Found {
 
 /// What the common query parameters ask for.
 pub(super) struct Wanted {
-    subject: Subject,
-    date: Option<NaiveDate>,
-    rule_set: String,
-    revision: Option<i32>,
+    pub(super) subject: Subject,
+    pub(super) date: Option<NaiveDate>,
+    pub(super) rule_set: String,
+    pub(super) revision: Option<i32>,
 }
 
-pub(super) fn wanted(state: &AppState, path: &(String, String), mut params: Params) -> Result<Wanted, Problem> {
-    let subject = params::subject(&path.0, &path.1)?;
-    let date = params.date("date");
-    let revision = params.revision();
-    let rule_set = wanted_rule_set(state, &subject, &mut params);
+impl Wanted {
+    /// Reads the path and the common parameters; further ones are the caller's to take before [`Params::finish`].
+    pub(super) fn read(
+        state: &AppState,
+        caller: &Caller,
+        (kind, id): (&str, &str),
+        params: &mut Params,
+    ) -> Result<Wanted, Problem> {
+        let subject = params::subject(kind, id)?;
+        caller.see(&subject)?;
+        let date = params.date("date");
+        let revision = params.revision();
+        let rule_set = wanted_rule_set(state, subject.kind, params);
+        Ok(Wanted { subject, date, rule_set, revision })
+    }
+}
+
+pub(super) fn wanted(
+    state: &AppState,
+    caller: &Caller,
+    path: &(String, String),
+    mut params: Params,
+) -> Result<Wanted, Problem> {
+    let wanted = Wanted::read(state, caller, (&path.0, &path.1), &mut params)?;
     params.finish()?;
-    Ok(Wanted { subject, date, rule_set, revision })
+    Ok(wanted)
 }
 
-/// The rule set that a query names, or the default of the subject's kind.
-pub(super) fn wanted_rule_set(state: &AppState, subject: &Subject, params: &mut Params) -> String {
-    let default = || state.run.rules.default_for(subject.kind).map(|rule_set| rule_set.id.clone()).unwrap_or_default();
+/// The rule set that a query names, or the default of a kind.
+pub(super) fn wanted_rule_set(state: &AppState, kind: SubjectKind, params: &mut Params) -> String {
+    let default = || state.run.rules.default_for(kind).map(|rule_set| rule_set.id.clone()).unwrap_or_default();
     let Some(id) = params.text("rule_set") else { return default() };
-    if !state.run.rules.of_kind(subject.kind).any(|rule_set| rule_set.id == id) {
-        let known: Vec<&str> = state.run.rules.of_kind(subject.kind).map(|rule_set| rule_set.id.as_str()).collect();
+    if !state.run.rules.of_kind(kind).any(|rule_set| rule_set.id == id) {
+        let known: Vec<&str> = state.run.rules.of_kind(kind).map(|rule_set| rule_set.id.as_str()).collect();
         params.refuse("rule_set", &format!("rule_set is one of {}", known.join(", ")));
     }
     id
 }
 
-/// A subject that is not known is told apart from one without a score.
-pub(super) async fn known(connection: &mut PgConnection, subject: &Subject) -> Result<(), Problem> {
-    match registry::get(connection, subject).await? {
-        Some(_) => Ok(()),
-        None => {
-            let detail = format!("no {} {} is registered or named by an event", subject.kind, subject.id);
-            Err(Problem::new(Kind::SubjectNotFound, detail))
-        }
-    }
+/// The registry's row of a subject. One that is not known is told apart from one without a score.
+pub(super) async fn known(connection: &mut PgConnection, subject: &Subject) -> Result<SubjectRow, Problem> {
+    registry::get(connection, subject).await?.ok_or_else(|| Problem::unknown_subject(subject))
 }
 
 pub(super) fn not_published(detail: &str) -> Problem {
     Problem::new(Kind::ScoreNotPublished, detail)
 }
 
-pub(super) async fn find(state: &AppState, wanted: Wanted) -> Result<Found, Problem> {
+/// The published run that answers for a date (default: the newest) and a revision (default: the newest).
+pub(super) async fn published_run(
+    connection: &mut PgConnection,
+    date: Option<NaiveDate>,
+    revision: Option<i32>,
+) -> Result<RunRow, Problem> {
+    let row = runs::published(connection, date, revision).await?;
+    row.ok_or_else(|| not_published("no run is published for this date and revision; see GET /v1/runs"))
+}
+
+pub(super) async fn find(state: &AppState, wanted: &Wanted) -> Result<Found, Problem> {
     let mut connection = state.run.store.read.acquire().await?;
-    known(&mut connection, &wanted.subject).await?;
-    let row = runs::published(&mut connection, wanted.date, wanted.revision).await?;
-    let row = row.ok_or_else(|| not_published("no run is published for this date and revision; see GET /v1/runs"))?;
-    let of_run = state.archive.of_run(&mut connection, &row).await?;
-    let of_kind: Vec<(i16, Arc<RuleSet>)> =
-        of_run.into_iter().filter(|(_, set)| set.kind == wanted.subject.kind).collect();
-    let plain: Vec<(i16, &RuleSet)> = of_kind.iter().map(|(version, set)| (*version, set.as_ref())).collect();
-    let cards = score::cards(&mut connection, row.run_id, &wanted.subject, &plain).await?;
-    let cards = cards.ok_or_else(|| not_published("the subject was not known when this run was computed"))?;
-    let of_rule_set = cards.into_iter().zip(of_kind).find(|(_, (_, set))| set.id == wanted.rule_set);
-    let (card, (_, rule_set)) =
-        of_rule_set.ok_or_else(|| not_published("this rule set was not in force when this run was computed"))?;
-    Ok(Found { subject: wanted.subject, row, rule_set, card })
+    find_with(&mut connection, state, wanted).await
+}
+
+pub(super) async fn find_with(
+    connection: &mut PgConnection,
+    state: &AppState,
+    wanted: &Wanted,
+) -> Result<Found, Problem> {
+    known(connection, &wanted.subject).await?;
+    let row = published_run(connection, wanted.date, wanted.revision).await?;
+    find_in(connection, state, row, &wanted.subject, &wanted.rule_set).await
+}
+
+/// The card of a subject in a published run.
+pub(super) async fn find_in(
+    connection: &mut PgConnection,
+    state: &AppState,
+    row: RunRow,
+    subject: &Subject,
+    rule_set: &str,
+) -> Result<Found, Problem> {
+    let published = published_card(connection, &state.archive, &row, subject, rule_set).await?;
+    let published = published.ok_or_else(|| not_published("the subject was not known when this run was computed"))?;
+    let PublishedCard { rule_set, version, card } =
+        published.ok_or_else(|| not_published("this rule set was not in force when this run was computed"))?;
+    Ok(Found { subject: subject.clone(), row, rule_set, version, card })
 }
 
 /// A score with its dimensions and its tier.
@@ -134,19 +171,25 @@ pub struct ScoreAnswer {
 pub async fn get_score(
     State(state): State<AppState>,
     Path(path): Path<(String, String)>,
+    caller: Caller,
+    asked: Asked,
     params: Params,
-    headers: HeaderMap,
 ) -> Result<Response, Problem> {
-    let found = find(&state, wanted(&state, &path, params)?).await?;
-    let answer = ScoreAnswer {
-        key: found.key(),
-        status: found.card.status().as_str().to_owned(),
-        signed_orders: found.card.signed_orders,
-        score: found.card.score.map(Number),
-        dimensions: wire_dimensions(&found.rule_set, &found.card),
-        tier: wire_tier(&found.rule_set, found.card.score),
-    };
-    published(&headers, &answer, found.modified())
+    let wanted = wanted(&state, &caller, &path, params)?;
+    asked
+        .answer(&state, async {
+            let found = find(&state, &wanted).await?;
+            let answer = ScoreAnswer {
+                key: found.key(),
+                status: found.card.status().as_str().to_owned(),
+                signed_orders: found.card.signed_orders,
+                score: found.card.score.map(Number),
+                dimensions: wire_dimensions(&found.rule_set, &found.card),
+                tier: wire_tier(&found.rule_set, found.card.score),
+            };
+            Answer::of(&answer, found.modified())
+        })
+        .await
 }
 
 /// All metrics of a score.
@@ -174,14 +217,20 @@ pub struct MetricsAnswer {
 pub async fn get_metrics(
     State(state): State<AppState>,
     Path(path): Path<(String, String)>,
+    caller: Caller,
+    asked: Asked,
     params: Params,
-    headers: HeaderMap,
 ) -> Result<Response, Problem> {
-    let found = find(&state, wanted(&state, &path, params)?).await?;
-    let answer = MetricsAnswer {
-        key: found.key(),
-        status: found.card.status().as_str().to_owned(),
-        metrics: wire_metrics(&found.rule_set, &found.card, found.row.date),
-    };
-    published(&headers, &answer, found.modified())
+    let wanted = wanted(&state, &caller, &path, params)?;
+    asked
+        .answer(&state, async {
+            let found = find(&state, &wanted).await?;
+            let answer = MetricsAnswer {
+                key: found.key(),
+                status: found.card.status().as_str().to_owned(),
+                metrics: wire_metrics(&found.rule_set, &found.card, found.row.date),
+            };
+            Answer::of(&answer, found.modified())
+        })
+        .await
 }

@@ -147,10 +147,7 @@ pub async fn get_subject(
     let mut connection = state.run.store.read.acquire().await?;
     match registry::get(&mut connection, &subject).await? {
         Some(row) => Ok(Json(wire(subject.kind, row))),
-        None => {
-            let detail = format!("no {} {} is registered or named by an event", subject.kind, subject.id);
-            Err(Problem::new(Kind::SubjectNotFound, detail))
-        }
+        None => Err(Problem::unknown_subject(&subject)),
     }
 }
 

@@ -160,7 +160,13 @@ pub async fn get_run(
     };
     let run_id = path.parse().map_err(|_| not_found())?;
     let mut connection = state.run.store.read.acquire().await?;
-    run::get(&mut connection, run_id).await?.map(|row| Json(row.into())).ok_or_else(not_found)
+    let row = run::get(&mut connection, run_id).await?.ok_or_else(not_found)?;
+    drop(connection);
+    if row.published_at.is_some() {
+        // Whoever learns here that the run is published reads its scores here from now on.
+        state.turnover.look().await?;
+    }
+    Ok(Json(row.into()))
 }
 
 /// Runs, newest first.

@@ -1,18 +1,12 @@
-//! Wire structs of published scores, and how they are answered: exact numbers, ETag, Last-Modified.
+//! Wire structs of published scores, with exact numbers.
 
-use axum::body::Bytes;
-use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
-use axum::response::{IntoResponse, Response};
 use chrono::{DateTime, NaiveDate, Utc};
 use serde::{Serialize, Serializer};
-use sha2::{Digest, Sha256};
 use utoipa::ToSchema;
 
-use super::problem::Problem;
-use crate::domain::curve::Better;
 use crate::domain::decimal::{Decimal, PLACES_MAX};
 use crate::domain::id::Id;
-use crate::domain::rules::{RuleSet, Title};
+use crate::domain::rules::{NamedWindow, RuleSet, Title};
 use crate::domain::score::{Card, dimension_share, tier, weights};
 use crate::domain::subject::{Subject, SubjectKind};
 use crate::storage::run::RunRow;
@@ -24,6 +18,16 @@ pub struct Number<const PLACES: u32>(pub Decimal);
 impl<const PLACES: u32> Serialize for Number<PLACES> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serialize_number(&self.0.fixed(PLACES), serializer)
+    }
+}
+
+/// A JSON number with so many decimals.
+#[derive(Clone, Copy, Debug)]
+pub struct Places(pub Decimal, pub u32);
+
+impl Serialize for Places {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serialize_number(&self.0.fixed(self.1), serializer)
     }
 }
 
@@ -178,6 +182,14 @@ pub struct WireWindow {
     pub to: NaiveDate,
 }
 
+impl WireWindow {
+    /// The days of a window for a score date.
+    pub fn of(window: &NamedWindow, date: NaiveDate) -> WireWindow {
+        let span = window.window.days(date);
+        WireWindow { name: window.name.clone(), from: span.from, to: span.to }
+    }
+}
+
 /// One metric with everything that it takes to recompute its points by hand.
 #[derive(Serialize, ToSchema)]
 pub struct WireMetric {
@@ -220,7 +232,6 @@ pub fn wire_metrics(rule_set: &RuleSet, card: &Card, date: NaiveDate) -> Vec<Wir
     let metric = |(index, rule): (usize, &crate::domain::rules::MetricRule)| {
         let definition = rule.metric.definition();
         let metric = &card.metrics[index];
-        let span = rule.window.window.days(date);
         let standing = metric.assessed.and_then(|assessed| assessed.standing);
         WireMetric {
             id: definition.id.to_owned(),
@@ -230,11 +241,8 @@ pub fn wire_metrics(rule_set: &RuleSet, card: &Card, date: NaiveDate) -> Vec<Wir
             denominator: metric.count.denominator(rule.metric),
             value: metric.count.value(rule.metric).map(|value| Number(value.rounded(PLACES_MAX))),
             unit: definition.unit.as_str().to_owned(),
-            better: match definition.better {
-                Better::Lower => "lower".to_owned(),
-                Better::Higher => "higher".to_owned(),
-            },
-            window: WireWindow { name: rule.window.name.clone(), from: span.from, to: span.to },
+            better: definition.better.as_str().to_owned(),
+            window: WireWindow::of(&rule.window, date),
             assessed: metric.assessed.is_some(),
             basis: metric.assessed.map(|assessed| assessed.basis().as_str().to_owned()),
             peers: standing.map(|standing| standing.peers),
@@ -246,40 +254,4 @@ pub fn wire_metrics(rule_set: &RuleSet, card: &Card, date: NaiveDate) -> Vec<Wir
         }
     };
     rule_set.metrics.iter().enumerate().map(metric).collect()
-}
-
-/// Answers published data: with a strong ETag over the bytes, `304` to a client that has them, and a Cache-Control that
-/// makes clients ask each time, so that a new revision shows at once.
-pub fn published<T: Serialize>(headers: &HeaderMap, body: &T, modified: DateTime<Utc>) -> Result<Response, Problem> {
-    let bytes = serde_json::to_vec(body).map_err(|error| {
-        tracing::error!(%error, "an answer could not be written");
-        Problem::of_status(StatusCode::INTERNAL_SERVER_ERROR)
-    })?;
-    let digest: String = Sha256::digest(&bytes).iter().take(16).map(|byte| format!("{byte:02x}")).collect();
-    let etag = format!("\"{digest}\"");
-    let unchanged = headers
-        .get_all(header::IF_NONE_MATCH)
-        .iter()
-        .filter_map(|value| value.to_str().ok())
-        .flat_map(|value| value.split(','))
-        .any(|candidate| matches!(candidate.trim(), "*") || candidate.trim().trim_start_matches("W/") == etag);
-    let mut response = match unchanged {
-        true => StatusCode::NOT_MODIFIED.into_response(),
-        false => Bytes::from(bytes).into_response(),
-    };
-    let modified = modified.format("%a, %d %b %Y %H:%M:%S GMT").to_string();
-    let named = [
-        (header::ETAG, HeaderValue::try_from(etag)),
-        (header::LAST_MODIFIED, HeaderValue::try_from(modified)),
-        (header::CACHE_CONTROL, Ok(HeaderValue::from_static("private, no-cache"))),
-    ];
-    for (name, value) in named {
-        if let Ok(value) = value {
-            response.headers_mut().insert(name, value);
-        }
-    }
-    if !unchanged {
-        response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
-    }
-    Ok(response)
 }

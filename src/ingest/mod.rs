@@ -17,7 +17,7 @@ use chrono::{DateTime, Utc};
 
 use crate::clock::Clock;
 use crate::domain::calendar::Calendar;
-use crate::domain::event::Event;
+use crate::domain::event::{Event, Relay};
 use crate::domain::subject::Subject;
 
 /// What writers need besides a connection.
@@ -68,6 +68,8 @@ impl KnownSubjects {
 pub struct SentEvent {
     pub event: Event,
     pub key_id: Option<i32>,
+    /// Whose facts the sender may take back.
+    pub relay: Relay,
 }
 
 /// What became of one event.
@@ -81,6 +83,8 @@ pub enum Outcome {
     Conflict,
     /// The aggregate holds as many events as it may.
     AggregateFull,
+    /// A retraction of what is not its sender's to take back, or is not known yet.
+    ForbiddenRetraction,
     /// PostgreSQL refused the event.
     Refused,
 }

@@ -8,7 +8,7 @@ use sqlx::{Connection, PgConnection};
 use super::apply::{Touched, changes_of_events, exclusions_of};
 use super::{Outcome, SentEvent, WriteContext};
 use crate::domain::content::same_content;
-use crate::domain::event::{AGGREGATE_EVENTS_MAX, Aggregate, Event, Fact};
+use crate::domain::event::{AGGREGATE_EVENTS_MAX, Aggregate, Event, Fact, Relay};
 use crate::domain::id::Id;
 use crate::domain::subject::{Subject, SubjectKind};
 use crate::storage::event::{NewEvent, StoredContent};
@@ -41,7 +41,10 @@ pub async fn write(
     let mut named = BTreeSet::new();
     if !stored.is_empty() {
         let mut touched = touched(&mut transaction, &stored, &held).await?;
-        drop_overfull(&mut transaction, &mut touched, events, &mut outcomes).await?;
+        let forbidden = take_forbidden(&mut touched, events);
+        take_back(&mut transaction, &forbidden, events, &mut outcomes, Outcome::ForbiddenRetraction).await?;
+        let surplus = take_surplus(&mut touched);
+        take_back(&mut transaction, &surplus, events, &mut outcomes, Outcome::AggregateFull).await?;
         let exclusions = exclusions_of(&mut transaction, touched.iter().map(|one| one.aggregate), &held).await?;
         let changes = changes_of_events(&touched, &exclusions, &context.calendar);
         named = context.known.unknown(named_subjects(&touched));
@@ -167,28 +170,63 @@ async fn touched<'a>(
     Ok(groups.into_iter().zip(stored).map(touch).collect())
 }
 
-/// Takes back the newest comers of aggregates that would hold too many events.
-async fn drop_overfull(
-    connection: &mut PgConnection,
-    touched: &mut [Touched<'_>],
-    events: &[&SentEvent],
-    outcomes: &mut [Outcome],
-) -> Result<(), StoreError> {
-    let mut surplus: Vec<&Event> = Vec::new();
+/// The newest comers of aggregates that would hold too many events.
+fn take_surplus<'a>(touched: &mut [Touched<'a>]) -> Vec<&'a Event> {
+    let mut surplus = Vec::new();
     for one in touched {
         let room = AGGREGATE_EVENTS_MAX.saturating_sub(one.stored.len());
         if one.new.len() > room {
             surplus.extend(one.new.drain(room..));
         }
     }
-    if surplus.is_empty() {
+    surplus
+}
+
+/// Retractions whose senders may send the merchant's facts alone, and whose targets are somebody else's or not known. An
+/// unknown target may turn out to be anything, so that such a sender retracts only what is there.
+fn take_forbidden<'a>(touched: &mut [Touched<'a>], events: &[&SentEvent]) -> Vec<&'a Event> {
+    let bounded = events.iter().filter(|sent| sent.relay == Relay::MerchantOnly);
+    let bounded = bounded.filter(|sent| matches!(sent.event.fact, Fact::Retracted { .. }));
+    let bounded: HashSet<Identity<'_>> = bounded.map(|sent| identity(&sent.event)).collect();
+    let mut forbidden = Vec::new();
+    if bounded.is_empty() {
+        return forbidden;
+    }
+    for one in touched {
+        let Touched { stored, new, .. } = one;
+        let target_type = |event_id: &Id| {
+            let known = stored.iter().chain(new.iter().copied());
+            known.filter(|event| event.id == *event_id).map(|event| event.fact.event_type()).next()
+        };
+        let refused = |event: &Event| match &event.fact {
+            Fact::Retracted { event_id } if bounded.contains(&identity(event)) => {
+                !target_type(event_id).is_some_and(|event_type| Relay::MerchantOnly.allows(event_type))
+            }
+            _ => false,
+        };
+        let (refused, kept): (Vec<&'a Event>, Vec<&'a Event>) = new.iter().copied().partition(|event| refused(event));
+        forbidden.extend(refused);
+        *new = kept;
+    }
+    forbidden
+}
+
+/// Takes events back that this transaction stored, with an outcome that says why.
+async fn take_back(
+    connection: &mut PgConnection,
+    unwanted: &[&Event],
+    events: &[&SentEvent],
+    outcomes: &mut [Outcome],
+    outcome: Outcome,
+) -> Result<(), StoreError> {
+    if unwanted.is_empty() {
         return Ok(());
     }
-    event::delete(connection, &surplus).await?;
-    let surplus: HashSet<Identity<'_>> = surplus.into_iter().map(identity).collect();
-    for (sent, outcome) in events.iter().zip(outcomes) {
-        if surplus.contains(&identity(&sent.event)) {
-            *outcome = Outcome::AggregateFull;
+    event::delete(connection, unwanted).await?;
+    let unwanted: HashSet<Identity<'_>> = unwanted.iter().map(|event| identity(event)).collect();
+    for (sent, became) in events.iter().zip(outcomes) {
+        if unwanted.contains(&identity(&sent.event)) {
+            *became = outcome.clone();
         }
     }
     Ok(())

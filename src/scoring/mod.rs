@@ -1,6 +1,8 @@
 //! Computing scores: runs and their publication, the daily slot, rebuilds. HTTP is not known here.
 
 pub mod book;
+pub mod outlook;
 pub mod rebuild;
+pub mod records;
 pub mod run;
 pub mod schedule;

@@ -15,7 +15,7 @@ use crate::domain::exclusion::Exclusion;
 use crate::domain::fold::{Folded, fold};
 use crate::storage::count::{self, CountTables};
 use crate::storage::stripe::{self, STRIPES};
-use crate::storage::{Store, StoreError, aggregate, counting, exclusion};
+use crate::storage::{Store, StoreError, aggregate, counting, exclusion, snapshot};
 
 /// Rows of counts gathered before they are written.
 const FLUSH_ROWS: usize = 20_000;
@@ -32,7 +32,7 @@ pub async fn rebuild(store: &Store, calendar: &Calendar) -> Result<u64, StoreErr
     let mut transaction = writer.begin().await?;
     // Whoever holds all stripes is the only writer, so the second connection reads a database at rest.
     stripe::hold(&mut transaction, &(0..STRIPES as i16).collect()).await?;
-    patient(&mut transaction).await?;
+    snapshot::be_patient(&mut transaction).await?;
     let mut reader = store.run.acquire().await?;
     let exclusions = exclusion::all_active(&mut reader).await?;
     count::truncate(&mut transaction).await?;
@@ -55,28 +55,17 @@ pub struct Verification {
 /// Compares the kept counts with counts rebuilt from events, both of one moment. Writers are not held up.
 pub async fn verify(store: &Store, calendar: &Calendar) -> Result<Verification, StoreError> {
     let mut keeper = store.run.acquire().await?;
-    let mut transaction = keeper.begin_with("begin isolation level repeatable read").await?;
-    count::hold(&mut transaction).await?;
-    let snapshot: String = sqlx::query_scalar("select pg_export_snapshot()").fetch_one(&mut *transaction).await?;
+    let (mut transaction, moment) = snapshot::begin_shared(&mut keeper).await?;
     let mut other = store.run.acquire().await?;
-    let mut reader = other.begin_with("begin isolation level repeatable read read only").await?;
-    // The name of a snapshot is PostgreSQL's own and cannot be a parameter.
-    let adopt = format!("set transaction snapshot '{}'", snapshot.replace('\'', ""));
-    sqlx::query(sqlx::AssertSqlSafe(adopt)).execute(&mut *reader).await?;
+    let mut reader = snapshot::begin_at(&mut other, &moment).await?;
     let exclusions = exclusion::all_active(&mut reader).await?;
-    patient(&mut transaction).await?;
+    snapshot::be_patient(&mut transaction).await?;
     count::create_rebuilt(&mut transaction).await?;
     let aggregates = count_everything(&mut transaction, &mut reader, &count::REBUILT, &exclusions, calendar).await?;
     let (differences, differing_rows) = count::differences(&mut transaction, DIFFERENCES_SHOWN).await?;
     reader.rollback().await?;
     transaction.rollback().await?;
     Ok(Verification { aggregates, differences, differing_rows })
-}
-
-/// Lets a transaction wait as long as the reader needs for its first rows.
-async fn patient(connection: &mut PgConnection) -> Result<(), StoreError> {
-    sqlx::query("set local idle_in_transaction_session_timeout = 0").execute(connection).await?;
-    Ok(())
 }
 
 /// Folds every aggregate that `reader` sees and adds what it counts for through `writer`.

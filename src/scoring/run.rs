@@ -15,13 +15,13 @@ use crate::domain::id::Id;
 use crate::domain::measure::Measure;
 use crate::domain::metric::Metric;
 use crate::domain::rules::{RuleBook, RuleSet};
-use crate::domain::score::{Card, MetricCount, SubjectCounts, score_all};
+use crate::domain::score::{Card, MetricCount, Peers, SubjectCounts, score_all};
 use crate::domain::subject::SubjectKind;
 use crate::domain::window::Window;
 use crate::storage::count::{self, SumPlan};
 use crate::storage::run::{self as rows, RunKnowledge, RunRow, Trigger};
 use crate::storage::score::{self, SubjectCards};
-use crate::storage::{Store, StoreError, counting, registry, stripe};
+use crate::storage::{Store, StoreError, counting, peer_group, registry, snapshot, stripe};
 
 /// Subjects whose results are written with one statement.
 const WRITE_CHUNK: usize = 5_000;
@@ -58,11 +58,12 @@ struct Field {
     excess: HashMap<Window, HashMap<Id, MetricCount>>,
 }
 
-/// The cards of one kind: per rule set, in the order of the subjects.
+/// The cards of one kind: per rule set, in the order of the subjects; and per rule set the peers they stand among.
 struct Computed {
     kind: SubjectKind,
     subjects: Vec<Id>,
     cards: Vec<Vec<Card>>,
+    peers: Vec<Peers>,
 }
 
 /// Computes and publishes a run that this process has claimed. A run that fails is marked so, with the reason.
@@ -128,6 +129,7 @@ async fn write(
     let mut transaction = connection.begin().await.map_err(StoreError::from)?;
     progress(&mut transaction, row, total, 0).await?;
     score::delete(&mut transaction, row.run_id).await?;
+    peer_group::delete(&mut transaction, row.run_id).await?;
     transaction.commit().await.map_err(StoreError::from)?;
     let mut done = 0;
     for kind in computed {
@@ -142,6 +144,12 @@ async fn write(
             let mut transaction = connection.begin().await.map_err(StoreError::from)?;
             progress(&mut transaction, row, total, done).await?;
             score::insert(&mut transaction, row.run_id, kind.kind, &rule_sets, &subjects).await?;
+            transaction.commit().await.map_err(StoreError::from)?;
+        }
+        for ((version, _), peers) in rule_sets.iter().zip(&kind.peers) {
+            let mut transaction = connection.begin().await.map_err(StoreError::from)?;
+            progress(&mut transaction, row, total, done).await?;
+            peer_group::insert(&mut transaction, row.run_id, *version, peers).await?;
             transaction.commit().await.map_err(StoreError::from)?;
         }
     }
@@ -173,23 +181,23 @@ async fn read(
     context: &RunContext,
     row: &RunRow,
 ) -> Result<(Vec<Field>, Vec<i64>), StoreError> {
-    let mut snapshot = connection.begin_with("begin isolation level repeatable read read only").await?;
-    count::hold(&mut snapshot).await?;
-    counting::check_time_zone(&mut snapshot, context.slot.calendar.zone()).await?;
-    let heads = stripe::heads(&mut snapshot).await?;
+    let mut reading = snapshot::begin(connection).await?;
+    count::hold(&mut reading).await?;
+    counting::check_time_zone(&mut reading, context.slot.calendar.zone()).await?;
+    let heads = stripe::heads(&mut reading).await?;
     let mut fields = Vec::new();
     for kind in SubjectKind::ALL {
-        let subjects = registry::all(&mut snapshot, kind).await?;
+        let subjects = registry::all(&mut reading, kind).await?;
         let plan = sum_plan(&context.rules, kind);
-        let sums = count::window_sums(&mut snapshot, &plan, row.date).await?;
+        let sums = count::window_sums(&mut reading, &plan, row.date).await?;
         let mut excess = HashMap::new();
         for window in base_score_windows(&context.rules, kind) {
-            let of_window = count::base_score_excess(&mut snapshot, kind, window.days(row.date), row.date).await?;
+            let of_window = count::base_score_excess(&mut reading, kind, window.days(row.date), row.date).await?;
             excess.insert(window, of_window);
         }
         fields.push(Field { kind, subjects, plan, sums, excess });
     }
-    snapshot.rollback().await?;
+    reading.rollback().await?;
     Ok((fields, heads))
 }
 
@@ -227,6 +235,7 @@ fn compute(rules: &RuleBook, field: Field) -> Computed {
         let counts: Vec<SubjectCounts> = counts.collect();
         score_all(rule_set, &counts)
     };
-    let cards = rules.of_kind(field.kind).map(of_rule_set).collect();
-    Computed { kind: field.kind, subjects: field.subjects.into_iter().map(|(id, _)| id).collect(), cards }
+    let (cards, peers) = rules.of_kind(field.kind).map(of_rule_set).unzip();
+    let subjects = field.subjects.into_iter().map(|(id, _)| id).collect();
+    Computed { kind: field.kind, subjects, cards, peers }
 }

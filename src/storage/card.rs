@@ -1,9 +1,10 @@
 //! The codec of `score_detail.cards`: the cards of one subject under all rule sets of its kind, packed.
 //!
-//! Integers are LEB128. Counts that several rule sets share (same metric, window and bound of bad stars) are written
+//! Counts that several rule sets share (same metric, window and bound of bad stars) are written
 //! once, with the first rule set that has them.
 
 use super::StoreError;
+use super::packing::{Packed, put};
 use crate::domain::decimal::Decimal;
 use crate::domain::id::Id;
 use crate::domain::measure::Measure;
@@ -47,16 +48,6 @@ pub fn encode(rule_sets: &[&RuleSet], cards: &[&Card]) -> Vec<u8> {
     packed
 }
 
-fn put(packed: &mut Vec<u8>, number: i64) {
-    // Zigzag, so that a count which should never be negative would still survive.
-    let mut rest = ((number << 1) ^ (number >> 63)) as u64;
-    while rest >= 0x80 {
-        packed.push(rest as u8 | 0x80);
-        rest >>= 7;
-    }
-    packed.push(rest as u8);
-}
-
 /// 0 is none, so values are shifted by one.
 fn put_decimal(packed: &mut Vec<u8>, decimal: Option<Decimal>) {
     put(packed, decimal.map_or(0, |decimal| decimal.millionths() / DECIMAL_UNIT + 1));
@@ -80,7 +71,7 @@ fn put_assessed(packed: &mut Vec<u8>, assessed: Option<Assessed>) {
 
 /// Unpacks the cards of one subject, in the order of `rule_sets`, which are the ones of the run that packed them.
 pub fn decode(rule_sets: &[&RuleSet], packed: &[u8], category_id: Option<Id>) -> Result<Vec<Card>, StoreError> {
-    let mut reader = Reader { rest: packed };
+    let mut reader = Packed { rest: packed };
     let cards = rule_sets.iter().try_fold((Vec::new(), Vec::new()), |(mut cards, mut seen), rule_set| {
         cards.push(reader.card(rule_set, &mut seen, category_id.clone())?);
         Some((cards, seen))
@@ -91,29 +82,7 @@ pub fn decode(rule_sets: &[&RuleSet], packed: &[u8], category_id: Option<Id>) ->
     }
 }
 
-struct Reader<'a> {
-    rest: &'a [u8],
-}
-
-impl Reader<'_> {
-    fn byte(&mut self) -> Option<u8> {
-        let (first, rest) = self.rest.split_first()?;
-        self.rest = rest;
-        Some(*first)
-    }
-
-    fn number(&mut self) -> Option<i64> {
-        let mut number = 0_u64;
-        for shift in (0..64).step_by(7) {
-            let byte = self.byte()?;
-            number |= u64::from(byte & 0x7f) << shift;
-            if byte < 0x80 {
-                return Some((number >> 1) as i64 ^ -((number & 1) as i64));
-            }
-        }
-        None
-    }
-
+impl Packed<'_> {
     fn decimal(&mut self) -> Option<Option<Decimal>> {
         let number = self.number()?;
         Some((number > 0).then(|| Decimal::from_millionths((number - 1) * DECIMAL_UNIT)))

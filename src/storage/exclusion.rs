@@ -194,6 +194,32 @@ pub async fn active_of(
     by_aggregate(rows.fetch_all(connection).await?)
 }
 
+/// The exclusions of some aggregates that were in force at a number of their stripe: pairs of an aggregate and the head
+/// that a run knew.
+pub async fn known_at(
+    connection: &mut PgConnection,
+    aggregates: &[(&Aggregate, i64)],
+) -> Result<HashMap<Aggregate, Vec<Exclusion>>, StoreError> {
+    let rows = sqlx::query(
+        "select key.shop_id, key.aggregate_kind, key.aggregate_id, exclusion.target, exclusion.target_id
+         from unnest($1::text[], $2::smallint[], $3::text[], $4::bigint[])
+             as key (shop_id, aggregate_kind, aggregate_id, head)
+         cross join lateral (
+             select target, target_id from exclusion
+             where exclusion.shop_id = key.shop_id collate \"C\"
+               and exclusion.aggregate_kind = key.aggregate_kind
+               and exclusion.aggregate_id = key.aggregate_id collate \"C\"
+               and exclusion.seq <= key.head and (exclusion.revoked_seq is null or exclusion.revoked_seq > key.head)
+             offset 0
+         ) exclusion",
+    )
+    .bind(aggregates.iter().map(|(aggregate, _)| aggregate.shop_id.as_str()).collect::<Vec<_>>())
+    .bind(aggregates.iter().map(|(aggregate, _)| aggregate.kind.code()).collect::<Vec<_>>())
+    .bind(aggregates.iter().map(|(aggregate, _)| aggregate.id.as_str()).collect::<Vec<_>>())
+    .bind(aggregates.iter().map(|(_, head)| *head).collect::<Vec<_>>());
+    by_aggregate(rows.fetch_all(connection).await?)
+}
+
 fn by_aggregate(rows: Vec<PgRow>) -> Result<HashMap<Aggregate, Vec<Exclusion>>, StoreError> {
     let mut exclusions: HashMap<Aggregate, Vec<Exclusion>> = HashMap::new();
     for row in rows {

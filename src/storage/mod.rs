@@ -2,18 +2,25 @@
 //! score is not known here.
 
 pub mod aggregate;
+pub mod api_key;
 pub mod card;
 pub mod count;
 pub mod counting;
 pub mod error;
 pub mod event;
 pub mod exclusion;
+pub mod live;
+pub mod packing;
+pub mod peer_group;
 pub mod private;
+pub mod record;
 pub mod registry;
 pub mod run;
 pub mod schedule;
 pub mod score;
+pub mod snapshot;
 pub mod stripe;
+pub mod turnover;
 
 use std::time::Duration;
 

@@ -1,9 +1,9 @@
 //! Rows of `run`: requests, the lease of the process that computes one, publication.
 
 use chrono::{DateTime, NaiveDate, Utc};
-use sqlx::{AssertSqlSafe, FromRow, PgConnection};
+use sqlx::{AssertSqlSafe, Connection, FromRow, PgConnection};
 
-use super::StoreError;
+use super::{StoreError, turnover};
 use crate::domain::rules::RuleSet;
 
 /// How long a process may be silent before another takes its run over.
@@ -148,6 +148,7 @@ pub async fn publish(
     late: bool,
     now: DateTime<Utc>,
 ) -> Result<Option<RunRow>, StoreError> {
+    let mut transaction = connection.begin().await?;
     let row = sqlx::query_as(AssertSqlSafe(format!(
         "update run set state = 'published', published_at = $3, finished_at = $3, lease_until = null, error = null,
              heads = $4, rule_sets = $5, late = $6, subjects_done = subjects_total,
@@ -160,8 +161,12 @@ pub async fn publish(
     .bind(&knowledge.heads)
     .bind(&knowledge.rule_sets)
     .bind(late)
-    .fetch_optional(connection)
+    .fetch_optional(&mut *transaction)
     .await?;
+    if row.is_some() {
+        turnover::note_publication(&mut transaction).await?;
+    }
+    transaction.commit().await?;
     Ok(row)
 }
 
@@ -308,4 +313,34 @@ pub async fn extend(connection: &mut PgConnection, run: &RunRow) -> Result<bool,
     .execute(connection)
     .await?;
     Ok(renewed.rows_affected() == 1)
+}
+
+/// The newest published run of every rule set that published runs used, by rule set.
+pub async fn newest_by_rule_set(connection: &mut PgConnection) -> Result<Vec<(String, RunRow)>, StoreError> {
+    let rows: Vec<(String, i64)> = sqlx::query_as(
+        "select version.rule_set_id, (array_agg(run.run_id order by run.date desc, run.revision desc))[1]
+         from run join rule_set_version as version on version.version_no = any(run.rule_sets)
+         where run.state = 'published'
+         group by version.rule_set_id order by version.rule_set_id",
+    )
+    .fetch_all(&mut *connection)
+    .await?;
+    let mut newest = Vec::with_capacity(rows.len());
+    for (rule_set, run_id) in rows {
+        newest.extend(get(connection, run_id).await?.map(|row| (rule_set, row)));
+    }
+    Ok(newest)
+}
+
+/// The heads of all stripes that a published run knew.
+pub async fn heads(connection: &mut PgConnection, run_id: i64) -> Result<Vec<i64>, StoreError> {
+    let heads: Option<Vec<i64>> =
+        sqlx::query_scalar("select heads from run where run_id = $1").bind(run_id).fetch_one(connection).await?;
+    Ok(heads.unwrap_or_default())
+}
+
+/// The newest published date before a date.
+pub async fn published_before(connection: &mut PgConnection, date: NaiveDate) -> Result<Option<NaiveDate>, StoreError> {
+    let before = sqlx::query_scalar("select max(date) from run where state = 'published' and date < $1");
+    Ok(before.bind(date).fetch_one(connection).await?)
 }

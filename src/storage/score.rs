@@ -132,3 +132,107 @@ pub async fn short_cards(
     };
     rows.into_iter().map(card).collect()
 }
+
+/// How a fleet is sorted. Whoever has no score comes last; of equal scores the ids decide.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FleetOrder {
+    Id,
+    Score,
+    ScoreDescending,
+}
+
+/// Which short cards of a run to list.
+#[derive(Clone, Debug)]
+pub struct FleetFilter {
+    pub category_id: Option<Id>,
+    pub tier_level: Option<i16>,
+    pub below: Option<Decimal>,
+    pub scored: Option<bool>,
+    pub ids: Option<Vec<Id>>,
+    pub order: FleetOrder,
+    /// Only those behind this score and id.
+    pub after: Option<(Option<i32>, Id)>,
+    pub limit: i64,
+}
+
+#[derive(Clone, Debug, sqlx::FromRow)]
+pub struct FleetRow {
+    pub subject_id: String,
+    pub category_id: Option<String>,
+    pub signed_orders: i64,
+    pub score_hundredths: Option<i32>,
+    pub tier_level: Option<i16>,
+}
+
+pub fn of_hundredths(hundredths: i32) -> Decimal {
+    Decimal::from_millionths(i64::from(hundredths) * HUNDREDTH)
+}
+
+/// Short cards of a run under one rule set.
+pub async fn fleet(
+    connection: &mut PgConnection,
+    run_id: i64,
+    version: i16,
+    filter: &FleetFilter,
+) -> Result<Vec<FleetRow>, StoreError> {
+    // A key by which the list rises, with those without a score at its end.
+    let key = match filter.order {
+        FleetOrder::Id => "0",
+        FleetOrder::Score => "coalesce(score_hundredths, 2147483647)",
+        FleetOrder::ScoreDescending => "coalesce(-score_hundredths, 2147483647)",
+    };
+    let after = filter.after.as_ref().map(|(hundredths, id)| {
+        let key = match filter.order {
+            FleetOrder::Id => 0,
+            FleetOrder::Score => hundredths.unwrap_or(i32::MAX),
+            FleetOrder::ScoreDescending => hundredths.map_or(i32::MAX, |hundredths| -hundredths),
+        };
+        (key, id.as_str())
+    });
+    let sql = format!(
+        "select subject_id, category_id, signed_orders, score_hundredths, tier_level from score
+         where run_id = $1 and rule_set = $2
+           and ($3::text is null or category_id = $3 collate \"C\")
+           and ($4::smallint is null or tier_level = $4)
+           and ($5::bigint is null or score_hundredths::bigint * {HUNDREDTH} < $5)
+           and ($6::boolean is null or (score_hundredths is not null) = $6)
+           and ($7::text[] is null or subject_id = any($7))
+           and ($8::integer is null or ({key}, subject_id) > ($8, $9 collate \"C\"))
+         order by {order} subject_id limit $10",
+        order = if filter.order == FleetOrder::Id { String::new() } else { format!("{key},") },
+    );
+    let rows = sqlx::query_as(sqlx::AssertSqlSafe(sql))
+        .bind(run_id)
+        .bind(version)
+        .bind(filter.category_id.as_ref().map(Id::as_str))
+        .bind(filter.tier_level)
+        .bind(filter.below.map(Decimal::millionths))
+        .bind(filter.scored)
+        .bind(filter.ids.as_ref().map(|ids| ids.iter().map(Id::as_str).collect::<Vec<_>>()))
+        .bind(after.map(|(key, _)| key))
+        .bind(after.map(|(_, id)| id))
+        .bind(filter.limit)
+        .fetch_all(connection)
+        .await?;
+    Ok(rows)
+}
+
+/// The scores of a category's members in a run, from the lowest up.
+pub async fn of_category(
+    connection: &mut PgConnection,
+    run_id: i64,
+    version: i16,
+    category_id: &Id,
+) -> Result<Vec<Decimal>, StoreError> {
+    let rows: Vec<i32> = sqlx::query_scalar(
+        "select score_hundredths from score
+         where run_id = $1 and rule_set = $2 and category_id = $3 collate \"C\" and score_hundredths is not null
+         order by score_hundredths",
+    )
+    .bind(run_id)
+    .bind(version)
+    .bind(category_id.as_str())
+    .fetch_all(connection)
+    .await?;
+    Ok(rows.into_iter().map(of_hundredths).collect())
+}

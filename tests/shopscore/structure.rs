@@ -46,7 +46,7 @@ fn imports_run_one_way() {
 
 #[test]
 fn sql_stays_in_storage_and_the_domain_knows_neither_async_nor_io() {
-    for module in ["http", "ingest", "domain"] {
+    for module in ["http", "ingest", "scoring", "domain", "cli", "demo"] {
         let found = mentions(module, "sqlx::query");
         assert!(found.is_empty(), "{found:#?}");
     }

@@ -88,12 +88,13 @@ pub struct TestService {
 pub struct Choices {
     pub now: DateTime<Utc>,
     pub rules: RuleBook,
+    pub auth_required: bool,
 }
 
 impl Default for Choices {
     fn default() -> Choices {
         let now = DateTime::from_str("2026-11-20T03:00:00Z").expect("instant");
-        Choices { now, rules: book::load(None).expect("built-in rule sets") }
+        Choices { now, rules: book::load(None).expect("built-in rule sets"), auth_required: false }
     }
 }
 
@@ -117,6 +118,7 @@ impl TestService {
             zone: chrono_tz::Asia::Shanghai,
             slot: SlotTimes { from: at(12), to: at(13) },
             clock: Clock::manual(choices.now),
+            auth_required: choices.auth_required,
         };
         parts.prepare().await.expect("a prepared database");
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");

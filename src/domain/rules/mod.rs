@@ -134,6 +134,12 @@ impl RuleSet {
         special.unwrap_or(&rule.assessment)
     }
 
+    /// The days that the longest window reaches back.
+    pub fn longest_window(&self) -> u16 {
+        let windows = self.metrics.iter().map(|rule| &rule.window).chain([&self.near]);
+        windows.map(|window| window.window.oldest()).max().unwrap_or_default()
+    }
+
     /// The metrics of one dimension.
     pub fn metrics_of(&self, dimension: usize) -> impl Iterator<Item = (usize, &MetricRule)> {
         self.metrics.iter().enumerate().filter(move |(_, rule)| rule.dimension == dimension)

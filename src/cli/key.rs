@@ -1,0 +1,92 @@
+//! `shopscore key`: API keys by hand. The first key of a service can be made no other way.
+
+use std::process::ExitCode;
+
+use chrono::{DateTime, NaiveTime, Utc};
+
+use super::open::{Opened, open_prepared};
+use super::{Cli, CommandError, KeyCommand};
+use crate::http::keys::{self, KeyBody};
+use crate::http::params::parse_date;
+use crate::storage::api_key::{self, KeyRow};
+use crate::storage::private::Sharing;
+
+/// Keys read at a time.
+const PAGE: i64 = 1_000;
+
+pub async fn key(cli: &Cli, command: &KeyCommand) -> Result<ExitCode, CommandError> {
+    let opened = open_prepared(cli, Sharing::Join).await?;
+    let result = match command {
+        KeyCommand::Create { scopes, shops, name, expires } => {
+            let wish = KeyBody {
+                scopes: scopes.clone(),
+                shop_ids: (!shops.is_empty()).then(|| shops.clone()),
+                name: name.clone(),
+                expires_at: None,
+            };
+            create(&opened, wish, expires.as_deref()).await
+        }
+        KeyCommand::List => list(&opened).await,
+        KeyCommand::Revoke { key_id } => revoke(&opened, *key_id).await,
+    };
+    opened.close().await;
+    result.map(|()| ExitCode::SUCCESS)
+}
+
+async fn create(opened: &Opened, mut wish: KeyBody, expires: Option<&str>) -> Result<(), CommandError> {
+    let now = opened.parts.clock.now();
+    wish.expires_at = expires.map(|text| expiry(opened, text)).transpose()?;
+    let faults: Vec<String> = wish.check(now).into_iter().map(|fault| fault.detail).collect();
+    if !faults.is_empty() {
+        return Err(faults.join("; ").into());
+    }
+    let mut connection = opened.parts.store.read.acquire().await?;
+    let (secret, row) = keys::create(&mut connection, wish, now).await?;
+    eprintln!("key {} is made; it is shown this once:", row.key_id);
+    println!("{}", secret.text);
+    Ok(())
+}
+
+fn expiry(opened: &Opened, text: &str) -> Result<DateTime<Utc>, CommandError> {
+    if let Some(date) = parse_date(text) {
+        return Ok(opened.parts.calendar().instant(date, NaiveTime::MIN));
+    }
+    let instant = DateTime::parse_from_rfc3339(text);
+    instant.map(|instant| instant.to_utc()).map_err(|_| "--expires is a date or an RFC 3339 time".into())
+}
+
+async fn list(opened: &Opened) -> Result<(), CommandError> {
+    let mut connection = opened.parts.store.read.acquire().await?;
+    let mut before = None;
+    loop {
+        let rows = api_key::list(&mut connection, before, PAGE).await?;
+        rows.iter().for_each(|row| println!("{}", line(row)));
+        match rows.last() {
+            Some(last) if rows.len() as i64 == PAGE => before = Some(last.key_id),
+            _ => return Ok(()),
+        }
+    }
+}
+
+fn line(row: &KeyRow) -> String {
+    let state = match (row.revoked_at, row.expires_at) {
+        (Some(at), _) => format!("revoked {at:?}"),
+        (None, Some(at)) => format!("expires {at:?}"),
+        (None, None) => "stands".to_owned(),
+    };
+    let shops = row.shop_ids.as_ref().map_or_else(|| "all shops".to_owned(), |ids| ids.join(","));
+    let name = row.name.as_deref().unwrap_or_default();
+    format!("{}\tssk_{}\t{}\t{shops}\t{state}\t{name}", row.key_id, row.prefix, row.scopes.join(","))
+}
+
+async fn revoke(opened: &Opened, key_id: i32) -> Result<(), CommandError> {
+    let now = opened.parts.clock.now();
+    let mut connection = opened.parts.store.read.acquire().await?;
+    match keys::revoke(&mut connection, key_id, now).await? {
+        Some(_) => {
+            println!("key {key_id} is revoked");
+            Ok(())
+        }
+        None => Err(format!("no key has the id {key_id}; see shopscore key list").into()),
+    }
+}

@@ -1,0 +1,99 @@
+//! The counts of one subject as they are at this moment, day by day, and what they come to on any score date.
+//!
+//! A run sums the same counts in the database for everybody; here they are summed for one subject and several dates.
+
+use std::collections::BTreeMap;
+
+use chrono::NaiveDate;
+
+use super::count::Counts;
+use super::id::Id;
+use super::measure::Measure;
+use super::metric::Metric;
+use super::product::OffShelf;
+use super::rules::{MetricRule, RuleSet};
+use super::score::{MetricCount, SubjectCounts};
+use super::window::DaySpan;
+
+/// A subject's counts by day, its own and its products'.
+#[derive(Clone, Debug, Default)]
+pub struct LiveCounts {
+    pub daily: BTreeMap<NaiveDate, Counts>,
+    pub products: Vec<LiveProduct>,
+}
+
+/// One product of a subject's orders.
+#[derive(Clone, Debug)]
+pub struct LiveProduct {
+    pub shop_id: Id,
+    pub product_id: Id,
+    pub daily: BTreeMap<NaiveDate, Counts>,
+    pub off_shelf: Vec<OffShelf>,
+}
+
+/// The sums of daily counts over a span.
+pub fn sum(daily: &BTreeMap<NaiveDate, Counts>, span: DaySpan) -> Counts {
+    let mut sums = Counts::default();
+    if span.from > span.to {
+        return sums;
+    }
+    for counts in daily.range(span.from..=span.to).map(|(_, counts)| counts) {
+        for measure in Measure::ALL {
+            sums.add(measure, counts.get(measure));
+        }
+    }
+    sums
+}
+
+impl LiveProduct {
+    /// Whether the product is on the shelf at the end of a day.
+    pub fn on_shelf(&self, day: NaiveDate) -> bool {
+        !self.off_shelf.iter().any(|off| off.from_day <= day && off.until_day.is_none_or(|until| day < until))
+    }
+
+    /// Whether the product counts in the product base score (scoring law §5).
+    pub fn qualifies(&self, span: DaySpan, score_date: NaiveDate) -> bool {
+        let paid = self.daily.range(span.from..=span.to).any(|(_, counts)| counts.get(Measure::PaidOrders) > 0);
+        paid && score_date.pred_opt().is_some_and(|day| self.on_shelf(day))
+    }
+}
+
+impl LiveCounts {
+    /// What the subject would bring into a run of a date.
+    pub fn on(&self, rule_set: &RuleSet, category_id: Option<Id>, score_date: NaiveDate) -> SubjectCounts {
+        SubjectCounts::of(
+            rule_set,
+            category_id,
+            |window| sum(&self.daily, window.days(score_date)),
+            |window| self.excess(window.days(score_date), score_date),
+        )
+    }
+
+    /// What products that do not qualify add to the counts of the product base score.
+    fn excess(&self, span: DaySpan, score_date: NaiveDate) -> MetricCount {
+        let mut excess = MetricCount::default();
+        for product in self.products.iter().filter(|product| !product.qualifies(span, score_date)) {
+            let sums = sum(&product.daily, span);
+            excess.numerator += sums.get(Measure::ProductStars);
+            excess.volume += sums.get(Measure::Reviews);
+        }
+        excess
+    }
+
+    /// What one day adds to the counts of a metric, whichever products qualify.
+    pub fn of_day(&self, rule_set: &RuleSet, rule: &MetricRule, day: NaiveDate) -> MetricCount {
+        let definition = rule.metric.definition();
+        let counts = self.daily.get(&day).copied().unwrap_or_default();
+        MetricCount {
+            numerator: counts.get(definition.numerator(rule_set.bad_stars_max)),
+            volume: definition.denominator.iter().map(|measure| counts.get(*measure)).sum(),
+        }
+    }
+}
+
+/// Whether a metric is made of counts that are also kept per product.
+pub fn is_of_products(metric: Metric, bad_stars_max: u8) -> bool {
+    let definition = metric.definition();
+    let numerator = [definition.numerator(bad_stars_max)];
+    definition.denominator.iter().chain(&numerator).all(|measure| Measure::OF_PRODUCT.contains(measure))
+}

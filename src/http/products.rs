@@ -1,0 +1,261 @@
+//! A subject's products: which ones its faults come from, and so what to take off the shelf.
+
+use std::cmp::Ordering;
+
+use axum::extract::{Path, State};
+use axum::response::Response;
+use chrono::{DateTime, Days, Utc};
+use serde::Serialize;
+use sqlx::PgConnection;
+use utoipa::ToSchema;
+
+use super::AppState;
+use super::answer::{Answer, Asked};
+use super::auth::Caller;
+use super::docs::ReadProblems;
+use super::page::{Page, close_cursor};
+use super::params::Params;
+use super::problem::Problem;
+use super::reads::{Found, Wanted, find_with};
+use super::wire::{Number, ScoreKey};
+use crate::domain::curve::Ratio;
+use crate::domain::decimal::PLACES_MAX;
+use crate::domain::id::Id;
+use crate::domain::live::{LiveProduct, sum};
+use crate::domain::measure::Measure;
+use crate::domain::metric::Metric;
+use crate::domain::rules::RuleSet;
+use crate::scoring::outlook::live_counts;
+use crate::storage::snapshot;
+
+/// A page of products, with the counts of this moment over the windows of the published date.
+#[derive(Serialize, ToSchema)]
+pub struct ProductsAnswer {
+    #[serde(flatten)]
+    pub key: ScoreKey,
+    /// The moment whose counts are taken.
+    pub as_of: DateTime<Utc>,
+    #[serde(flatten)]
+    pub page: Page<WireProduct>,
+}
+
+#[derive(Serialize, ToSchema)]
+pub struct WireProduct {
+    pub shop_id: String,
+    pub product_id: String,
+    /// On the shelf at the end of the day before the date.
+    pub on_shelf: bool,
+    /// Whether it counts in the product base score.
+    pub in_base_score: bool,
+    pub bad_review_rate: ProductRate,
+    pub quality_return_rate: ProductRate,
+    pub complaint_rate: ProductRate,
+    /// Mean product stars of the reviews of signed orders; null without reviews.
+    #[schema(required, value_type = Option<f64>)]
+    pub mean_stars: Option<Number<PLACES_MAX>>,
+    pub reviews: i64,
+    /// In the window of `bad_review_rate`.
+    pub signed_orders: i64,
+    /// In the same window.
+    pub paid_orders: i64,
+}
+
+/// A rate with its counts; null without a denominator.
+#[derive(Serialize, ToSchema)]
+pub struct ProductRate {
+    pub numerator: i64,
+    pub denominator: i64,
+    #[schema(required, value_type = Option<f64>)]
+    pub value: Option<Number<PLACES_MAX>>,
+}
+
+/// What products are sorted by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Sort {
+    Rate(Metric),
+    PaidOrders,
+}
+
+impl Sort {
+    /// By a rate of products, where there is one.
+    pub(super) fn of(metric: Option<Metric>) -> Option<Sort> {
+        metric.map(Sort::Rate)
+    }
+}
+
+const SORTS: [&str; 4] = ["bad_review_rate", "quality_return_rate", "complaint_rate", "paid_orders"];
+
+/// One product with what it is sorted and shown by.
+struct Counted {
+    product: LiveProduct,
+    rates: [(Metric, i64, i64); 3],
+    mean: (i64, i64),
+    paid_orders: i64,
+    on_shelf: bool,
+    in_base_score: bool,
+}
+
+/// The products behind a score, the worst first: what to take off the shelf.
+#[utoipa::path(
+    get,
+    path = "/v1/{kind}/{id}/products",
+    tag = "scores",
+    params(
+        super::docs::SubjectPath,
+        super::docs::ScoreQuery,
+        ("sort" = Option<String>, Query, description = "`bad_review_rate` (default), `quality_return_rate`, `complaint_rate` or `paid_orders`."),
+        ("order" = Option<String>, Query, description = "`desc` (default) or `asc`."),
+        super::docs::PageQuery,
+    ),
+    responses((status = 200, description = "A page of products.", body = ProductsAnswer), ReadProblems)
+)]
+pub async fn get_products(
+    State(state): State<AppState>,
+    Path((kind, id)): Path<(String, String)>,
+    caller: Caller,
+    asked: Asked,
+    mut params: Params,
+) -> Result<Response, Problem> {
+    let wanted = Wanted::read(&state, &caller, (&kind, &id), &mut params)?;
+    let sort = match params.word("sort", &SORTS).as_deref() {
+        Some("paid_orders") => Sort::PaidOrders,
+        Some(metric) => Sort::Rate(Metric::parse(metric).unwrap_or(Metric::BadReviewRate)),
+        None => Sort::Rate(Metric::BadReviewRate),
+    };
+    let ascending = params.word("order", &["asc", "desc"]).as_deref() == Some("asc");
+    let limit = params.limit() as usize;
+    let after = params.cursor(read_place);
+    params.finish()?;
+    let mut connection = state.run.store.read.acquire().await?;
+    let mut reading = snapshot::begin(&mut connection).await?;
+    let found = find_with(&mut reading, &state, &wanted).await?;
+    let mut products = counted(&mut reading, &found).await?;
+    reading.rollback().await?;
+    arrange(&mut products, sort, ascending);
+    // The list may have changed since the page before: go on behind the product that ended it, wherever it is now.
+    let begin = after.map_or(0, |after| {
+        products.iter().position(|product| place(product) == (&after.0, &after.1)).map_or(0, |index| index + 1)
+    });
+    let rest: Vec<Counted> = products.into_iter().skip(begin).collect();
+    let more = rest.len() > limit;
+    let items: Vec<Counted> = rest.into_iter().take(limit).collect();
+    let next = items
+        .last()
+        .filter(|_| more)
+        .map(|last| close_cursor(&format!("{},{}", last.product.shop_id, last.product.product_id)));
+    let as_of = state.run.clock.now();
+    let page = Page { items: items.into_iter().map(wire_product).collect(), next_cursor: next };
+    Ok(asked.answer_once(&Answer::of(&ProductsAnswer { key: found.key(), as_of, page }, as_of)?))
+}
+
+fn arrange(products: &mut [Counted], sort: Sort, ascending: bool) {
+    products.sort_by(|left, right| {
+        let by = compare(sort, left, right);
+        let by = if ascending { by } else { by.reverse() };
+        by.then_with(|| place(left).cmp(&place(right)))
+    });
+}
+
+/// The products with most to blame them for by a rate.
+pub(super) async fn worst(
+    connection: &mut PgConnection,
+    found: &Found,
+    sort: Sort,
+    most: usize,
+) -> Result<Vec<WireProduct>, Problem> {
+    let mut products = counted(connection, found).await?;
+    if let Sort::Rate(metric) = sort {
+        products.retain(|counted| counted.rate(metric).is_some_and(|rate| rate.numerator > 0));
+    }
+    arrange(&mut products, sort, false);
+    Ok(products.into_iter().take(most).map(wire_product).collect())
+}
+
+fn place(counted: &Counted) -> (&Id, &Id) {
+    (&counted.product.shop_id, &counted.product.product_id)
+}
+
+fn read_place(text: &str) -> Option<(Id, Id)> {
+    let (shop_id, product_id) = text.split_once(',')?;
+    Some((Id::parse(shop_id).ok()?, Id::parse(product_id).ok()?))
+}
+
+/// Compares by value; what has none is the least of all.
+fn compare(sort: Sort, left: &Counted, right: &Counted) -> Ordering {
+    match sort {
+        Sort::PaidOrders => left.paid_orders.cmp(&right.paid_orders),
+        Sort::Rate(metric) => match (left.rate(metric), right.rate(metric)) {
+            // Of equal rates the one with more behind it is the greater.
+            (Some(one), Some(other)) => one.compare(other).then(one.denominator.cmp(&other.denominator)),
+            (one, other) => one.is_some().cmp(&other.is_some()),
+        },
+    }
+}
+
+impl Counted {
+    fn rate(&self, metric: Metric) -> Option<Ratio> {
+        let (_, numerator, denominator) = self.rates.iter().find(|(other, ..)| *other == metric)?;
+        ratio(*numerator, *denominator)
+    }
+}
+
+fn ratio(numerator: i64, denominator: i64) -> Option<Ratio> {
+    (denominator > 0).then_some(Ratio { numerator, denominator })
+}
+
+/// The products of a subject, counted over the windows of its rule set, or the near one for what that does not measure.
+async fn counted(connection: &mut PgConnection, found: &Found) -> Result<Vec<Counted>, Problem> {
+    let (rule_set, date) = (&found.rule_set, found.row.date);
+    let last = date - Days::new(1);
+    let live = live_counts(connection, &found.subject, rule_set, date, last).await?;
+    let span = |metric| window_of(rule_set, metric).days(date);
+    let counted = live.products.into_iter().map(|product| {
+        let rate = |metric: Metric| {
+            let definition = metric.definition();
+            let counts = sum(&product.daily, span(metric));
+            let denominator = definition.denominator.iter().map(|measure| counts.get(*measure)).sum();
+            (metric, counts.get(definition.numerator(rule_set.bad_stars_max)), denominator)
+        };
+        let rates = [Metric::BadReviewRate, Metric::QualityReturnRate, Metric::ComplaintRate].map(rate);
+        let base = sum(&product.daily, span(Metric::ProductBaseScore));
+        Counted {
+            rates,
+            mean: (base.get(Measure::ProductStars), base.get(Measure::Reviews)),
+            paid_orders: sum(&product.daily, span(Metric::BadReviewRate)).get(Measure::PaidOrders),
+            on_shelf: product.on_shelf(last),
+            in_base_score: product.qualifies(span(Metric::ProductBaseScore), date),
+            product,
+        }
+    });
+    let counts_at_all = |counted: &Counted| {
+        counted.paid_orders > 0
+            || counted.mean.1 > 0
+            || counted.rates.iter().any(|(_, _, denominator)| *denominator > 0)
+    };
+    Ok(counted.filter(counts_at_all).collect())
+}
+
+fn window_of(rule_set: &RuleSet, metric: Metric) -> crate::domain::window::Window {
+    let rule = rule_set.metrics.iter().find(|rule| rule.metric == metric);
+    rule.map_or(rule_set.near.window, |rule| rule.window.window)
+}
+
+fn wire_product(counted: Counted) -> WireProduct {
+    let number = |numerator, denominator| ratio(numerator, denominator).map(|value| Number(value.rounded(PLACES_MAX)));
+    let [bad_review_rate, quality_return_rate, complaint_rate] = counted.rates.map(|(_, numerator, denominator)| {
+        ProductRate { numerator, denominator, value: number(numerator, denominator) }
+    });
+    WireProduct {
+        shop_id: counted.product.shop_id.to_string(),
+        product_id: counted.product.product_id.to_string(),
+        on_shelf: counted.on_shelf,
+        in_base_score: counted.in_base_score,
+        signed_orders: bad_review_rate.denominator,
+        bad_review_rate,
+        quality_return_rate,
+        complaint_rate,
+        mean_stars: number(counted.mean.0, counted.mean.1),
+        reviews: counted.mean.1,
+        paid_orders: counted.paid_orders,
+    }
+}
