@@ -1,6 +1,6 @@
 # Thin: makes sure that PostgreSQL's programs exist (installs Debian's package where it is allowed to), then calls cargo.
 
-.PHONY: demo test serve check openapi faults bench-ingest postgres
+.PHONY: demo test serve check openapi faults bench bench-ingest bench-run bench-read postgres
 
 demo: postgres
 	cargo run --release --quiet -- demo $(ARGS)
@@ -23,8 +23,16 @@ openapi:
 faults: postgres
 	SHOPSCORE_FAULT_KILLS=100 cargo test --release --test shopscore process:: -- --nocapture
 
+bench: bench-ingest bench-run bench-read
+
 bench-ingest: postgres
 	cargo bench --bench ingest -- $(ARGS)
+
+bench-run: postgres
+	cargo bench --bench run -- $(ARGS)
+
+bench-read: postgres
+	cargo bench --bench read -- $(ARGS)
 
 postgres:
 	@ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1 || command -v initdb >/dev/null 2>&1 || test -n "$$SHOPSCORE_POSTGRES_BIN" \

@@ -12,7 +12,7 @@ use std::process::ExitCode;
 use chrono::NaiveDate;
 use clap::{Parser, Subcommand};
 
-use crate::config::{DatabaseSettings, ListenSettings, ScoringSettings};
+use crate::config::{DatabaseSettings, ListenSettings, RetentionSettings, ScoringSettings};
 use crate::scoring::book;
 use crate::{demo, http};
 
@@ -26,6 +26,8 @@ pub struct Cli {
     pub database: DatabaseSettings,
     #[command(flatten)]
     pub scoring: ScoringSettings,
+    #[command(flatten)]
+    pub retention: RetentionSettings,
     #[command(flatten)]
     pub listening: ListenSettings,
     #[command(subcommand)]
@@ -54,6 +56,8 @@ pub enum Command {
     Rebuild,
     /// Compare the counts kept with counts rebuilt; exits with 1 if they differ
     Verify,
+    /// Remove now what is not kept any more, and say what that was; a service does so once a day
+    Retain,
     /// Work with rule sets
     Rules {
         #[command(subcommand)]
@@ -113,6 +117,7 @@ impl Cli {
             Some(Command::Load { file }) => load::load(&self, file).await,
             Some(Command::Rebuild) => maintain::rebuild(&self).await,
             Some(Command::Verify) => maintain::verify(&self).await,
+            Some(Command::Retain) => maintain::retain(&self).await,
             Some(Command::Rules { command: RulesCommand::Check { file } }) => {
                 let rule_set = book::read_file(file)?;
                 println!("{}: a sound rule set for {}s, version {}", rule_set.id, rule_set.kind, rule_set.hash);

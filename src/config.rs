@@ -82,6 +82,28 @@ pub struct ScoringSettings {
     pub rules_dir: Option<PathBuf>,
 }
 
+/// What is not kept for ever. Nothing goes before 400 days: so long full cards are promised, and longer than any window.
+const KEPT_DAYS_MIN: i64 = 400;
+
+/// For how long what is kept.
+#[derive(Clone, Copy, Debug, Args)]
+pub struct RetentionSettings {
+    /// Days for which full cards (metrics, peers, dimensions) are kept, at least 400; the history of scores stays for ever
+    #[arg(long, env = "SHOPSCORE_CARD_DAYS", value_name = "DAYS", default_value_t = 400, value_parser = clap::value_parser!(u16).range(KEPT_DAYS_MIN..), global = true)]
+    pub card_days: u16,
+
+    /// Days for which events are kept, at least 400; older ones are removed with what they counted for, and are not
+    /// accepted any more [default: for ever]
+    #[arg(long, env = "SHOPSCORE_EVENT_DAYS", value_name = "DAYS", value_parser = clap::value_parser!(u16).range(KEPT_DAYS_MIN..), global = true)]
+    pub event_days: Option<u16>,
+}
+
+impl Default for RetentionSettings {
+    fn default() -> RetentionSettings {
+        RetentionSettings { card_days: 400, event_days: None }
+    }
+}
+
 /// How the service is reached.
 #[derive(Clone, Debug, Args)]
 pub struct ListenSettings {

@@ -9,7 +9,7 @@ use tokio::sync::{Notify, oneshot};
 use tokio::task::JoinSet;
 
 use crate::clock::Clock;
-use crate::config::SlotTimes;
+use crate::config::{RetentionSettings, SlotTimes};
 use crate::domain::calendar::Calendar;
 use crate::domain::rules::RuleBook;
 use crate::http::answer::AnswerCache;
@@ -20,6 +20,7 @@ use crate::http::{AppState, router};
 use crate::ingest::queue::IngestQueue;
 use crate::ingest::{KnownSubjects, WriteContext};
 use crate::scoring::book::Archive;
+use crate::scoring::retention::{self, Retention, RetentionContext};
 use crate::scoring::run::RunContext;
 use crate::scoring::schedule::{self, DailySlot};
 use crate::storage::{Store, StoreError, counting};
@@ -42,6 +43,7 @@ pub struct Parts {
     pub rules: Arc<RuleBook>,
     pub zone: Tz,
     pub slot: SlotTimes,
+    pub retention: RetentionSettings,
     pub clock: Clock,
     /// Whether callers must show keys.
     pub auth_required: bool,
@@ -59,6 +61,11 @@ impl Parts {
     pub fn run_context(&self) -> RunContext {
         let slot = DailySlot { calendar: self.calendar(), from: self.slot.from, to: self.slot.to };
         RunContext { store: self.store.clone(), rules: Arc::clone(&self.rules), clock: self.clock.clone(), slot }
+    }
+
+    pub fn retention_context(&self) -> RetentionContext {
+        let RetentionSettings { card_days, event_days } = self.retention;
+        RetentionContext { run: self.run_context(), retention: Retention { card_days, event_days } }
     }
 
     /// Brings the schema up to date and checks that the counts are kept in the configured time zone.
@@ -80,6 +87,7 @@ pub struct Service {
     stop: oneshot::Sender<()>,
     server: tokio::task::JoinHandle<std::io::Result<()>>,
     slot: tokio::task::JoinHandle<()>,
+    retention: tokio::task::JoinHandle<()>,
     turnover: tokio::task::JoinHandle<()>,
     writers: JoinSet<()>,
 }
@@ -94,6 +102,7 @@ impl Service {
         let wake = Arc::new(Notify::new());
         let run = parts.run_context();
         let slot = tokio::spawn(schedule::keep(run.clone(), Arc::clone(&wake)));
+        let retention = tokio::spawn(retention::keep(parts.retention_context()));
         let turnover = Turnover::new(parts.store.clone());
         let looking = tokio::spawn(turnover.clone().keep());
         let state = AppState {
@@ -103,6 +112,7 @@ impl Service {
             archive: Archive::default(),
             wake,
             bodies: BodyBudget::default(),
+            event_days: parts.retention.event_days,
             auth_required: parts.auth_required,
             turnover,
             answers: AnswerCache::default(),
@@ -114,7 +124,7 @@ impl Service {
             let _ = stopped.await;
         });
         let server = tokio::spawn(async move { server.await });
-        Ok(Service { address, state, stop, server, slot, turnover: looking, writers })
+        Ok(Service { address, state, stop, server, slot, retention, turnover: looking, writers })
     }
 
     /// Waits until a task ends that should not.
@@ -122,6 +132,7 @@ impl Service {
         tokio::select! {
             _ = &mut self.server => tracing::error!("the HTTP server ended"),
             _ = &mut self.slot => tracing::error!("the daily slot ended"),
+            _ = &mut self.retention => tracing::error!("the daily removal ended"),
             _ = &mut self.turnover => tracing::error!("the look-out for publications ended"),
             _ = self.writers.join_next() => tracing::error!("a writer ended"),
         }
@@ -137,6 +148,8 @@ impl Service {
         }
         // A run that is under way is taken over by another process, or started again by this one.
         self.slot.abort();
+        // A sweep that breaks off leaves whole transactions; the next day's goes on.
+        self.retention.abort();
         self.turnover.abort();
         drop(self.state);
         let mut writers = self.writers;

@@ -14,6 +14,7 @@ use super::open::{Opened, open_prepared};
 use super::{Cli, CommandError};
 use crate::domain::event::Relay;
 use crate::domain::parse::Envelope;
+use crate::http::event_times::AcceptedTimes;
 use crate::http::events::read_event;
 use crate::ingest::queue::IngestQueue;
 use crate::ingest::writer::Atomicity;
@@ -101,7 +102,8 @@ async fn load_lines(
         if batch.len() >= BATCH_EVENTS || batch_bytes >= BATCH_BYTES || (read == 0 && !batch.is_empty()) {
             batch_bytes = 0;
             let parcel = std::mem::replace(&mut batch, Vec::with_capacity(BATCH_EVENTS));
-            under_way.push_back(tokio::spawn(write(queue.clone(), parcel, opened.parts.write_context().now())));
+            let times = AcceptedTimes::at(opened.parts.clock.now(), opened.parts.retention.event_days);
+            under_way.push_back(tokio::spawn(write(queue.clone(), parcel, times)));
         }
         while under_way.len() >= BATCHES_UNDER_WAY || (read == 0 && !under_way.is_empty()) {
             if let Some(oldest) = under_way.pop_front() {
@@ -121,14 +123,10 @@ struct Written {
     unreadable: Vec<(u64, String)>,
 }
 
-async fn write(
-    queue: IngestQueue,
-    lines: Vec<(u64, Vec<u8>)>,
-    now: chrono::DateTime<chrono::Utc>,
-) -> Result<Written, Unavailable> {
+async fn write(queue: IngestQueue, lines: Vec<(u64, Vec<u8>)>, times: AcceptedTimes) -> Result<Written, Unavailable> {
     let (mut numbers, mut events, mut unreadable) = (Vec::new(), Vec::new(), Vec::new());
     for (number, line) in lines {
-        match read_event(line.trim_ascii(), Envelope::Native, now) {
+        match read_event(line.trim_ascii(), Envelope::Native, &times) {
             Ok(event) => {
                 numbers.push(number);
                 events.push(SentEvent { event, key_id: None, relay: Relay::Everything });

@@ -1,4 +1,4 @@
-//! `shopscore run`, `rebuild` and `verify`.
+//! `shopscore run`, `rebuild`, `verify` and `retain`.
 
 use std::process::ExitCode;
 use std::time::Duration;
@@ -8,8 +8,8 @@ use indicatif::{ProgressBar, ProgressStyle};
 
 use super::open::{Opened, open, open_prepared};
 use super::{Cli, CommandError};
-use crate::scoring::rebuild;
 use crate::scoring::run::{RunContext, execute};
+use crate::scoring::{rebuild, retention};
 use crate::storage::StoreError;
 use crate::storage::private::Sharing;
 use crate::storage::run::{self as rows, RunRequest, RunRow, Trigger};
@@ -111,4 +111,22 @@ pub async fn verify(cli: &Cli) -> Result<ExitCode, CommandError> {
     }
     println!("{} rows of counts differ; shopscore rebuild sets them right", verification.differing_rows);
     Ok(ExitCode::FAILURE)
+}
+
+/// One whole sweep. A service on the same database may sweep at the same time.
+pub async fn retain(cli: &Cli) -> Result<ExitCode, CommandError> {
+    let opened = open_prepared(cli, Sharing::Join).await?;
+    let result = retention::sweep(&opened.parts.retention_context()).await;
+    let kept = opened.parts.retention;
+    opened.close().await;
+    let swept = result?;
+    println!("removed {} full cards of dates more than {} days ago", swept.cards, kept.card_days);
+    match kept.event_days {
+        Some(days) => {
+            let (events, aggregates) = (swept.events, swept.aggregates);
+            println!("removed {events} events of {aggregates} orders, sessions and products, older than {days} days");
+        }
+        None => println!("events are kept for ever; --event-days changes that"),
+    }
+    Ok(ExitCode::SUCCESS)
 }

@@ -42,6 +42,7 @@ pub async fn open(cli: &Cli, sharing: Sharing) -> Result<Opened, CommandError> {
         rules,
         zone: scoring.time_zone,
         slot: scoring.slot,
+        retention: cli.retention,
         clock: Clock::System,
         auth_required: cli.listening.auth_required(),
     };

@@ -94,6 +94,15 @@ fn walk(kind: AggregateKind, standing: &[&Event], calendar: &Calendar, tell: &mu
     }
 }
 
+/// The event that stays when the others of an aggregate are removed, so that all later days count as before: the last
+/// standing mark of a product says where it is from then on. Of orders and sessions nothing need stay.
+pub fn lasting_event<'a>(kind: AggregateKind, events: impl Iterator<Item = &'a Event> + Clone) -> Option<&'a Event> {
+    match kind {
+        AggregateKind::Order | AggregateKind::Session => None,
+        AggregateKind::Product => standing_events(events, &[]).pop(),
+    }
+}
+
 /// The events that count, sorted by (time, id): neither retracted, nor excluded, nor retractions themselves.
 fn standing_events<'a>(events: impl Iterator<Item = &'a Event> + Clone, exclusions: &[Exclusion]) -> Vec<&'a Event> {
     let retracted: HashSet<&Id> = events

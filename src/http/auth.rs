@@ -192,7 +192,7 @@ impl<S: Send + Sync> FromRequestParts<S> for Caller {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Caller, Problem> {
-        // A route that was mounted beside the middleware is nobody's.
+        // An open route, or one that was mounted beside the middleware, knows no caller.
         parts.extensions.get::<Caller>().cloned().ok_or_else(|| Problem::new(Kind::Forbidden, "no caller is known"))
     }
 }
@@ -202,27 +202,30 @@ pub async fn authorize(State(state): State<AppState>, request: Request, next: Ne
     let (mut parts, body) = request.into_parts();
     match admit(&state, &parts).await {
         Ok(caller) => {
-            parts.extensions.insert(caller);
+            if let Some(caller) = caller {
+                parts.extensions.insert(caller);
+            }
             next.run(Request::from_parts(parts, body)).await
         }
         Err(problem) => problem.into_response(),
     }
 }
 
-async fn admit(state: &AppState, parts: &Parts) -> Result<Caller, Problem> {
+/// The caller of a request that may pass; nobody where anybody may ask.
+async fn admit(state: &AppState, parts: &Parts) -> Result<Option<Caller>, Problem> {
     let path = parts.extensions.get::<MatchedPath>().map(MatchedPath::as_str).unwrap_or_default();
     let Access::Needs(scope) = access(parts.method.as_str(), path) else {
-        return Ok(Caller { key: None });
+        return Ok(None);
     };
     if !state.auth_required {
-        return Ok(Caller { key: None });
+        return Ok(Some(Caller { key: None }));
     }
     let key = authenticate(state, &parts.headers).await?;
     if !key.scopes.contains(&scope) {
         let detail = format!("the key has not the scope {}; use one that has it", scope.as_str());
         return Err(Problem::new(Kind::Forbidden, detail));
     }
-    Ok(Caller { key: Some(key) })
+    Ok(Some(Caller { key: Some(key) }))
 }
 
 async fn authenticate(state: &AppState, headers: &HeaderMap) -> Result<Arc<Key>, Problem> {

@@ -14,7 +14,7 @@ use super::params::Params;
 use super::problem::Problem;
 use super::reads::{Found, Wanted, find_in, find_with, not_published, published_run};
 use super::wire::{Number, ScoreKey};
-use crate::domain::changes::{Changes, MetricChange, Side, changes};
+use crate::domain::changes::{Changes, MetricChange, Side, changes, unrounded};
 use crate::domain::decimal::{Decimal, PLACES_MAX};
 use crate::domain::metric::Metric;
 use crate::domain::score::weights;
@@ -167,15 +167,15 @@ fn answer(old: &Found, new: &Found, changes: Option<Changes>) -> ChangesAnswer {
     });
     ChangesAnswer {
         key: new.key(),
-        from: change_side(old, changes.as_ref().map(|changes| changes.from)),
-        to: change_side(new, changes.as_ref().map(|changes| changes.to)),
+        from: change_side(old),
+        to: change_side(new),
         change: changes.as_ref().map(|changes| Number(changes.to.minus(changes.from))),
         parts: changes.as_ref().map(|_| parts),
         metrics: metrics.collect(),
     }
 }
 
-fn change_side(found: &Found, unrounded: Option<Decimal>) -> ChangeSide {
+fn change_side(found: &Found) -> ChangeSide {
     ChangeSide {
         date: found.row.date,
         revision: found.row.revision.unwrap_or_default(),
@@ -183,7 +183,7 @@ fn change_side(found: &Found, unrounded: Option<Decimal>) -> ChangeSide {
         published_at: found.modified(),
         status: found.card.status().as_str().to_owned(),
         score: found.card.score.map(Number),
-        unrounded: unrounded.map(Number),
+        unrounded: unrounded(side(found)).map(Number),
     }
 }
 

@@ -5,13 +5,13 @@ use axum::body::{Body, Bytes};
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
-use chrono::{DateTime, TimeDelta, Utc};
 use serde::Serialize;
 use serde_json::Value;
 use utoipa::ToSchema;
 
 use super::AppState;
 use super::auth::Caller;
+use super::event_times::AcceptedTimes;
 use super::media::{self, RawEvents};
 use super::params::Params;
 use super::problem::{FieldError, Kind, Problem, ProblemBody};
@@ -22,8 +22,6 @@ use crate::ingest::{Outcome, SentEvent};
 
 /// The most bytes of one event.
 const EVENT_BYTES_MAX: usize = 64 * 1024;
-/// How far the clock of a sender may run ahead of ours.
-const FUTURE_MAX: TimeDelta = TimeDelta::minutes(5);
 /// Bodies above this size are parsed on a thread that may block.
 const PARSE_INLINE_BYTES: usize = 64 * 1024;
 
@@ -115,11 +113,11 @@ pub async fn post_events(
     params.finish()?;
     // The room is given back when the answer is made.
     let body = state.bodies.read(body).await?;
-    let now = state.write.now();
-    let mut parsed = parse_body(headers, body.bytes.clone(), now).await?;
+    let times = AcceptedTimes::at(state.write.now(), state.event_days);
+    let mut parsed = parse_body(headers, body.bytes.clone(), times).await?;
     for read in &mut parsed.events {
         if let Ok(event) = read
-            && let Some(fault) = not_the_callers(event, &caller)
+            && let Some(fault) = not_the_callers(event, &caller, parsed.envelope)
         {
             *read = Err((Some(event.id.to_string()), vec![fault]));
         }
@@ -134,15 +132,16 @@ pub async fn post_events(
 type Read = Result<Event, (Option<String>, Vec<Fault>)>;
 
 struct Parsed {
+    envelope: Envelope,
     single: bool,
     events: Vec<Read>,
 }
 
-async fn parse_body(headers: HeaderMap, bytes: Bytes, now: DateTime<Utc>) -> Result<Parsed, Problem> {
+async fn parse_body(headers: HeaderMap, bytes: Bytes, times: AcceptedTimes) -> Result<Parsed, Problem> {
     let large = bytes.len() > PARSE_INLINE_BYTES;
     let parse = move || -> Result<Parsed, Problem> {
         let RawEvents { envelope, single, texts } = media::split(&headers, &bytes)?;
-        Ok(Parsed { single, events: texts.iter().map(|text| read_event(text, envelope, now)).collect() })
+        Ok(Parsed { envelope, single, events: texts.iter().map(|text| read_event(text, envelope, &times)).collect() })
     };
     if !large {
         return parse();
@@ -154,7 +153,7 @@ async fn parse_body(headers: HeaderMap, bytes: Bytes, now: DateTime<Utc>) -> Res
 }
 
 /// Reads one event from its JSON text.
-pub fn read_event(text: &[u8], envelope: Envelope, now: DateTime<Utc>) -> Read {
+pub fn read_event(text: &[u8], envelope: Envelope, times: &AcceptedTimes) -> Read {
     let fault = |code, detail: &str| vec![Fault::new("", code, detail)];
     if text.len() > EVENT_BYTES_MAX {
         return Err((None, fault("event_too_large", "an event has at most 65536 bytes")));
@@ -168,11 +167,10 @@ pub fn read_event(text: &[u8], envelope: Envelope, now: DateTime<Utc>) -> Read {
     }
     let id = value.get("id").and_then(Value::as_str).map(|id| id.chars().take(128).collect::<String>());
     let event = parse_event(value, envelope).map_err(|faults| (id.clone(), faults))?;
-    if event.time > now + FUTURE_MAX {
-        let detail = "time is more than 5 minutes ahead of the server's clock";
-        return Err((id, vec![Fault::new("/time", "time_in_future", detail)]));
+    match times.fault(event.time) {
+        None => Ok(event),
+        Some(fault) => Err((id, vec![fault])),
     }
-    Ok(event)
 }
 
 /// The JSON library gives objects with a key of its own name a meaning of their own. What does not read back as it was
@@ -188,9 +186,10 @@ fn refuse_private_keys(value: &Value, text: &[u8]) -> Result<(), (Option<String>
 }
 
 /// Why a caller may not send an event, if that is so.
-fn not_the_callers(event: &Event, caller: &Caller) -> Option<Fault> {
+fn not_the_callers(event: &Event, caller: &Caller, envelope: Envelope) -> Option<Fault> {
     if !caller.may_write(&event.aggregate.shop_id) {
-        return Some(Fault::new("/shop_id", "forbidden_shop", "the key is bound to other shops"));
+        let pointer = if envelope == Envelope::CloudEvents { "/shopid" } else { "/shop_id" };
+        return Some(Fault::new(pointer, "forbidden_shop", "the key is bound to other shops"));
     }
     let event_type = event.fact.event_type();
     (!caller.relay().allows(event_type)).then(|| {
@@ -233,7 +232,10 @@ async fn single_answer(state: &AppState, caller: &Caller, parsed: Parsed) -> Res
     let Some(read) = parsed.events.into_iter().next() else {
         return Err(Problem::of_status(StatusCode::BAD_REQUEST));
     };
-    let event = read.map_err(|(_, faults)| rejected(&faults))?;
+    let event = read.map_err(|(_, faults)| {
+        state.telemetry.count_events("rejected", 1);
+        rejected(&faults)
+    })?;
     let id = event.id.to_string();
     let outcomes = store(state, caller, vec![event], Atomicity::EachAlone).await?;
     let answer = |status, outcome: &str| (status, Json(EventAnswer { id: id.clone(), outcome: outcome.to_owned() }));

@@ -103,14 +103,13 @@ pub async fn list_scores(
         below: params.decimal("below"),
         scored: params.word("status", &["scored", "insufficient_volume"]).map(|word| word == "scored"),
         ids: seen_ids(&caller, kind, params.ids("ids", IDS_MAX)),
-        order: match params.word("sort", &["score", "-score", "id"]).as_deref() {
-            Some("score") => FleetOrder::Score,
-            Some("-score") => FleetOrder::ScoreDescending,
-            _ => FleetOrder::Id,
-        },
+        order: params.word("sort", &ORDERS.map(|(_, word)| word)).map_or(FleetOrder::Id, |word| order_of(&word)),
         after: None,
         limit: limit + 1,
     };
+    if cursor.as_ref().is_some_and(|cursor| cursor.order != filter.order) {
+        params.refuse("cursor", "cursor goes with the sort of the page before");
+    }
     params.finish()?;
     let page = page(&state, kind, (date, revision), &rule_set, filter, cursor);
     // What a caller that is bound to shops sees is nobody else's.
@@ -130,24 +129,39 @@ fn seen_ids(caller: &Caller, kind: SubjectKind, asked: Option<Vec<Id>>) -> Optio
     }
 }
 
-/// Where a page begins: in which run, and behind whom.
+/// The ways to sort a fleet with their words.
+const ORDERS: [(FleetOrder, &str); 3] =
+    [(FleetOrder::Id, "id"), (FleetOrder::Score, "score"), (FleetOrder::ScoreDescending, "-score")];
+
+fn order_of(word: &str) -> FleetOrder {
+    ORDERS.into_iter().find(|(_, other)| *other == word).map_or(FleetOrder::Id, |(order, _)| order)
+}
+
+fn order_word(order: FleetOrder) -> &'static str {
+    ORDERS.into_iter().find(|(other, _)| *other == order).map_or("id", |(_, word)| word)
+}
+
+/// Where a page begins: in which run, sorted how, and behind whom.
 struct Cursor {
+    order: FleetOrder,
     run_id: i64,
     score_hundredths: Option<i32>,
     id: Id,
 }
 
 impl Cursor {
-    fn write(run_id: i64, row: &FleetRow) -> String {
+    fn write(order: FleetOrder, run_id: i64, row: &FleetRow) -> String {
+        let order = order_word(order);
         let hundredths = row.score_hundredths.map(|hundredths| hundredths.to_string()).unwrap_or_default();
-        close_cursor(&format!("{run_id},{hundredths},{}", row.subject_id))
+        close_cursor(&format!("{order},{run_id},{hundredths},{}", row.subject_id))
     }
 
     fn read(text: &str) -> Option<Cursor> {
         let parts: Vec<&str> = text.split(',').collect();
-        let [run_id, hundredths, id] = parts[..] else { return None };
+        let [order, run_id, hundredths, id] = parts[..] else { return None };
+        let (order, _) = ORDERS.into_iter().find(|(_, word)| *word == order)?;
         let score_hundredths = if hundredths.is_empty() { None } else { Some(hundredths.parse().ok()?) };
-        Some(Cursor { run_id: run_id.parse().ok()?, score_hundredths, id: Id::parse(id).ok()? })
+        Some(Cursor { order, run_id: run_id.parse().ok()?, score_hundredths, id: Id::parse(id).ok()? })
     }
 }
 
@@ -164,7 +178,14 @@ async fn page(
         None => published_run(&mut connection, date, revision).await?,
         Some(cursor) => {
             let row = run::get(&mut connection, cursor.run_id).await?.filter(|row| row.published_at.is_some());
-            row.ok_or_else(|| not_published("the cursor's run is gone; begin with the first page"))?
+            let row = row.ok_or_else(|| not_published("the cursor's run is gone; begin with the first page"))?;
+            let other = date.is_some_and(|date| date != row.date)
+                || revision.is_some_and(|revision| row.revision != Some(revision));
+            if other {
+                let detail = "cursor goes with the date and revision of the page before";
+                return Err(Problem::parameter("cursor", "invalid_value", detail));
+            }
+            row
         }
     };
     filter.after = cursor.map(|cursor| (cursor.score_hundredths, cursor.id));
@@ -173,7 +194,7 @@ async fn page(
     let mut rows = score::fleet(&mut connection, row.run_id, version, &filter).await?;
     let more = rows.len() > limit;
     rows.truncate(limit);
-    let next_cursor = rows.last().filter(|_| more).map(|last| Cursor::write(row.run_id, last));
+    let next_cursor = rows.last().filter(|_| more).map(|last| Cursor::write(filter.order, row.run_id, last));
     let modified = row.published_at.unwrap_or_default();
     let answer = FleetAnswer {
         kind: kind.as_str().to_owned(),
@@ -238,7 +259,7 @@ pub struct MetricBenchmark {
 }
 
 /// Quantiles from the lowest value up: the smallest value that so many hundredths of the members do not exceed. Null
-/// without members.
+/// without members, and for keys that are bound to shops where the members are fewer than make a peer group.
 #[derive(Serialize, ToSchema)]
 pub struct Quantiles {
     /// Assessed members.
@@ -256,11 +277,11 @@ pub struct Quantiles {
 }
 
 impl Quantiles {
-    /// Of values from the lowest up, shown with so many decimals.
-    fn of(rising: &[Decimal], places: u32) -> Quantiles {
+    /// Of values from the lowest up, shown with so many decimals, or not at all.
+    fn of(rising: &[Decimal], places: u32, hidden: bool) -> Quantiles {
         let at = |hundredths: usize| {
             let rank = (rising.len() * hundredths).div_ceil(100).max(1);
-            rising.get(rank - 1).map(|value| Places(*value, places))
+            rising.get(rank - 1).filter(|_| !hidden).map(|value| Places(*value, places))
         };
         let [p10, p25, p50, p75, p90] = QUANTILES.map(at);
         Quantiles { members: rising.len(), p10, p25, p50, p75, p90 }
@@ -282,6 +303,7 @@ impl Quantiles {
 pub async fn get_benchmarks(
     State(state): State<AppState>,
     Path(category_id): Path<String>,
+    caller: Caller,
     asked: Asked,
     mut params: Params,
 ) -> Result<Response, Problem> {
@@ -291,7 +313,12 @@ pub async fn get_benchmarks(
     params.finish()?;
     let category_id = Id::parse(&category_id)
         .map_err(|invalid| Problem::parameter("category_id", "invalid_id", invalid.to_string()))?;
-    asked.answer(&state, benchmarks(&state, kind, (date, revision), &rule_set, category_id)).await
+    let hides_few = caller.shops().is_some();
+    let answer = benchmarks(&state, kind, (date, revision), &rule_set, category_id, hides_few);
+    match hides_few {
+        true => Ok(asked.answer_once(&answer.await?)),
+        false => asked.answer(&state, answer).await,
+    }
 }
 
 async fn benchmarks(
@@ -300,12 +327,15 @@ async fn benchmarks(
     (date, revision): (Option<NaiveDate>, Option<i32>),
     rule_set: &str,
     category_id: Id,
+    hides_few: bool,
 ) -> Result<Answer, Problem> {
     let mut connection = state.run.store.read.acquire().await?;
     let row = published_run(&mut connection, date, revision).await?;
     let (version, used) = version_of(state, &mut connection, &row, rule_set).await?;
     let scores = score::of_category(&mut connection, row.run_id, version, &category_id).await?;
     let groups = peer_group::of_category(&mut connection, row.run_id, version, category_id.as_str()).await?;
+    // Of few members a quantile tells what one of them has; that is not for the others to see.
+    let few = |members: usize| hides_few && (members as i64) < used.minimums.peers;
     let metrics = used.metrics.iter().enumerate().map(|(index, rule)| {
         let group = groups.iter().find(|(metric, _)| *metric == index).map(|(_, group)| group.values());
         let mut values: Vec<Ratio> = group.unwrap_or_default().to_vec();
@@ -316,7 +346,7 @@ async fn benchmarks(
             id: definition.id.to_owned(),
             unit: definition.unit.as_str().to_owned(),
             better: definition.better.as_str().to_owned(),
-            value: Quantiles::of(&rising, PLACES_MAX),
+            value: Quantiles::of(&rising, PLACES_MAX, few(rising.len())),
         }
     });
     let modified = row.published_at.unwrap_or_default();
@@ -328,7 +358,7 @@ async fn benchmarks(
         revision: row.revision.unwrap_or_default(),
         run_id: row.run_id.to_string(),
         published_at: modified,
-        score: Quantiles::of(&scores, SCORE_PLACES),
+        score: Quantiles::of(&scores, SCORE_PLACES, few(scores.len())),
         metrics: metrics.collect(),
     };
     Answer::of(&answer, modified)

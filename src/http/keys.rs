@@ -102,7 +102,7 @@ impl KeyBody {
                 fault("/shop_ids".to_owned(), "shop_ids names 1 to 1000 shops, or is left out for all");
             }
             if self.scopes.iter().any(|word| word == Scope::Admin.as_str()) {
-                fault("/scopes".to_owned(), "admin is a scope for all shops; leave shop_ids out, or admin");
+                fault("/scopes".to_owned(), "admin is a scope for all shops; leave the shops out, or admin");
             }
             for (index, id) in shop_ids.iter().enumerate() {
                 if let Err(invalid) = Id::parse(id) {

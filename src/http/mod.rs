@@ -6,6 +6,7 @@ pub mod answer;
 pub mod auth;
 pub mod changes;
 pub mod docs;
+pub mod event_times;
 pub mod events;
 pub mod exclusions;
 pub mod fleet;
@@ -53,6 +54,8 @@ pub struct AppState {
     pub wake: Arc<Notify>,
     /// Room for the bodies of events on their way.
     pub bodies: media::BodyBudget,
+    /// For how many days events are kept; `None` for ever.
+    pub event_days: Option<u16>,
     /// Whether callers must show keys.
     pub auth_required: bool,
     /// What is kept of the database, and whether it is current.

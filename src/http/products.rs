@@ -124,7 +124,7 @@ pub async fn get_products(
     };
     let ascending = params.word("order", &["asc", "desc"]).as_deref() == Some("asc");
     let limit = params.limit() as usize;
-    let after = params.cursor(read_place);
+    let after = params.cursor(Place::read);
     params.finish()?;
     let mut connection = state.run.store.read.acquire().await?;
     let mut reading = snapshot::begin(&mut connection).await?;
@@ -132,28 +132,69 @@ pub async fn get_products(
     let mut products = counted(&mut reading, &found).await?;
     reading.rollback().await?;
     arrange(&mut products, sort, ascending);
-    // The list may have changed since the page before: go on behind the product that ended it, wherever it is now.
-    let begin = after.map_or(0, |after| {
-        products.iter().position(|product| place(product) == (&after.0, &after.1)).map_or(0, |index| index + 1)
-    });
-    let rest: Vec<Counted> = products.into_iter().skip(begin).collect();
-    let more = rest.len() > limit;
-    let items: Vec<Counted> = rest.into_iter().take(limit).collect();
-    let next = items
-        .last()
-        .filter(|_| more)
-        .map(|last| close_cursor(&format!("{},{}", last.product.shop_id, last.product.product_id)));
+    // The list may have changed since the page before: go on behind the place that ended it, whoever stands there now.
+    let behind = |counted: &Counted| match &after {
+        Some(after) => in_order(ascending, &place(sort, counted), after).is_gt(),
+        None => true,
+    };
+    let mut items: Vec<Counted> = products.into_iter().filter(behind).take(limit + 1).collect();
+    let more = items.len() > limit;
+    items.truncate(limit);
+    let next = items.last().filter(|_| more).map(|last| close_cursor(&place(sort, last).write()));
     let as_of = state.run.clock.now();
     let page = Page { items: items.into_iter().map(wire_product).collect(), next_cursor: next };
     Ok(asked.answer_once(&Answer::of(&ProductsAnswer { key: found.key(), as_of, page }, as_of)?))
 }
 
 fn arrange(products: &mut [Counted], sort: Sort, ascending: bool) {
-    products.sort_by(|left, right| {
-        let by = compare(sort, left, right);
-        let by = if ascending { by } else { by.reverse() };
-        by.then_with(|| place(left).cmp(&place(right)))
-    });
+    products.sort_by(|left, right| in_order(ascending, &place(sort, left), &place(sort, right)));
+}
+
+/// Where a product stands in a sorted list: by its value, then by its ids.
+struct Place {
+    value: Option<Ratio>,
+    shop_id: Id,
+    product_id: Id,
+}
+
+fn place(sort: Sort, counted: &Counted) -> Place {
+    let value = match sort {
+        Sort::PaidOrders => Some(Ratio { numerator: counted.paid_orders, denominator: 1 }),
+        Sort::Rate(metric) => counted.rate(metric),
+    };
+    Place { value, shop_id: counted.product.shop_id.clone(), product_id: counted.product.product_id.clone() }
+}
+
+impl Place {
+    fn write(&self) -> String {
+        let value = self.value.map(|value| format!("{}/{}", value.numerator, value.denominator)).unwrap_or_default();
+        format!("{value},{},{}", self.shop_id, self.product_id)
+    }
+
+    fn read(text: &str) -> Option<Place> {
+        let parts: Vec<&str> = text.split(',').collect();
+        let [value, shop_id, product_id] = parts[..] else { return None };
+        let value = match value.split_once('/') {
+            None if value.is_empty() => None,
+            None => return None,
+            Some((numerator, denominator)) => {
+                let denominator = denominator.parse().ok().filter(|denominator| *denominator > 0)?;
+                Some(Ratio { numerator: numerator.parse().ok()?, denominator })
+            }
+        };
+        Some(Place { value, shop_id: Id::parse(shop_id).ok()?, product_id: Id::parse(product_id).ok()? })
+    }
+}
+
+/// The order of two places. What has no value is the least of all; of equal rates the one with more behind it is the
+/// greater.
+fn in_order(ascending: bool, left: &Place, right: &Place) -> Ordering {
+    let by_value = match (left.value, right.value) {
+        (Some(one), Some(other)) => one.compare(other).then(one.denominator.cmp(&other.denominator)),
+        (one, other) => one.is_some().cmp(&other.is_some()),
+    };
+    let by_value = if ascending { by_value } else { by_value.reverse() };
+    by_value.then_with(|| (&left.shop_id, &left.product_id).cmp(&(&right.shop_id, &right.product_id)))
 }
 
 /// The products with most to blame them for by a rate.
@@ -169,27 +210,6 @@ pub(super) async fn worst(
     }
     arrange(&mut products, sort, false);
     Ok(products.into_iter().take(most).map(wire_product).collect())
-}
-
-fn place(counted: &Counted) -> (&Id, &Id) {
-    (&counted.product.shop_id, &counted.product.product_id)
-}
-
-fn read_place(text: &str) -> Option<(Id, Id)> {
-    let (shop_id, product_id) = text.split_once(',')?;
-    Some((Id::parse(shop_id).ok()?, Id::parse(product_id).ok()?))
-}
-
-/// Compares by value; what has none is the least of all.
-fn compare(sort: Sort, left: &Counted, right: &Counted) -> Ordering {
-    match sort {
-        Sort::PaidOrders => left.paid_orders.cmp(&right.paid_orders),
-        Sort::Rate(metric) => match (left.rate(metric), right.rate(metric)) {
-            // Of equal rates the one with more behind it is the greater.
-            (Some(one), Some(other)) => one.compare(other).then(one.denominator.cmp(&other.denominator)),
-            (one, other) => one.is_some().cmp(&other.is_some()),
-        },
-    }
 }
 
 impl Counted {

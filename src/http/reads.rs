@@ -21,6 +21,7 @@ use crate::domain::subject::{Subject, SubjectKind};
 use crate::scoring::outlook::{PublishedCard, published_card};
 use crate::storage::registry::{self, SubjectRow};
 use crate::storage::run::{self as runs, RunRow};
+use crate::storage::{StoreError, score};
 
 /// A subject's card in a published run.
 pub(super) struct Found {
@@ -130,11 +131,29 @@ pub(super) async fn find_in(
     subject: &Subject,
     rule_set: &str,
 ) -> Result<Found, Problem> {
-    let published = published_card(connection, &state.archive, &row, subject, rule_set).await?;
-    let published = published.ok_or_else(|| not_published("the subject was not known when this run was computed"))?;
+    let Some(published) = published_card(connection, &state.archive, &row, subject, rule_set).await? else {
+        return Err(without_cards(connection, state, &row, subject).await?);
+    };
     let PublishedCard { rule_set, version, card } =
         published.ok_or_else(|| not_published("this rule set was not in force when this run was computed"))?;
     Ok(Found { subject: subject.clone(), row, rule_set, version, card })
+}
+
+/// Why a published run has no full card of a subject: short cards stay when full ones are removed.
+async fn without_cards(
+    connection: &mut PgConnection,
+    state: &AppState,
+    row: &RunRow,
+    subject: &Subject,
+) -> Result<Problem, StoreError> {
+    let of_run = state.archive.of_run(connection, row).await?;
+    let of_kind = of_run.iter().filter(|(_, rule_set)| rule_set.kind == subject.kind);
+    let versions: Vec<i16> = of_kind.map(|(version, _)| *version).collect();
+    let short = score::short_cards(connection, &[row.run_id], &versions, &subject.id).await?;
+    Ok(not_published(match short.is_empty() {
+        true => "the subject was not known when this run was computed",
+        false => "the full card of this date is not kept any more; its score is still in GET /v1/{kind}/{id}/scores",
+    }))
 }
 
 /// A score with its dimensions and its tier.

@@ -7,7 +7,7 @@ use sqlx::{Connection, PgConnection};
 
 use super::WriteContext;
 use super::apply::changes_of_exclusions;
-use crate::domain::event::Aggregate;
+use crate::domain::event::{Aggregate, Event};
 use crate::domain::exclusion::Exclusion;
 use crate::storage::exclusion::{ExclusionRow, NewExclusion, Revocation};
 use crate::storage::registry::Registration;
@@ -81,7 +81,8 @@ async fn recount(
     after: &[Exclusion],
     context: &WriteContext,
 ) -> Result<(), StoreError> {
-    let events = event::load_before(connection, &[(aggregate, i64::MAX)]).await?.pop().unwrap_or_default();
+    let stored = event::load_before(connection, &[(aggregate, i64::MAX)]).await?.pop().unwrap_or_default();
+    let events: Vec<Event> = stored.into_iter().map(|stored| stored.event).collect();
     let changes = changes_of_exclusions(aggregate, &events, before, after, &context.calendar);
     count::add(connection, &count::KEPT, changes).await
 }

@@ -1,18 +1,21 @@
 //! Storing a group of events in one transaction: durable, folded and counted, or nothing.
+//!
+//! All events of the touched aggregates are loaded first, by key. They tell duplicates and conflicts, how much room an
+//! aggregate has, and what it counted for before. The stripes are held, so nothing can join in between, and what is new
+//! is inserted without asking the index again.
 
-use std::collections::{BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
-use chrono::{DateTime, Utc};
 use sqlx::{Connection, PgConnection};
 
 use super::apply::{Touched, changes_of_events, exclusions_of};
 use super::{Outcome, SentEvent, WriteContext};
 use crate::domain::content::same_content;
-use crate::domain::event::{AGGREGATE_EVENTS_MAX, Aggregate, Event, Fact, Relay};
+use crate::domain::event::{AGGREGATE_EVENTS_MAX, Aggregate, Event, EventType, Fact, Relay};
 use crate::domain::id::Id;
 use crate::domain::subject::{Subject, SubjectKind};
-use crate::storage::event::{NewEvent, StoredContent};
-use crate::storage::stripe::{HeldStripe, HeldStripes, hold, stripe_of};
+use crate::storage::event::{NewEvent, StoredEvent};
+use crate::storage::stripe::{HeldStripes, hold, stripe_of};
 use crate::storage::{StoreError, count, counting, event, registry};
 
 /// Whether good events are stored beside ones that are not.
@@ -23,7 +26,7 @@ pub enum Atomicity {
 }
 
 /// Stores events and counts them. The outcomes stand in the order of the events. With [`Atomicity::AllOrNothing`]
-/// nothing is stored if any event conflicts or overfills its aggregate.
+/// nothing is stored if any event is neither accepted nor a duplicate.
 pub async fn write(
     connection: &mut PgConnection,
     events: &[&SentEvent],
@@ -35,32 +38,42 @@ pub async fn write(
     let stripes: BTreeSet<i16> = events.iter().map(|sent| stripe_of(&sent.event.aggregate.shop_id)).collect();
     let held = hold(&mut transaction, &stripes).await?;
     counting::check_time_zone(&mut transaction, context.calendar.zone()).await?;
-    let now = context.now();
-    let (stored, mut outcomes) = store(&mut transaction, events, &held, attempts, now).await?;
+    let mut outcomes = vec![Outcome::Refused; events.len()];
+    let mut arrivals = arrivals(&mut transaction, events).await?;
+    for arrival in &mut arrivals {
+        arrival.decide(events, attempts, &mut outcomes);
+    }
     attempts.note(&held);
+    let harmless = |outcome: &Outcome| matches!(outcome, Outcome::Accepted | Outcome::Duplicate);
+    if atomicity == Atomicity::AllOrNothing && !outcomes.iter().all(harmless) {
+        transaction.rollback().await?;
+        return Ok(outcomes);
+    }
+    let new: Vec<NewEvent<'_>> = arrivals
+        .iter()
+        .flat_map(|arrival| arrival.new.iter().map(|place| events[*place]))
+        .map(|sent| NewEvent { event: &sent.event, seq: head_of(&held, &sent.event), key_id: sent.key_id })
+        .collect();
     let mut named = BTreeSet::new();
-    if !stored.is_empty() {
-        let mut touched = touched(&mut transaction, &stored, &held).await?;
-        let forbidden = take_forbidden(&mut touched, events);
-        take_back(&mut transaction, &forbidden, events, &mut outcomes, Outcome::ForbiddenRetraction).await?;
-        let surplus = take_surplus(&mut touched);
-        take_back(&mut transaction, &surplus, events, &mut outcomes, Outcome::AggregateFull).await?;
+    if !new.is_empty() {
+        event::insert(&mut transaction, &new, context.now()).await?;
+        let touched: Vec<Touched<'_>> = arrivals.into_iter().filter_map(|arrival| arrival.touched(events)).collect();
         let exclusions = exclusions_of(&mut transaction, touched.iter().map(|one| one.aggregate), &held).await?;
         let changes = changes_of_events(&touched, &exclusions, &context.calendar);
         named = context.known.unknown(named_subjects(&touched));
         if !named.is_empty() {
-            registry::insert_named(&mut transaction, &named, now).await?;
+            registry::insert_named(&mut transaction, &named, context.now()).await?;
         }
         count::add(&mut transaction, &count::KEPT, changes).await?;
     }
-    let harmless = |outcome: &Outcome| matches!(outcome, Outcome::Accepted | Outcome::Duplicate);
-    if atomicity == Atomicity::AllOrNothing && !outcomes.iter().all(harmless) {
-        transaction.rollback().await?;
-    } else {
-        transaction.commit().await?;
-        context.known.note(named);
-    }
+    transaction.commit().await?;
+    context.known.note(named);
     Ok(outcomes)
+}
+
+fn head_of(held: &HeldStripes, event: &Event) -> i64 {
+    // Every event's stripe is held.
+    held.get(&stripe_of(&event.aggregate.shop_id)).map_or(0, |stripe| stripe.head)
 }
 
 /// The numbers under which earlier attempts at the same group stored. Where the reply to a commit was lost, the next
@@ -75,161 +88,106 @@ impl Attempts {
         self.numbers.extend(held.iter().map(|(stripe, held)| (*stripe, held.head)));
     }
 
-    fn stored(&self, event: &Event, content: &StoredContent) -> bool {
-        self.numbers.contains(&(stripe_of(&event.aggregate.shop_id), content.seq)) && same_as_stored(event, content)
+    fn stored(&self, stored: &StoredEvent) -> bool {
+        self.numbers.contains(&(stripe_of(&stored.event.aggregate.shop_id), stored.seq))
     }
 }
 
-type Identity<'a> = (&'a Aggregate, &'a Id);
-
-fn identity(event: &Event) -> Identity<'_> {
-    (&event.aggregate, &event.id)
+/// What arrives for one aggregate, beside what is stored of it.
+struct Arrival<'a> {
+    aggregate: &'a Aggregate,
+    stored: Vec<StoredEvent>,
+    /// Places of its events in the group, as they came.
+    places: Vec<usize>,
+    /// Of these, the places of the events that are to be stored.
+    new: Vec<usize>,
 }
 
-fn stripe_held(held: &HeldStripes, event: &Event) -> HeldStripe {
-    // Every event's stripe is held; a number of 0 would be older than everything stored.
-    held.get(&stripe_of(&event.aggregate.shop_id)).copied().unwrap_or(HeldStripe { head: 0, has_exclusions: true })
+/// The aggregates of a group's events in key order, each with what is stored of it.
+async fn arrivals<'a>(connection: &mut PgConnection, events: &[&'a SentEvent]) -> Result<Vec<Arrival<'a>>, StoreError> {
+    let mut places: BTreeMap<&Aggregate, Vec<usize>> = BTreeMap::new();
+    for (place, sent) in events.iter().enumerate() {
+        places.entry(&sent.event.aggregate).or_default().push(place);
+    }
+    let keys: Vec<(&Aggregate, i64)> = places.keys().map(|aggregate| (*aggregate, i64::MAX)).collect();
+    let stored = event::load_before(connection, &keys).await?;
+    let arrival = |((aggregate, places), stored)| Arrival { aggregate, stored, places, new: Vec::new() };
+    Ok(places.into_iter().zip(stored).map(arrival).collect())
 }
 
-/// Inserts what is not stored yet. Returns the events that are new, and every event's outcome.
-async fn store<'a>(
-    connection: &mut PgConnection,
-    events: &[&'a SentEvent],
-    held: &HeldStripes,
-    attempts: &Attempts,
-    now: DateTime<Utc>,
-) -> Result<(Vec<&'a Event>, Vec<Outcome>), StoreError> {
-    let mut firsts: HashMap<Identity<'_>, usize> = HashMap::with_capacity(events.len());
-    let mut candidates: Vec<NewEvent<'_>> = Vec::with_capacity(events.len());
-    let places: Vec<usize> = events
-        .iter()
-        .map(|sent| {
-            *firsts.entry(identity(&sent.event)).or_insert_with(|| {
-                let seq = stripe_held(held, &sent.event).head;
-                candidates.push(NewEvent { event: &sent.event, seq, key_id: sent.key_id });
-                candidates.len() - 1
-            })
-        })
-        .collect();
-    let inserted = event::insert(connection, &candidates, now).await?;
-    // What was stored before, where anything was. The number tells what this transaction itself stored.
-    let before: Vec<Option<StoredContent>> = match inserted == candidates.len() as u64 {
-        true => vec![None; candidates.len()],
-        false => {
-            let plain: Vec<&Event> = candidates.iter().map(|new| new.event).collect();
-            let contents = event::contents(connection, &plain).await?;
-            let older = |(content, new): (Option<StoredContent>, &NewEvent<'_>)| {
-                content.filter(|content| content.seq < new.seq)
+impl<'a> Arrival<'a> {
+    /// Finds every event's outcome, and which events are to be stored.
+    fn decide(&mut self, events: &[&'a SentEvent], attempts: &Attempts, outcomes: &mut [Outcome]) {
+        let stored: HashMap<&Id, &StoredEvent> = self.stored.iter().map(|stored| (&stored.event.id, stored)).collect();
+        // The place of the first event of each id.
+        let mut firsts: HashMap<&Id, usize> = HashMap::with_capacity(self.places.len());
+        let mut repeats: Vec<(usize, usize)> = Vec::new();
+        for place in self.places.iter().copied() {
+            let event = &events[place].event;
+            if let Some(first) = firsts.get(&event.id) {
+                repeats.push((place, *first));
+                continue;
+            }
+            firsts.insert(&event.id, place);
+            outcomes[place] = match stored.get(&event.id) {
+                Some(stored) if !same_event(event, &stored.event) => Outcome::Conflict,
+                // The reply to the commit of an earlier attempt was lost.
+                Some(stored) if attempts.stored(stored) => Outcome::Accepted,
+                Some(_) => Outcome::Duplicate,
+                None if self.stored.len() + self.new.len() >= AGGREGATE_EVENTS_MAX => Outcome::AggregateFull,
+                None => {
+                    self.new.push(place);
+                    Outcome::Accepted
+                }
             };
-            contents.into_iter().zip(&candidates).map(older).collect()
         }
-    };
-    let mut taken = vec![false; candidates.len()];
-    let outcomes = events.iter().zip(&places).map(|(sent, place)| {
-        let first_of_all = !std::mem::replace(&mut taken[*place], true);
-        match &before[*place] {
-            None if first_of_all => Outcome::Accepted,
-            None => repeat_outcome(same_event(&sent.event, candidates[*place].event)),
-            Some(content) if first_of_all && attempts.stored(&sent.event, content) => Outcome::Accepted,
-            Some(content) => repeat_outcome(same_as_stored(&sent.event, content)),
+        for place in self.forbidden(events, &repeats) {
+            outcomes[place] = Outcome::ForbiddenRetraction;
+            self.new.retain(|new| *new != place);
         }
-    });
-    let outcomes: Vec<Outcome> = outcomes.collect();
-    let new = candidates.iter().zip(&before).filter(|(_, before)| before.is_none());
-    Ok((new.map(|(new, _)| new.event).collect(), outcomes))
-}
+        for (place, first) in repeats {
+            outcomes[place] = match &outcomes[first] {
+                Outcome::AggregateFull | Outcome::ForbiddenRetraction => outcomes[first].clone(),
+                _ if same_event(&events[place].event, &events[first].event) => Outcome::Duplicate,
+                _ => Outcome::Conflict,
+            };
+        }
+    }
 
-fn repeat_outcome(same: bool) -> Outcome {
-    if same { Outcome::Duplicate } else { Outcome::Conflict }
+    /// New retractions that only senders of the merchant's own facts sent, and whose targets are somebody else's,
+    /// retractions, or not known. An unknown target may turn out to be anything, so that such a sender retracts only
+    /// what is there.
+    fn forbidden(&self, events: &[&SentEvent], repeats: &[(usize, usize)]) -> Vec<usize> {
+        let known =
+            || self.stored.iter().map(|stored| &stored.event).chain(self.new.iter().map(|new| &events[*new].event));
+        let may_go = |event_id: &Id| {
+            let event_type = known().find(|event| event.id == *event_id).map(|event| event.fact.event_type());
+            event_type.is_some_and(|known| known != EventType::Retracted && Relay::MerchantOnly.allows(known))
+        };
+        let is_bounded = |place: usize| {
+            let mut senders =
+                repeats.iter().filter(|(_, first)| *first == place).map(|(other, _)| *other).chain([place]);
+            senders.all(|sender| events[sender].relay == Relay::MerchantOnly)
+        };
+        let refused = |place: &usize| match &events[*place].event.fact {
+            Fact::Retracted { event_id } => is_bounded(*place) && !may_go(event_id),
+            _ => false,
+        };
+        self.new.iter().copied().filter(refused).collect()
+    }
+
+    /// What is to be folded; `None` where nothing is new.
+    fn touched(self, events: &[&'a SentEvent]) -> Option<Touched<'a>> {
+        let new: Vec<&Event> = self.new.iter().map(|place| &events[*place].event).collect();
+        let stored = self.stored.into_iter().map(|stored| stored.event).collect();
+        (!new.is_empty()).then_some(Touched { aggregate: self.aggregate, stored, new })
+    }
 }
 
 fn same_event(left: &Event, right: &Event) -> bool {
     left.fact.event_type() == right.fact.event_type()
         && left.time == right.time
         && same_content(&left.data, &right.data)
-}
-
-fn same_as_stored(event: &Event, stored: &StoredContent) -> bool {
-    event.fact.event_type().code() == stored.event_type
-        && event.time == stored.time
-        && same_content(&event.data, &stored.data)
-}
-
-/// The aggregates of new events, with what was stored of them before.
-async fn touched<'a>(
-    connection: &mut PgConnection,
-    new: &[&'a Event],
-    held: &HeldStripes,
-) -> Result<Vec<Touched<'a>>, StoreError> {
-    let mut groups: Vec<(&Aggregate, Vec<&Event>)> = event::by_aggregate(new.iter().copied()).into_iter().collect();
-    groups.sort_unstable_by_key(|(aggregate, _)| *aggregate);
-    let keys: Vec<(&Aggregate, i64)> =
-        groups.iter().map(|(aggregate, new)| (*aggregate, stripe_held(held, new[0]).head)).collect();
-    let stored = event::load_before(connection, &keys).await?;
-    let touch = |((aggregate, new), stored)| Touched { aggregate, stored, new };
-    Ok(groups.into_iter().zip(stored).map(touch).collect())
-}
-
-/// The newest comers of aggregates that would hold too many events.
-fn take_surplus<'a>(touched: &mut [Touched<'a>]) -> Vec<&'a Event> {
-    let mut surplus = Vec::new();
-    for one in touched {
-        let room = AGGREGATE_EVENTS_MAX.saturating_sub(one.stored.len());
-        if one.new.len() > room {
-            surplus.extend(one.new.drain(room..));
-        }
-    }
-    surplus
-}
-
-/// Retractions whose senders may send the merchant's facts alone, and whose targets are somebody else's or not known. An
-/// unknown target may turn out to be anything, so that such a sender retracts only what is there.
-fn take_forbidden<'a>(touched: &mut [Touched<'a>], events: &[&SentEvent]) -> Vec<&'a Event> {
-    let bounded = events.iter().filter(|sent| sent.relay == Relay::MerchantOnly);
-    let bounded = bounded.filter(|sent| matches!(sent.event.fact, Fact::Retracted { .. }));
-    let bounded: HashSet<Identity<'_>> = bounded.map(|sent| identity(&sent.event)).collect();
-    let mut forbidden = Vec::new();
-    if bounded.is_empty() {
-        return forbidden;
-    }
-    for one in touched {
-        let Touched { stored, new, .. } = one;
-        let target_type = |event_id: &Id| {
-            let known = stored.iter().chain(new.iter().copied());
-            known.filter(|event| event.id == *event_id).map(|event| event.fact.event_type()).next()
-        };
-        let refused = |event: &Event| match &event.fact {
-            Fact::Retracted { event_id } if bounded.contains(&identity(event)) => {
-                !target_type(event_id).is_some_and(|event_type| Relay::MerchantOnly.allows(event_type))
-            }
-            _ => false,
-        };
-        let (refused, kept): (Vec<&'a Event>, Vec<&'a Event>) = new.iter().copied().partition(|event| refused(event));
-        forbidden.extend(refused);
-        *new = kept;
-    }
-    forbidden
-}
-
-/// Takes events back that this transaction stored, with an outcome that says why.
-async fn take_back(
-    connection: &mut PgConnection,
-    unwanted: &[&Event],
-    events: &[&SentEvent],
-    outcomes: &mut [Outcome],
-    outcome: Outcome,
-) -> Result<(), StoreError> {
-    if unwanted.is_empty() {
-        return Ok(());
-    }
-    event::delete(connection, unwanted).await?;
-    let unwanted: HashSet<Identity<'_>> = unwanted.iter().map(|event| identity(event)).collect();
-    for (sent, became) in events.iter().zip(outcomes) {
-        if unwanted.contains(&identity(&sent.event)) {
-            *became = outcome.clone();
-        }
-    }
-    Ok(())
 }
 
 /// The shops and creators that new events name.

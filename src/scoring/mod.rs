@@ -4,5 +4,7 @@ pub mod book;
 pub mod outlook;
 pub mod rebuild;
 pub mod records;
+pub mod removal;
+pub mod retention;
 pub mod run;
 pub mod schedule;

@@ -14,7 +14,7 @@ use crate::domain::score::{Card, MetricCard, MetricCount, Peers, score_instead};
 use crate::domain::subject::Subject;
 use crate::domain::window::DaySpan;
 use crate::storage::run::RunRow;
-use crate::storage::{StoreError, count, live, peer_group, score};
+use crate::storage::{StoreError, live, peer_group, score};
 
 /// A subject's published card with the rules that made it and their number.
 #[derive(Clone, Debug)]
@@ -54,7 +54,6 @@ pub async fn live_counts(
 ) -> Result<LiveCounts, StoreError> {
     let oldest = rule_set.longest_window();
     let span = DaySpan { from: from - Days::new(oldest.into()), to };
-    count::hold(connection).await?;
     live::live_counts(connection, subject, span).await
 }
 

@@ -15,7 +15,7 @@ use crate::domain::exclusion::Exclusion;
 use crate::domain::fold::{Folded, fold};
 use crate::storage::count::{self, CountTables};
 use crate::storage::stripe::{self, STRIPES};
-use crate::storage::{Store, StoreError, aggregate, counting, exclusion, snapshot};
+use crate::storage::{Store, StoreError, aggregate, comparison, counting, exclusion, snapshot};
 
 /// Rows of counts gathered before they are written.
 const FLUSH_ROWS: usize = 20_000;
@@ -60,9 +60,9 @@ pub async fn verify(store: &Store, calendar: &Calendar) -> Result<Verification, 
     let mut reader = snapshot::begin_at(&mut other, &moment).await?;
     let exclusions = exclusion::all_active(&mut reader).await?;
     snapshot::be_patient(&mut transaction).await?;
-    count::create_rebuilt(&mut transaction).await?;
+    comparison::create_rebuilt(&mut transaction).await?;
     let aggregates = count_everything(&mut transaction, &mut reader, &count::REBUILT, &exclusions, calendar).await?;
-    let (differences, differing_rows) = count::differences(&mut transaction, DIFFERENCES_SHOWN).await?;
+    let (differences, differing_rows) = comparison::differences(&mut transaction, DIFFERENCES_SHOWN).await?;
     reader.rollback().await?;
     transaction.rollback().await?;
     Ok(Verification { aggregates, differences, differing_rows })

@@ -6,6 +6,7 @@
 use std::collections::{BTreeSet, HashMap};
 use std::time::Duration;
 
+use chrono::Days;
 use sqlx::{Connection, PgConnection};
 use tokio::task::JoinHandle;
 
@@ -18,10 +19,10 @@ use crate::domain::rules::{RuleBook, RuleSet};
 use crate::domain::score::{Card, MetricCount, Peers, SubjectCounts, score_all};
 use crate::domain::subject::SubjectKind;
 use crate::domain::window::Window;
-use crate::storage::count::{self, SumPlan};
 use crate::storage::run::{self as rows, RunKnowledge, RunRow, Trigger};
 use crate::storage::score::{self, SubjectCards};
-use crate::storage::{Store, StoreError, counting, peer_group, registry, snapshot, stripe};
+use crate::storage::window_sum::{self, SumPlan};
+use crate::storage::{Store, StoreError, counting, peer_group, registry, retention, snapshot, stripe};
 
 /// Subjects whose results are written with one statement.
 const WRITE_CHUNK: usize = 5_000;
@@ -182,17 +183,18 @@ async fn read(
     row: &RunRow,
 ) -> Result<(Vec<Field>, Vec<i64>), StoreError> {
     let mut reading = snapshot::begin(connection).await?;
-    count::hold(&mut reading).await?;
     counting::check_time_zone(&mut reading, context.slot.calendar.zone()).await?;
+    let oldest_day = row.date - Days::new(context.rules.longest_window().into());
+    retention::check_whole(&mut reading, oldest_day).await?;
     let heads = stripe::heads(&mut reading).await?;
     let mut fields = Vec::new();
     for kind in SubjectKind::ALL {
         let subjects = registry::all(&mut reading, kind).await?;
         let plan = sum_plan(&context.rules, kind);
-        let sums = count::window_sums(&mut reading, &plan, row.date).await?;
+        let sums = window_sum::window_sums(&mut reading, &plan, row.date).await?;
         let mut excess = HashMap::new();
         for window in base_score_windows(&context.rules, kind) {
-            let of_window = count::base_score_excess(&mut reading, kind, window.days(row.date), row.date).await?;
+            let of_window = window_sum::base_score_excess(&mut reading, kind, window.days(row.date), row.date).await?;
             excess.insert(window, of_window);
         }
         fields.push(Field { kind, subjects, plan, sums, excess });

@@ -1,34 +1,36 @@
-//! Derived counts: adding to them, summing them over windows, comparing them with a rebuild.
+//! Derived counts: adding to them.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::BTreeMap;
 use std::sync::LazyLock;
 
 use chrono::NaiveDate;
-use sqlx::{AssertSqlSafe, PgConnection, Row};
+use sqlx::{AssertSqlSafe, PgConnection};
 
 use super::StoreError;
-use crate::domain::count::{CountChanges, Counts};
-use crate::domain::id::Id;
+use crate::domain::count::{CountChanges, Counts, ProductKey};
 use crate::domain::measure::Measure;
-use crate::domain::score::MetricCount;
-use crate::domain::subject::SubjectKind;
-use crate::domain::window::{DaySpan, Window};
+
+/// The tables of derived counts.
+pub(super) const TABLES: [&str; 4] = ["daily_count", "product_count", "product_off_shelf", "product_paid"];
 
 /// The statements that write one set of count tables: the kept ones, or the temporary ones of a verification.
 pub struct CountTables {
     upsert_daily: String,
     upsert_product: String,
+    merge_paid: String,
+    recount_paid: String,
+    drop_unpaid: String,
     delete_shelf: String,
     insert_shelf: String,
 }
 
 /// The tables that scores are computed from.
 pub static KEPT: LazyLock<CountTables> = LazyLock::new(|| CountTables::named(""));
-/// Temporary twins that a verification fills, see [`create_rebuilt`].
+/// Temporary twins that a verification fills, see [`super::comparison`].
 pub static REBUILT: LazyLock<CountTables> = LazyLock::new(|| CountTables::named("rebuilt_"));
 
-const DAILY_KEY: [(&str, &str); 3] = [("subject_kind", "smallint"), ("subject_id", "text"), ("day", "date")];
-const PRODUCT_KEY: [(&str, &str); 5] = [
+pub(super) const DAILY_KEY: [(&str, &str); 3] = [("subject_kind", "smallint"), ("subject_id", "text"), ("day", "date")];
+pub(super) const PRODUCT_KEY: [(&str, &str); 5] = [
     ("subject_kind", "smallint"),
     ("subject_id", "text"),
     ("shop_id", "text"),
@@ -41,6 +43,9 @@ impl CountTables {
         CountTables {
             upsert_daily: upsert(&format!("{prefix}daily_count"), &DAILY_KEY, &Measure::ALL),
             upsert_product: upsert(&format!("{prefix}product_count"), &PRODUCT_KEY, &Measure::OF_PRODUCT),
+            merge_paid: merge_paid(prefix),
+            recount_paid: recount_paid(prefix),
+            drop_unpaid: drop_unpaid(prefix),
             delete_shelf: format!(
                 "delete from {prefix}product_off_shelf where (shop_id, product_id) in
                      (select shop_id collate \"C\", product_id collate \"C\"
@@ -74,12 +79,70 @@ fn upsert(table: &str, key: &[(&str, &str)], measures: &[Measure]) -> String {
     )
 }
 
+/// Adds days on which products were paid for to their two newest days.
+fn merge_paid(prefix: &str) -> String {
+    format!(
+        "insert into {prefix}product_paid as kept
+             (subject_kind, subject_id, shop_id, product_id, last_day, previous_day)
+         select * from unnest($1::smallint[], $2::text[], $3::text[], $4::text[], $5::date[], $6::date[])
+         on conflict (subject_kind, subject_id, shop_id, product_id) do update
+         set last_day = greatest(kept.last_day, excluded.last_day),
+             previous_day = case
+                 when excluded.last_day > kept.last_day then greatest(kept.last_day, excluded.previous_day)
+                 when excluded.last_day = kept.last_day then greatest(kept.previous_day, excluded.previous_day)
+                 else greatest(kept.previous_day, excluded.last_day)
+             end
+         where excluded.last_day > kept.last_day
+            or greatest(nullif(excluded.last_day, kept.last_day), excluded.previous_day)
+               > coalesce(kept.previous_day, '-infinity')"
+    )
+}
+
+/// The days of a product's counts with paid orders, newest first, as a condition on its key.
+fn paid_days(prefix: &str) -> String {
+    format!(
+        "select day from {prefix}product_count as counted
+         where counted.subject_kind = key.subject_kind and counted.subject_id = key.subject_id collate \"C\"
+           and counted.shop_id = key.shop_id collate \"C\" and counted.product_id = key.product_id collate \"C\"
+           and counted.paid_orders > 0
+         order by day desc limit 2"
+    )
+}
+
+const PRODUCT_KEYS: &str = "unnest($1::smallint[], $2::text[], $3::text[], $4::text[])
+    as key (subject_kind, subject_id, shop_id, product_id)";
+
+/// Reads the two newest days anew, after payments were taken away.
+fn recount_paid(prefix: &str) -> String {
+    format!(
+        "insert into {prefix}product_paid (subject_kind, subject_id, shop_id, product_id, last_day, previous_day)
+         select key.subject_kind, key.subject_id, key.shop_id, key.product_id, paid.days[1], paid.days[2]
+         from {PRODUCT_KEYS} cross join lateral (select array({}) as days) as paid
+         where paid.days[1] is not null
+         on conflict (subject_kind, subject_id, shop_id, product_id) do update
+         set last_day = excluded.last_day, previous_day = excluded.previous_day",
+        paid_days(prefix)
+    )
+}
+
+/// Drops the products that no payment is left of.
+fn drop_unpaid(prefix: &str) -> String {
+    format!(
+        "delete from {prefix}product_paid as kept using {PRODUCT_KEYS}
+         where kept.subject_kind = key.subject_kind and kept.subject_id = key.subject_id collate \"C\"
+           and kept.shop_id = key.shop_id collate \"C\" and kept.product_id = key.product_id collate \"C\"
+           and not exists ({})",
+        paid_days(prefix)
+    )
+}
+
 /// Adds changes to the counts. Rows are written in key order, daily counts before product counts, so that writers of
 /// different stripes that share a creator wait for each other and never in a circle.
 pub async fn add(connection: &mut PgConnection, tables: &CountTables, changes: CountChanges) -> Result<(), StoreError> {
     let changes = changes.without_zeros();
     add_daily(connection, tables, &changes).await?;
     add_products(connection, tables, &changes).await?;
+    add_paid_days(connection, tables, &changes).await?;
     replace_shelf(connection, tables, &changes).await
 }
 
@@ -129,6 +192,46 @@ async fn add_products(
     Ok(())
 }
 
+/// Keeps the two newest days on which each product was paid for.
+async fn add_paid_days(
+    connection: &mut PgConnection,
+    tables: &CountTables,
+    changes: &CountChanges,
+) -> Result<(), StoreError> {
+    // Per product, newest first: the days that gained payments; and whether any lost some.
+    let mut products: BTreeMap<(i16, &str, &str, &str), Vec<NaiveDate>> = BTreeMap::new();
+    let mut any_lost = false;
+    for (ProductKey { subject, shop_id, product_id, day }, counts) in &changes.products {
+        let paid_orders = counts.get(Measure::PaidOrders);
+        if paid_orders != 0 {
+            let key = (subject.kind.code(), subject.id.as_str(), shop_id.as_str(), product_id.as_str());
+            products.entry(key).or_default().insert(0, *day);
+            any_lost |= paid_orders < 0;
+        }
+    }
+    if products.is_empty() {
+        return Ok(());
+    }
+    let statements = match any_lost {
+        false => vec![&tables.merge_paid],
+        true => vec![&tables.recount_paid, &tables.drop_unpaid],
+    };
+    for statement in statements {
+        let mut query = sqlx::query(AssertSqlSafe(statement.as_str()))
+            .bind(products.keys().map(|key| key.0).collect::<Vec<_>>())
+            .bind(products.keys().map(|key| key.1).collect::<Vec<_>>())
+            .bind(products.keys().map(|key| key.2).collect::<Vec<_>>())
+            .bind(products.keys().map(|key| key.3).collect::<Vec<_>>());
+        if !any_lost {
+            query = query
+                .bind(products.values().map(|days| days[0]).collect::<Vec<_>>())
+                .bind(products.values().map(|days| days.get(1).copied()).collect::<Vec<_>>());
+        }
+        query.execute(&mut *connection).await?;
+    }
+    Ok(())
+}
+
 async fn replace_shelf(
     connection: &mut PgConnection,
     tables: &CountTables,
@@ -154,159 +257,16 @@ async fn replace_shelf(
     Ok(())
 }
 
-/// The sums of measures over windows that a run needs of one kind of subject.
-#[derive(Clone, Debug)]
-pub struct SumPlan {
-    pub kind: SubjectKind,
-    pub sums: Vec<(Window, Measure)>,
-}
-
-impl SumPlan {
-    /// Lays the sums of one subject out by window.
-    pub fn counts(&self, sums: &[i64], window: Window) -> Counts {
-        let mut counts = Counts::default();
-        for ((summed_window, measure), sum) in self.sums.iter().zip(sums) {
-            if *summed_window == window {
-                counts.add(*measure, *sum);
-            }
-        }
-        counts
-    }
-}
-
-/// Sums the daily counts of all subjects that have any, in the order of the plan's sums.
-pub async fn window_sums(
-    connection: &mut PgConnection,
-    plan: &SumPlan,
-    score_date: NaiveDate,
-) -> Result<HashMap<Id, Vec<i64>>, StoreError> {
-    let windows: BTreeSet<Window> = plan.sums.iter().map(|(window, _)| *window).collect();
-    let spans: Vec<(Window, DaySpan)> = windows.iter().map(|window| (*window, window.days(score_date))).collect();
-    let (Some(from), Some(to)) = (spans.iter().map(|span| span.1.from).min(), spans.iter().map(|span| span.1.to).max())
-    else {
-        return Ok(HashMap::new());
-    };
-    let sums: Vec<String> = plan
-        .sums
-        .iter()
-        .map(|(window, measure)| {
-            let span = window.days(score_date);
-            format!(
-                "coalesce(sum({}) filter (where day between '{}' and '{}'), 0)::bigint",
-                measure.column(),
-                span.from,
-                span.to
-            )
-        })
-        .collect();
-    let sql = format!(
-        "select subject_id, array[{}] from daily_count
-         where subject_kind = $1 and day between $2 and $3 group by subject_id",
-        sums.join(", ")
-    );
-    let rows: Vec<(String, Vec<i64>)> =
-        sqlx::query_as(AssertSqlSafe(sql)).bind(plan.kind.code()).bind(from).bind(to).fetch_all(connection).await?;
-    Ok(rows.into_iter().map(|(subject_id, sums)| (Id::stored(&subject_id), sums)).collect())
-}
-
-/// What products that do not qualify for the product base score add to its counts: those off the shelf at the end of
-/// the day before the score date, and those without a paid order in the window.
-pub async fn base_score_excess(
-    connection: &mut PgConnection,
-    kind: SubjectKind,
-    span: DaySpan,
-    score_date: NaiveDate,
-) -> Result<HashMap<Id, MetricCount>, StoreError> {
-    let rows: Vec<(String, i64, i64)> = sqlx::query_as(
-        "with product as (
-             select subject_id, shop_id, product_id, sum(product_stars) as product_stars, sum(reviews) as reviews,
-                    sum(paid_orders) as paid_orders
-             from product_count where subject_kind = $1 and day between $2 and $3
-             group by subject_id, shop_id, product_id
-         )
-         select subject_id, sum(product_stars)::bigint, sum(reviews)::bigint
-         from product
-         where reviews > 0
-           and (coalesce(paid_orders, 0) = 0
-                or exists (
-                    select from product_off_shelf as off
-                    where off.shop_id = product.shop_id and off.product_id = product.product_id
-                      and off.from_day < $4 and (off.until_day is null or off.until_day >= $4)))
-         group by subject_id",
-    )
-    .bind(kind.code())
-    .bind(span.from)
-    .bind(span.to)
-    .bind(score_date)
-    .fetch_all(connection)
-    .await?;
-    let excess = |(subject_id, numerator, volume): (String, i64, i64)| {
-        (Id::stored(&subject_id), MetricCount { numerator, volume })
-    };
-    Ok(rows.into_iter().map(excess).collect())
-}
-
 /// Keeps a rebuild from emptying the counts under this transaction. Must come before the transaction's first query: a
 /// snapshot that is older than a truncation sees empty tables, and taking a lock takes no snapshot.
 pub async fn hold(connection: &mut PgConnection) -> Result<(), StoreError> {
-    sqlx::query("lock table daily_count, product_count, product_off_shelf in access share mode")
-        .execute(connection)
-        .await?;
+    let sql = format!("lock table {} in access share mode", TABLES.join(", "));
+    sqlx::query(AssertSqlSafe(sql)).execute(connection).await?;
     Ok(())
 }
 
 /// Empties the kept counts inside the transaction of a rebuild.
 pub async fn truncate(connection: &mut PgConnection) -> Result<(), StoreError> {
-    sqlx::query("truncate daily_count, product_count, product_off_shelf").execute(connection).await?;
+    sqlx::query(AssertSqlSafe(format!("truncate {}", TABLES.join(", ")))).execute(connection).await?;
     Ok(())
-}
-
-/// Creates the empty temporary twins that [`REBUILT`] writes; they go with the transaction.
-pub async fn create_rebuilt(connection: &mut PgConnection) -> Result<(), StoreError> {
-    for table in ["daily_count", "product_count", "product_off_shelf"] {
-        let sql = format!("create temporary table rebuilt_{table} (like {table} including all) on commit drop");
-        sqlx::query(AssertSqlSafe(sql)).execute(&mut *connection).await?;
-    }
-    Ok(())
-}
-
-/// The first differences between the kept counts and the rebuilt ones, in words, and how many rows differ in all.
-pub async fn differences(connection: &mut PgConnection, shown: i64) -> Result<(Vec<String>, i64), StoreError> {
-    let daily: Vec<&str> = Measure::ALL.iter().map(|measure| measure.column()).collect();
-    let product: Vec<&str> = Measure::OF_PRODUCT.iter().map(|measure| measure.column()).collect();
-    let tables = [
-        ("daily_count", DAILY_KEY.map(|(name, _)| name).to_vec(), daily),
-        ("product_count", PRODUCT_KEY.map(|(name, _)| name).to_vec(), product),
-        ("product_off_shelf", vec!["shop_id", "product_id", "from_day"], vec!["until_day"]),
-    ];
-    let (mut lines, mut total) = (Vec::new(), 0);
-    for (table, key, columns) in tables {
-        let side = |side: &str| -> String {
-            columns.iter().map(|column| format!("{side}.{column}")).collect::<Vec<_>>().join(", ")
-        };
-        // A row of counts that are all null says the same as no row. A shelf span says something by being there.
-        let presence = match table {
-            "product_off_shelf" => "or (kept.shop_id is null) <> (rebuilt.shop_id is null)",
-            _ => "",
-        };
-        let sql = format!(
-            "select concat_ws(' ', '{table}', {key}), row_to_json(kept)::text, row_to_json(rebuilt)::text,
-                    count(*) over ()
-             from {table} as kept full join rebuilt_{table} as rebuilt using ({key})
-             where row({kept}) is distinct from row({rebuilt}) {presence}
-             order by {key} limit $1",
-            key = key.join(", "),
-            kept = side("kept"),
-            rebuilt = side("rebuilt"),
-        );
-        let rows = sqlx::query(AssertSqlSafe(sql)).bind(shown).fetch_all(&mut *connection).await?;
-        total += rows.first().map_or(Ok(0), |row| row.try_get::<i64, _>(3))?;
-        for row in rows {
-            let (key, kept, rebuilt): (String, Option<String>, Option<String>) =
-                (row.try_get(0)?, row.try_get(1)?, row.try_get(2)?);
-            let shown = |json: Option<String>| json.unwrap_or_else(|| "no row".to_owned());
-            lines.push(format!("{key}: kept {}, rebuilt {}", shown(kept), shown(rebuilt)));
-        }
-    }
-    Ok((lines, total))
 }

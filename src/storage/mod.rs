@@ -4,6 +4,7 @@
 pub mod aggregate;
 pub mod api_key;
 pub mod card;
+pub mod comparison;
 pub mod count;
 pub mod counting;
 pub mod error;
@@ -15,12 +16,14 @@ pub mod peer_group;
 pub mod private;
 pub mod record;
 pub mod registry;
+pub mod retention;
 pub mod run;
 pub mod schedule;
 pub mod score;
 pub mod snapshot;
 pub mod stripe;
 pub mod turnover;
+pub mod window_sum;
 
 use std::time::Duration;
 

@@ -4,9 +4,11 @@ use sqlx::{AssertSqlSafe, Connection, PgConnection, Postgres, Transaction};
 
 use super::{StoreError, count};
 
-/// Begins a transaction that reads one moment.
+/// Begins a transaction that reads one moment, counts included.
 pub async fn begin(connection: &mut PgConnection) -> Result<Transaction<'_, Postgres>, StoreError> {
-    Ok(connection.begin_with("begin isolation level repeatable read read only").await?)
+    let mut transaction = connection.begin_with("begin isolation level repeatable read read only").await?;
+    count::hold(&mut transaction).await?;
+    Ok(transaction)
 }
 
 /// The name of a moment that another connection may read too, as long as the transaction that gave it lasts.
@@ -25,7 +27,7 @@ pub async fn begin_at<'c>(
     connection: &'c mut PgConnection,
     Moment(name): &Moment,
 ) -> Result<Transaction<'c, Postgres>, StoreError> {
-    let mut transaction = begin(connection).await?;
+    let mut transaction = connection.begin_with("begin isolation level repeatable read read only").await?;
     // The name of a snapshot is PostgreSQL's own and cannot be a parameter.
     let adopt = format!("set transaction snapshot '{}'", name.replace('\'', ""));
     sqlx::query(AssertSqlSafe(adopt)).execute(&mut *transaction).await?;

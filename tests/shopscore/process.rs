@@ -23,14 +23,14 @@ const PROGRAM: &str = env!("CARGO_BIN_EXE_shopscore");
 const KILLS: u64 = 4;
 
 /// A running `shopscore serve`. Killed when dropped.
-struct Process {
+pub struct Process {
     child: Child,
-    base: String,
+    pub base: String,
 }
 
 impl Process {
     /// Starts the program and waits until it serves.
-    fn start(command: &mut Command) -> Process {
+    pub fn start(command: &mut Command) -> Process {
         let mut child = command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().expect("the program");
         let stderr = BufReader::new(child.stderr.take().expect("stderr"));
         let (sender, address) = mpsc::channel();
@@ -66,7 +66,7 @@ impl Drop for Process {
 }
 
 /// The program with a private PostgreSQL in a state directory.
-fn program(state_dir: &Path, arguments: &[&str]) -> Command {
+pub fn program(state_dir: &Path, arguments: &[&str]) -> Command {
     let mut command = Command::new(PROGRAM);
     command.env_remove("DATABASE_URL").arg("--state-dir").arg(state_dir).args(arguments);
     command
@@ -77,7 +77,7 @@ fn output(mut command: Command) -> (bool, String) {
     (status.success(), String::from_utf8_lossy(&[stdout, stderr].concat()).into_owned())
 }
 
-fn empty_directory(name: &str) -> PathBuf {
+pub fn empty_directory(name: &str) -> PathBuf {
     let directory = scratch(name);
     drop(std::fs::remove_dir_all(&directory));
     std::fs::create_dir_all(&directory).expect("a directory");
@@ -150,8 +150,16 @@ fn without_postgresql_programs_the_three_ways_out_are_named() {
 #[test]
 fn off_loopback_the_service_does_not_start_with_auth_off() {
     let directory = empty_directory("exposed");
-    let (success, said) = output(program(&directory, &["--listen", "0.0.0.0:0", "--auth", "off"]));
-    assert!(!success && said.contains("127.0.0.1") && said.contains("shopscore key create"), "{said}");
+    let mut by_environment = program(&directory, &["--listen", "[::]:0"]);
+    by_environment.env("SHOPSCORE_AUTH", "off");
+    for command in [program(&directory, &["--listen", "0.0.0.0:0", "--auth", "off"]), by_environment] {
+        let (success, said) = output(command);
+        assert!(!success, "{said}");
+        for way in ["leave --auth out", "shopscore key create", "127.0.0.1"] {
+            assert!(said.contains(way), "{said}");
+        }
+    }
+    assert!(!directory.join("postgres").exists(), "it did not begin");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use chrono::{DateTime, NaiveDate, NaiveTime, Utc};
 use serde_json::{Value, json};
 use shopscore::clock::Clock;
-use shopscore::config::SlotTimes;
+use shopscore::config::{RetentionSettings, SlotTimes};
 use shopscore::domain::rules::RuleBook;
 use shopscore::scoring::{book, rebuild};
 use shopscore::service::{Parts, Service};
@@ -89,12 +89,18 @@ pub struct Choices {
     pub now: DateTime<Utc>,
     pub rules: RuleBook,
     pub auth_required: bool,
+    pub retention: RetentionSettings,
 }
 
 impl Default for Choices {
     fn default() -> Choices {
         let now = DateTime::from_str("2026-11-20T03:00:00Z").expect("instant");
-        Choices { now, rules: book::load(None).expect("built-in rule sets"), auth_required: false }
+        Choices {
+            now,
+            rules: book::load(None).expect("built-in rule sets"),
+            auth_required: false,
+            retention: RetentionSettings::default(),
+        }
     }
 }
 
@@ -119,6 +125,7 @@ impl TestService {
             slot: SlotTimes { from: at(12), to: at(13) },
             clock: Clock::manual(choices.now),
             auth_required: choices.auth_required,
+            retention: choices.retention,
         };
         parts.prepare().await.expect("a prepared database");
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");

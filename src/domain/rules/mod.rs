@@ -153,6 +153,11 @@ pub struct RuleBook {
 }
 
 impl RuleBook {
+    /// The days that the longest window of all rule sets reaches back.
+    pub fn longest_window(&self) -> u16 {
+        self.rule_sets.iter().map(RuleSet::longest_window).max().unwrap_or_default()
+    }
+
     pub fn get(&self, id: &str) -> Option<&RuleSet> {
         self.rule_sets.iter().find(|rule_set| rule_set.id == id)
     }

@@ -1,0 +1,185 @@
+//! What is not kept for ever, and its removal once a business day.
+//!
+//! Full cards go by the age of their score date; short cards stay. Events go, if the operator wants it so, by whole
+//! orders and sessions, and by shelf marks but the last: what they counted for is taken back in the same transaction,
+//! so counts kept equal counts rebuilt at any moment. Whatever happened inside a window of a full card that is still
+//! kept stays, so that its records can be listed.
+//!
+//! A sweep is a walk over all shops in steps. A step takes its stripe like any writer, and only for a moment. Several
+//! sweeps at a time do no harm: each step looks again under the lock.
+
+use std::time::Duration;
+
+use chrono::{Days, NaiveDate};
+use tokio::time::sleep;
+
+use super::removal::{Bounds, read_bounds, remove_step, steps};
+use super::run::RunContext;
+use crate::domain::event::Aggregate;
+use crate::domain::id::Id;
+use crate::storage::retention as rows;
+use crate::storage::{StoreError, peer_group, turnover};
+
+/// Full cards that one statement deletes.
+const CARDS_STEP: i64 = 5_000;
+/// Shops that are read at a time.
+const SHOPS_PAGE: i64 = 1_000;
+/// Orders, sessions and products of a shop that are looked for at a time; one transaction removes at most as many.
+const FOUND_PAGE: i64 = 500;
+/// How often a process looks whether a new business day has begun.
+const LOOK_EVERY: Duration = Duration::from_secs(60);
+/// How often in a row the store may fail before a sweep is given up, and the pause after the first failure.
+const FAILURES_MAX: u32 = 8;
+const PAUSE: Duration = Duration::from_millis(500);
+
+/// For how many days what is kept.
+#[derive(Clone, Copy, Debug)]
+pub struct Retention {
+    /// Full cards, by score date.
+    pub card_days: u16,
+    /// Events, by the time of their arrival; `None` for ever.
+    pub event_days: Option<u16>,
+}
+
+/// All that a sweep needs.
+#[derive(Clone)]
+pub struct RetentionContext {
+    pub run: RunContext,
+    pub retention: Retention,
+}
+
+/// What a sweep removed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Swept {
+    /// Full cards.
+    pub cards: u64,
+    /// Orders, sessions and products that lost events.
+    pub aggregates: u64,
+    pub events: u64,
+}
+
+/// Sweeps whenever a business day begins, until the task is aborted.
+pub async fn keep(context: RetentionContext) {
+    loop {
+        match sweep_if_due(&context).await {
+            Ok(Some(swept)) if swept != Swept::default() => tracing::info!(?swept, "removed what is not kept any more"),
+            Ok(_) => {}
+            Err(error) => {
+                tracing::warn!(%error, "not all could be removed that is not kept any more; the next day goes on")
+            }
+        }
+        sleep(LOOK_EVERY).await;
+    }
+}
+
+/// Sweeps unless this process or another one has begun to on this business day. What a process leaves undone, because
+/// it ends or the store is away for long, the next day's sweep finds.
+pub async fn sweep_if_due(context: &RetentionContext) -> Result<Option<Swept>, StoreError> {
+    let today = context.run.slot.calendar.day(context.run.clock.now());
+    let mut connection = context.run.store.run.acquire().await?;
+    let taken = rows::take_day(&mut connection, today).await?;
+    drop(connection);
+    match taken {
+        true => sweep(context).await.map(Some),
+        false => Ok(None),
+    }
+}
+
+/// Removes all that is not kept any more.
+pub async fn sweep(context: &RetentionContext) -> Result<Swept, StoreError> {
+    let mut sweep = Sweep::default();
+    let mut failures = 0;
+    loop {
+        let before = sweep.clone();
+        match sweep.go_on(context).await {
+            Ok(()) => return Ok(sweep.swept),
+            Err(error) if error.is_passing() => {
+                failures = if sweep == before { failures + 1 } else { 1 };
+                if failures > FAILURES_MAX {
+                    return Err(error);
+                }
+                tracing::debug!(%error, "a sweep goes on in a moment");
+                sleep(PAUSE * failures).await;
+            }
+            Err(error) => return Err(error),
+        }
+    }
+}
+
+/// A sweep under way: what it removed, and the last shop that it is done with.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+struct Sweep {
+    swept: Swept,
+    place: Option<Id>,
+}
+
+impl Sweep {
+    async fn go_on(&mut self, context: &RetentionContext) -> Result<(), StoreError> {
+        let now = context.run.clock.now();
+        let today = context.run.slot.calendar.day(now);
+        self.sweep_cards(&context.run, today - Days::new(context.retention.card_days.into())).await?;
+        if let Some(event_days) = context.retention.event_days {
+            let bounds = read_bounds(&context.run, now, event_days).await?;
+            self.sweep_events(&context.run, &bounds).await?;
+        }
+        Ok(())
+    }
+
+    /// Removes the full cards of dates before `date`.
+    async fn sweep_cards(&mut self, context: &RunContext, date: NaiveDate) -> Result<(), StoreError> {
+        let mut connection = context.store.run.acquire().await?;
+        let runs = rows::runs_with_cards_before(&mut connection, date).await?;
+        for run_id in &runs {
+            loop {
+                let deleted = rows::delete_cards(&mut connection, *run_id, CARDS_STEP).await?;
+                self.swept.cards += deleted;
+                if deleted < CARDS_STEP as u64 {
+                    break;
+                }
+            }
+            peer_group::delete(&mut connection, *run_id).await?;
+        }
+        if !runs.is_empty() {
+            // Answers that processes keep in memory may come from these cards.
+            turnover::note_publication(&mut connection).await?;
+        }
+        Ok(())
+    }
+
+    async fn sweep_events(&mut self, context: &RunContext, bounds: &Bounds) -> Result<(), StoreError> {
+        loop {
+            let mut connection = context.store.run.acquire().await?;
+            let shops = rows::shops_after(&mut connection, self.place.as_ref(), SHOPS_PAGE).await?;
+            drop(connection);
+            if shops.is_empty() {
+                return Ok(());
+            }
+            for shop_id in shops {
+                self.sweep_shop(context, bounds, &shop_id).await?;
+                self.place = Some(shop_id);
+            }
+        }
+    }
+
+    async fn sweep_shop(&mut self, context: &RunContext, bounds: &Bounds, shop_id: &Id) -> Result<(), StoreError> {
+        let mut after: Option<Aggregate> = None;
+        loop {
+            let mut connection = context.store.run.acquire().await?;
+            let found = rows::expired_of_shop(&mut connection, shop_id, after.as_ref(), &bounds.expiry, FOUND_PAGE);
+            let found = found.await?;
+            drop(connection);
+            let Some(last) = found.last() else { return Ok(()) };
+            after = Some(last.aggregate.clone());
+            for step in steps(&found) {
+                match remove_step(context, bounds, step).await {
+                    Ok(removed) => {
+                        self.swept.aggregates += removed.aggregates;
+                        self.swept.events += removed.events;
+                    }
+                    Err(StoreError::Corrupt(what)) => tracing::error!(%shop_id, %what, "old events stay"),
+                    Err(error) => return Err(error),
+                }
+            }
+        }
+    }
+}

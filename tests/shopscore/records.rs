@@ -1,0 +1,153 @@
+//! The records behind every count: they sum to it, page by page, at the knowledge of the revision that is asked for.
+
+use std::collections::HashSet;
+use std::ops::Range;
+
+use chrono::{DateTime, Utc};
+use futures_util::future::join_all;
+use rand::seq::SliceRandom;
+use rand::{RngExt, SeedableRng};
+use rand_chacha::ChaCha8Rng;
+use serde_json::{Value, json};
+
+use crate::answers::{Scored, date, exclude, items, metrics, pages, retraction, scored_built_in, seeds, send, whole};
+use crate::stream::random_stream;
+use crate::support::TestService;
+
+/// Lists that are read side by side.
+const AT_ONCE: usize = 16;
+
+/// One side of a published metric, and where its records are.
+struct Count {
+    scored: Scored,
+    metric: Value,
+    side: &'static str,
+    path: String,
+}
+
+/// Both sides of every metric, as a revision says them.
+async fn counts(service: &TestService, scored: &[Scored], revision: u32) -> Vec<Count> {
+    let mut counts = Vec::new();
+    for scored in scored {
+        let answer = service.read(&scored.path(&format!("metrics?revision={revision}"))).await;
+        for (metric, side) in
+            metrics(&answer).iter().flat_map(|metric| [(metric, "numerator"), (metric, "denominator")])
+        {
+            let id = metric["id"].as_str().expect("id");
+            let path = scored.path(&format!("metrics/{id}/records?side={side}&revision={revision}"));
+            counts.push(Count { scored: scored.clone(), metric: metric.clone(), side, path });
+        }
+    }
+    counts
+}
+
+/// The records of counts, read in pages of a random length.
+async fn records(
+    service: &TestService,
+    counts: &[Count],
+    limits: Range<usize>,
+    rng: &mut ChaCha8Rng,
+) -> Vec<Vec<Value>> {
+    let mut records = Vec::with_capacity(counts.len());
+    for some in counts.chunks(AT_ONCE) {
+        let reads = some.iter().map(|count| records_of(service, count, rng.random_range(limits.clone())));
+        records.extend(join_all(reads).await);
+    }
+    records
+}
+
+/// The records of a count; fails unless they are what the count says.
+async fn records_of(service: &TestService, count: &Count, limit: usize) -> Vec<Value> {
+    let Count { scored, metric, side, path } = count;
+    let pages = pages(service, path, limit).await;
+    let total = whole(metric, side);
+    for page in &pages {
+        assert_eq!(whole(page, "total"), total, "{path}");
+        assert_eq!(page["window"], metric["window"], "{path}");
+    }
+    let records = items(&pages);
+    let sum: i64 = records.iter().map(|record| whole(record, "amount")).sum();
+    assert_eq!(sum, total, "{path} with {limit} a page");
+    let identity =
+        |record: &Value| ["shop_id", "order_id", "aftersale_id", "session_id"].map(|id| record[id].to_string());
+    let different: HashSet<[String; 4]> = records.iter().map(identity).collect();
+    assert_eq!(different.len(), records.len(), "{path} with {limit} a page names a record twice");
+    let time = |record: &Value| record["time"].as_str().expect("time").parse::<DateTime<Utc>>().expect("an instant");
+    assert!(records.is_sorted_by(|one, next| time(one) >= time(next)), "{path} is not newest first");
+    let first_and_last = ["from", "to"].map(|end| date(metric["window"][end].as_str().expect("a day")));
+    for record in &records {
+        let day = date(record["day"].as_str().expect("day"));
+        assert!((first_and_last[0]..=first_and_last[1]).contains(&day), "{path}: {record} is beyond the window");
+        assert_eq!(record[scored.id_field()], json!(scored.id), "{path}");
+        assert!(!record["facts"].as_array().expect("facts").is_empty(), "{path}: {record} rests on nothing");
+    }
+    records
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_records_behind_every_count_sum_to_it_page_by_page() {
+    for seed in seeds(1) {
+        let mut rng = ChaCha8Rng::seed_from_u64(seed);
+        let stream = random_stream(&mut rng);
+        let service = TestService::start().await;
+        service.register(&stream.shops, &stream.creators).await;
+        send(&service, &stream.events).await;
+        service.run(date("2026-11-20")).await;
+        let counts = counts(&service, &scored_built_in(&stream), 1).await;
+        let records = records(&service, &counts, 4..60, &mut rng).await;
+        assert!(records.iter().any(|records| records.len() > 20), "seed {seed}: the lists are short");
+        let mut off_shelf = Vec::new();
+        for shop in &stream.shops {
+            off_shelf.extend(items(&pages(&service, &format!("/v1/shops/{shop}/products"), 100).await));
+        }
+        off_shelf.retain(|product| product["on_shelf"] == false && whole(product, "reviews") > 0);
+        assert!(!off_shelf.is_empty(), "seed {seed}: no product with reviews is off the shelf");
+        service.stop().await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_records_of_a_revision_stay_as_they_were_whatever_comes_and_goes_later() {
+    for seed in seeds(1) {
+        let mut rng = ChaCha8Rng::seed_from_u64(seed);
+        let mut stream = random_stream(&mut rng);
+        stream.events.shuffle(&mut rng);
+        let (early, late) = stream.events.split_at(stream.events.len() * 6 / 10);
+        let service = TestService::start().await;
+        service.register(&stream.shops, &stream.creators).await;
+        send(&service, early).await;
+        let mut excluded = Vec::new();
+        for event in stream.events.iter().filter(|_| rng.random_bool(0.03)) {
+            excluded.extend(exclude(&service, event).await);
+        }
+        service.run(date("2026-11-20")).await;
+        // Of two rule sets that measure almost the same, one will do.
+        let mut scored = scored_built_in(&stream);
+        scored.retain(|scored| scored.rule_set != "shop-v1");
+        let of_revision_1 = counts(&service, &scored, 1).await;
+        let before = records(&service, &of_revision_1, 100..1_000, &mut rng).await;
+
+        send(&service, late).await;
+        let retractions: Vec<String> =
+            early.iter().filter(|_| rng.random_bool(0.04)).map(|event| retraction(event)).collect();
+        send(&service, &retractions).await;
+        assert!(!excluded.is_empty() && !retractions.is_empty(), "seed {seed}");
+        for id in excluded.iter().step_by(2) {
+            let revoked = service.client.delete(service.url(&format!("/v1/exclusions/{id}"))).send().await;
+            assert_eq!(revoked.expect("an answer").status(), 200);
+        }
+        for event in stream.events.iter().filter(|_| rng.random_bool(0.02)) {
+            exclude(&service, event).await;
+        }
+        assert_eq!(service.run(date("2026-11-20")).await["revision"], json!(2));
+
+        let again = records(&service, &of_revision_1, 20..200, &mut rng).await;
+        for ((count, before), again) in of_revision_1.iter().zip(&before).zip(&again) {
+            assert_eq!(before, again, "seed {seed}: {}", count.path);
+        }
+        let of_revision_2 = counts(&service, &scored, 2).await;
+        let after = records(&service, &of_revision_2, 20..200, &mut rng).await;
+        assert!(after != before, "seed {seed}: nothing changed from revision to revision");
+        service.stop().await;
+    }
+}

@@ -1,0 +1,109 @@
+//! `/metrics`: what is counted, what is said of runs, and that an overdue run shows there and in `/readyz`.
+
+use chrono::DateTime;
+use serde_json::{Value, json};
+use shopscore::storage::run::{self as rows, RunRequest, Trigger};
+
+use crate::support::TestService;
+
+/// The value of a figure; `None` where it is not told.
+fn figure(text: &str, name: &str) -> Option<f64> {
+    let line = text.lines().find(|line| line.strip_prefix(name).is_some_and(|rest| rest.starts_with(' ')))?;
+    Some(line[name.len()..].trim().parse().expect("a number"))
+}
+
+async fn scrape(service: &TestService) -> String {
+    let response = service.client.get(service.url("/metrics")).send().await.expect("an answer");
+    assert_eq!(response.status(), 200);
+    let media_type = response.headers()["content-type"].to_str().expect("text").to_owned();
+    assert!(media_type.starts_with("text/plain; version=0.0.4"), "{media_type}");
+    let text = response.text().await.expect("a body");
+    for line in text.lines().filter(|line| !line.is_empty() && !line.starts_with('#')) {
+        let (name, value) = line.rsplit_once(' ').expect("a name and a value");
+        assert!(name.starts_with("shopscore_") && value.parse::<f64>().is_ok(), "{line}");
+    }
+    text
+}
+
+fn signed(id: &str) -> Value {
+    json!({"id": id, "type": "order.signed", "shop_id": "s-1", "time": "2026-11-08T10:00:00+08:00", "data": {"order_id": "o-1"}})
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn events_are_counted_by_what_became_of_them() {
+    let service = TestService::start().await;
+    assert_eq!(figure(&scrape(&service).await, "shopscore_events_total{outcome=\"accepted\"}"), None);
+    let accepted: Vec<String> = (0..7).map(|number| signed(&format!("e-{number}")).to_string()).collect();
+    service.send(&accepted).await;
+    let mut conflict = signed("e-1");
+    conflict["data"]["x"] = json!(1);
+    service.send(&[signed("e-0").to_string(), conflict.to_string(), "{}".to_owned(), "x".to_owned()]).await;
+    assert_eq!(service.post("/v1/events", &signed("e-8")).await.0, 201);
+    assert_eq!(service.post("/v1/events", &signed("e-8")).await.0, 200);
+    let text = scrape(&service).await;
+    for (outcome, number) in [("accepted", 8.0), ("duplicate", 2.0), ("conflict", 1.0), ("rejected", 2.0)] {
+        let name = format!("shopscore_events_total{{outcome=\"{outcome}\"}}");
+        assert_eq!(figure(&text, &name), Some(number), "{name}\n{text}");
+    }
+    service.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_newest_run_tells_its_figures_and_an_overdue_one_shows_until_it_is_published() {
+    let service = TestService::start().await;
+    assert_eq!(figure(&scrape(&service).await, "shopscore_run_overdue"), Some(0.0));
+    assert_eq!(service.post("/v1/events", &signed("e-1")).await.0, 201);
+    service.run("2026-11-20".parse().expect("date")).await;
+    let text = scrape(&service).await;
+    for rule_set in ["shop-v2", "creator-v1"] {
+        for (name, value) in [
+            ("shopscore_run_duration_seconds", 0.0),
+            ("shopscore_run_subjects", 1.0),
+            ("shopscore_run_late_seconds", 0.0),
+            ("shopscore_newest_date_age_days", 0.0),
+            ("shopscore_newest_publication_age_seconds", 0.0),
+        ] {
+            let name = format!("{name}{{rule_set=\"{rule_set}\"}}");
+            assert_eq!(figure(&text, &name), Some(value), "{name}\n{text}");
+        }
+    }
+    assert_eq!(figure(&text, "shopscore_run_overdue"), Some(0.0));
+
+    // Tomorrow's run is somebody's who says nothing, and holds it for long.
+    let context = service.parts.run_context();
+    let mut connection = context.store.run.acquire().await.expect("a connection");
+    let mut transaction = sqlx::Connection::begin(&mut *connection).await.expect("a transaction");
+    let request = RunRequest { date: "2026-11-21".parse().expect("date"), trigger: Trigger::Scheduled, reason: None };
+    let now = context.clock.now();
+    let queued = rows::request(&mut transaction, &request, now).await.expect("a request").expect("no other run");
+    rows::claim(&mut transaction, Some(queued.run_id), now).await.expect("a claim").expect("the run");
+    sqlx::query("update run set lease_until = clock_timestamp() + interval '1 day' where state = 'running'")
+        .execute(&mut *transaction)
+        .await
+        .expect("a long lease");
+    transaction.commit().await.expect("a commit");
+    let at = |text: &str| DateTime::parse_from_rfc3339(text).expect("a time").to_utc();
+    service.parts.clock.set(at("2026-11-21T12:59:59+08:00"));
+    assert_eq!(service.read("/readyz").await["newest_published"], json!("2026-11-20"), "not before its slot ends");
+    service.parts.clock.set(at("2026-11-21T13:00:00+08:00"));
+    let (status, problem) = service.get("/readyz").await;
+    assert_eq!(status, 503);
+    assert!(problem["detail"].as_str().expect("a reason").contains("2026-11-21"), "{problem}");
+    let text = scrape(&service).await;
+    assert_eq!(figure(&text, "shopscore_run_overdue"), Some(1.0));
+    assert_eq!(figure(&text, "shopscore_newest_date_age_days{rule_set=\"shop-v2\"}"), Some(1.0));
+    assert_eq!(figure(&text, "shopscore_newest_publication_age_seconds{rule_set=\"shop-v2\"}"), Some(93_600.0));
+
+    sqlx::query("update run set lease_until = clock_timestamp() - interval '1 second' where state = 'running'")
+        .execute(&mut *connection)
+        .await
+        .expect("an expired lease");
+    drop(connection);
+    while service.get("/readyz").await.0 != 200 {
+        tokio::task::yield_now().await;
+    }
+    let text = scrape(&service).await;
+    assert_eq!(figure(&text, "shopscore_run_overdue"), Some(0.0));
+    assert_eq!(figure(&text, "shopscore_newest_date_age_days{rule_set=\"shop-v2\"}"), Some(0.0));
+    service.stop().await;
+}
