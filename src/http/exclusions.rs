@@ -164,8 +164,7 @@ pub async fn post_exclusion(
 ) -> Result<Response, Problem> {
     params.finish()?;
     let new = media::json::<ExclusionBody>(&headers, body).await?.check()?;
-    let mut connection = state.run.store.ingest.acquire().await?;
-    match ledger::exclude(&mut connection, &new, &state.write).await? {
+    match ledger::exclude(&state.run.store.ingest, &new, &state.write).await? {
         Excluded::Done(row) => {
             let location = HeaderValue::try_from(format!("/v1/exclusions/{}", row.exclusion_id));
             let mut response = (StatusCode::CREATED, Json(WireExclusion::from(*row))).into_response();
@@ -219,8 +218,7 @@ pub async fn delete_exclusion(
     }
     let exclusion_id = path.parse().map_err(|_| not_found(&path))?;
     let revocation = Revocation { revoked_by: revocation.revoked_by, note: revocation.note };
-    let mut connection = state.run.store.ingest.acquire().await?;
-    let row = ledger::revoke(&mut connection, exclusion_id, &revocation, &state.write).await?;
+    let row = ledger::revoke(&state.run.store.ingest, exclusion_id, &revocation, &state.write).await?;
     row.map(|row| Json(row.into())).ok_or_else(|| not_found(&path))
 }
 

@@ -118,8 +118,8 @@ pub async fn put_subject(
     if !faults.is_empty() {
         return Err(invalid_body(faults));
     }
+    let new = ledger::register(&state.run.store.ingest, &[registration], &state.write).await?;
     let mut connection = state.run.store.ingest.acquire().await?;
-    let new = ledger::register(&mut connection, &[registration], &state.write).await?;
     let row = registry::get(&mut connection, &subject).await?;
     let row = row.ok_or_else(|| Problem::of_status(StatusCode::INTERNAL_SERVER_ERROR))?;
     let status = if new.first() == Some(&true) { StatusCode::CREATED } else { StatusCode::OK };
@@ -314,8 +314,7 @@ async fn register_all(
     if registrations.is_empty() {
         return Ok(Json(RegisteredAnswer { created: 0, updated: 0 }));
     }
-    let mut connection = state.run.store.ingest.acquire().await?;
-    let new = ledger::register(&mut connection, &registrations, &state.write).await?;
+    let new = ledger::register(&state.run.store.ingest, &registrations, &state.write).await?;
     let created = new.iter().filter(|new| **new).count();
     Ok(Json(RegisteredAnswer { created, updated: new.len() - created }))
 }

@@ -1,25 +1,15 @@
 //! One group of events through one transaction, and what happens when that fails.
 
-use std::time::Duration;
-
 use sqlx::PgPool;
-use tokio::time::{Instant, sleep, timeout};
 
+use super::retry::persistently;
 use super::writer::{Atomicity, Attempts, write};
 use super::{Outcome, SentEvent, Unavailable, WriteContext};
 use crate::storage::StoreError;
 
-/// How long a group is tried again while the store is away. Clients are told within this time.
-pub const TRY_FOR: Duration = Duration::from_millis(2_500);
-/// How long one transaction may take before its connection is given up.
-const TRANSACTION_MAX: Duration = Duration::from_secs(5);
-const PAUSE_MIN: Duration = Duration::from_millis(10);
-const PAUSE_MAX: Duration = Duration::from_millis(320);
-
 /// Writes a group. What passes by itself (lost connections, deadlocks, serialization failures) is tried again. A group
 /// that PostgreSQL refuses is split until the event to blame is alone, so that it takes no neighbour along; so is one
-/// that is too much for a slow store. The
-/// results stand in the order of the events.
+/// that is too much for a slow store. The results stand in the order of the events.
 pub async fn write_group(
     pool: &PgPool,
     events: &[&SentEvent],
@@ -53,41 +43,6 @@ async fn try_write(
     atomicity: Atomicity,
     context: &WriteContext,
 ) -> Result<Vec<Outcome>, StoreError> {
-    let deadline = Instant::now() + TRY_FOR;
-    let mut pause = PAUSE_MIN;
     let mut attempts = Attempts::default();
-    loop {
-        match write_once(pool, events, atomicity, context, &mut attempts).await {
-            Err(error) if matches!(error, StoreError::Unavailable(_)) && Instant::now() + pause < deadline => {
-                tracing::debug!(%error, "trying a group again");
-                sleep(pause).await;
-                pause = (pause * 2).min(PAUSE_MAX);
-            }
-            result => return result,
-        }
-    }
-}
-
-async fn write_once(
-    pool: &PgPool,
-    events: &[&SentEvent],
-    atomicity: Atomicity,
-    context: &WriteContext,
-    attempts: &mut Attempts,
-) -> Result<Vec<Outcome>, StoreError> {
-    let mut connection = pool.acquire().await?;
-    match timeout(TRANSACTION_MAX, write(&mut connection, events, atomicity, context, attempts)).await {
-        Ok(Ok(outcomes)) => Ok(outcomes),
-        Ok(Err(error)) => {
-            if error.is_passing() {
-                // The connection may be broken; a fresh one costs little.
-                drop(connection.detach());
-            }
-            Err(error)
-        }
-        Err(_) => {
-            drop(connection.detach());
-            Err(StoreError::Unavailable(sqlx::Error::PoolTimedOut))
-        }
-    }
+    persistently!(pool, connection => write(&mut connection, events, atomicity, context, &mut attempts))
 }

@@ -3,11 +3,12 @@
 
 use std::collections::BTreeSet;
 
-use sqlx::{Connection, PgConnection};
+use sqlx::{Connection, PgConnection, PgPool};
 
 use super::WriteContext;
 use super::apply::changes_of_exclusions;
-use crate::domain::event::{Aggregate, Event};
+use super::retry::persistently;
+use crate::domain::event::Aggregate;
 use crate::domain::exclusion::Exclusion;
 use crate::storage::exclusion::{ExclusionRow, NewExclusion, Revocation};
 use crate::storage::registry::Registration;
@@ -23,19 +24,29 @@ pub enum Excluded {
 }
 
 /// Enters an exclusion and takes its target out of the counts.
-pub async fn exclude(
+pub async fn exclude(pool: &PgPool, new: &NewExclusion, context: &WriteContext) -> Result<Excluded, StoreError> {
+    // The numbers under which earlier attempts stored: where the reply to a commit was lost, the exclusion that the next
+    // attempt finds is its own.
+    let mut numbers = Vec::new();
+    persistently!(pool, connection => try_exclude(&mut connection, new, context, &mut numbers))
+}
+
+async fn try_exclude(
     connection: &mut PgConnection,
     new: &NewExclusion,
     context: &WriteContext,
+    numbers: &mut Vec<i64>,
 ) -> Result<Excluded, StoreError> {
     let mut transaction = connection.begin().await?;
     let stripe = stripe_of(&new.aggregate.shop_id);
     let held = hold(&mut transaction, &BTreeSet::from([stripe])).await?;
-    if let Some(active) = exclusion::find_active(&mut transaction, new).await? {
-        return Ok(Excluded::Already(active));
+    if let Some((active, seq)) = exclusion::find_active(&mut transaction, new).await? {
+        let own = if numbers.contains(&seq) { exclusion::get(&mut transaction, active).await? } else { None };
+        return Ok(own.map_or(Excluded::Already(active), |row| Excluded::Done(Box::new(row))));
     }
     counting::check_time_zone(&mut transaction, context.calendar.zone()).await?;
     let seq = held.get(&stripe).map_or(0, |held| held.head);
+    numbers.push(seq);
     let before = exclusions_of(&mut transaction, &new.aggregate).await?;
     let row = exclusion::insert(&mut transaction, new, seq, context.now()).await?;
     let after = exclusions_of(&mut transaction, &new.aggregate).await?;
@@ -47,6 +58,15 @@ pub async fn exclude(
 /// Revokes an exclusion and counts its target again. `None` if there is no such exclusion; one that was revoked before
 /// is answered as it is.
 pub async fn revoke(
+    pool: &PgPool,
+    exclusion_id: i64,
+    revocation: &Revocation,
+    context: &WriteContext,
+) -> Result<Option<ExclusionRow>, StoreError> {
+    persistently!(pool, connection => try_revoke(&mut connection, exclusion_id, revocation, context))
+}
+
+async fn try_revoke(
     connection: &mut PgConnection,
     exclusion_id: i64,
     revocation: &Revocation,
@@ -81,14 +101,21 @@ async fn recount(
     after: &[Exclusion],
     context: &WriteContext,
 ) -> Result<(), StoreError> {
-    let stored = event::load_before(connection, &[(aggregate, i64::MAX)]).await?.pop().unwrap_or_default();
-    let events: Vec<Event> = stored.into_iter().map(|stored| stored.event).collect();
+    let events = event::load_before(connection, &[(aggregate, i64::MAX)]).await?.pop().unwrap_or_default();
     let changes = changes_of_exclusions(aggregate, &events, before, after, &context.calendar);
     count::add(connection, &count::KEPT, changes).await
 }
 
 /// Registers subjects, each named once. Returns whether each was new.
 pub async fn register(
+    pool: &PgPool,
+    registrations: &[Registration],
+    context: &WriteContext,
+) -> Result<Vec<bool>, StoreError> {
+    persistently!(pool, connection => try_register(&mut connection, registrations, context))
+}
+
+async fn try_register(
     connection: &mut PgConnection,
     registrations: &[Registration],
     context: &WriteContext,

@@ -1,13 +1,14 @@
 //! The write side: everything that changes ground truth, and the counts with it, in one transaction.
 //!
 //! [`queue`] takes requests in, bounded; [`writer`] stores a group of events; [`group`] decides what one transaction
-//! holds and what happens when it fails; [`ledger`] writes exclusions and the registry under the same numbering.
+//! holds and what happens when it fails, [`retry`] when it is tried again; [`ledger`] writes exclusions and the registry under the same numbering.
 //! HTTP status codes are not known here.
 
 pub mod apply;
 pub mod group;
 pub mod ledger;
 pub mod queue;
+pub mod retry;
 pub mod writer;
 
 use std::collections::{BTreeSet, HashSet};

@@ -57,7 +57,8 @@ pub async fn write(
     let mut named = BTreeSet::new();
     if !new.is_empty() {
         event::insert(&mut transaction, &new, context.now()).await?;
-        let touched: Vec<Touched<'_>> = arrivals.into_iter().filter_map(|arrival| arrival.touched(events)).collect();
+        let with_new = arrivals.into_iter().filter(|arrival| !arrival.new.is_empty());
+        let touched: Vec<Touched<'_>> = with_new.map(|arrival| arrival.touched(events)).collect::<Result<_, _>>()?;
         let exclusions = exclusions_of(&mut transaction, touched.iter().map(|one| one.aggregate), &held).await?;
         let changes = changes_of_events(&touched, &exclusions, &context.calendar);
         named = context.known.unknown(named_subjects(&touched));
@@ -88,8 +89,8 @@ impl Attempts {
         self.numbers.extend(held.iter().map(|(stripe, held)| (*stripe, held.head)));
     }
 
-    fn stored(&self, stored: &StoredEvent) -> bool {
-        self.numbers.contains(&(stripe_of(&stored.event.aggregate.shop_id), stored.seq))
+    fn stored(&self, aggregate: &Aggregate, stored: &StoredEvent) -> bool {
+        self.numbers.contains(&(stripe_of(&aggregate.shop_id), stored.seq))
     }
 }
 
@@ -109,8 +110,8 @@ async fn arrivals<'a>(connection: &mut PgConnection, events: &[&'a SentEvent]) -
     for (place, sent) in events.iter().enumerate() {
         places.entry(&sent.event.aggregate).or_default().push(place);
     }
-    let keys: Vec<(&Aggregate, i64)> = places.keys().map(|aggregate| (*aggregate, i64::MAX)).collect();
-    let stored = event::load_before(connection, &keys).await?;
+    let aggregates: Vec<&Aggregate> = places.keys().copied().collect();
+    let stored = event::stored(connection, &aggregates).await?;
     let arrival = |((aggregate, places), stored)| Arrival { aggregate, stored, places, new: Vec::new() };
     Ok(places.into_iter().zip(stored).map(arrival).collect())
 }
@@ -118,7 +119,7 @@ async fn arrivals<'a>(connection: &mut PgConnection, events: &[&'a SentEvent]) -
 impl<'a> Arrival<'a> {
     /// Finds every event's outcome, and which events are to be stored.
     fn decide(&mut self, events: &[&'a SentEvent], attempts: &Attempts, outcomes: &mut [Outcome]) {
-        let stored: HashMap<&Id, &StoredEvent> = self.stored.iter().map(|stored| (&stored.event.id, stored)).collect();
+        let stored: HashMap<&Id, &StoredEvent> = self.stored.iter().map(|stored| (&stored.id, stored)).collect();
         // The place of the first event of each id.
         let mut firsts: HashMap<&Id, usize> = HashMap::with_capacity(self.places.len());
         let mut repeats: Vec<(usize, usize)> = Vec::new();
@@ -130,9 +131,9 @@ impl<'a> Arrival<'a> {
             }
             firsts.insert(&event.id, place);
             outcomes[place] = match stored.get(&event.id) {
-                Some(stored) if !same_event(event, &stored.event) => Outcome::Conflict,
+                Some(stored) if !same_as_stored(event, stored) => Outcome::Conflict,
                 // The reply to the commit of an earlier attempt was lost.
-                Some(stored) if attempts.stored(stored) => Outcome::Accepted,
+                Some(stored) if attempts.stored(self.aggregate, stored) => Outcome::Accepted,
                 Some(_) => Outcome::Duplicate,
                 None if self.stored.len() + self.new.len() >= AGGREGATE_EVENTS_MAX => Outcome::AggregateFull,
                 None => {
@@ -158,11 +159,16 @@ impl<'a> Arrival<'a> {
     /// retractions, or not known. An unknown target may turn out to be anything, so that such a sender retracts only
     /// what is there.
     fn forbidden(&self, events: &[&SentEvent], repeats: &[(usize, usize)]) -> Vec<usize> {
-        let known =
-            || self.stored.iter().map(|stored| &stored.event).chain(self.new.iter().map(|new| &events[*new].event));
+        let type_of = |event_id: &Id| {
+            let stored = self.stored.iter().find(|stored| stored.id == *event_id);
+            let new = || self.new.iter().map(|new| &events[*new].event).find(|event| event.id == *event_id);
+            match stored {
+                Some(stored) => EventType::from_code(stored.event_type),
+                None => new().map(|event| event.fact.event_type()),
+            }
+        };
         let may_go = |event_id: &Id| {
-            let event_type = known().find(|event| event.id == *event_id).map(|event| event.fact.event_type());
-            event_type.is_some_and(|known| known != EventType::Retracted && Relay::MerchantOnly.allows(known))
+            type_of(event_id).is_some_and(|known| known != EventType::Retracted && Relay::MerchantOnly.allows(known))
         };
         let is_bounded = |place: usize| {
             let mut senders =
@@ -176,12 +182,19 @@ impl<'a> Arrival<'a> {
         self.new.iter().copied().filter(refused).collect()
     }
 
-    /// What is to be folded; `None` where nothing is new.
-    fn touched(self, events: &[&'a SentEvent]) -> Option<Touched<'a>> {
-        let new: Vec<&Event> = self.new.iter().map(|place| &events[*place].event).collect();
-        let stored = self.stored.into_iter().map(|stored| stored.event).collect();
-        (!new.is_empty()).then_some(Touched { aggregate: self.aggregate, stored, new })
+    /// What is to be folded.
+    fn touched(self, events: &[&'a SentEvent]) -> Result<Touched<'a>, StoreError> {
+        let aggregate = self.aggregate;
+        let new = self.new.iter().map(|place| &events[*place].event).collect();
+        let stored = self.stored.into_iter().map(|stored| stored.into_event(aggregate));
+        Ok(Touched { aggregate, stored: stored.collect::<Result<_, _>>()?, new })
     }
+}
+
+fn same_as_stored(event: &Event, stored: &StoredEvent) -> bool {
+    event.fact.event_type().code() == stored.event_type
+        && event.time == stored.time
+        && same_content(&event.data, &stored.data)
 }
 
 fn same_event(left: &Event, right: &Event) -> bool {

@@ -232,10 +232,9 @@ impl Reader<'_, '_> {
         let before: Vec<(&Aggregate, i64)> =
             aggregates.iter().map(|(aggregate, head)| (*aggregate, head.saturating_add(1))).collect();
         let events = event::load_before(self.connection, &before).await?;
-        let folded = aggregates.iter().zip(&events).map(|((aggregate, _), stored)| {
-            let events = stored.iter().map(|stored| &stored.event);
+        let folded = aggregates.iter().zip(&events).map(|((aggregate, _), events)| {
             let excluded = excluded.get(aggregate).map(Vec::as_slice).unwrap_or_default();
-            explain(aggregate.kind, events, excluded, self.knowledge.calendar, measures)
+            explain(aggregate.kind, events.iter(), excluded, self.knowledge.calendar, measures)
         });
         Ok(folded.collect())
     }

@@ -138,8 +138,6 @@ async fn remove(
     };
     let mut changes = CountChanges::default();
     let (mut gone, mut touched): (Vec<&Event>, u64) = (Vec::new(), 0);
-    let loaded: Vec<Vec<Event>> =
-        loaded.into_iter().map(|stored| stored.into_iter().map(|stored| stored.event).collect()).collect();
     for (aggregate, events) in aggregates.iter().copied().zip(&loaded) {
         let excluded = exclusions.get(aggregate).map(Vec::as_slice).unwrap_or_default();
         let lasting = lasting_event(aggregate.kind, events.iter());

@@ -5,7 +5,7 @@ use sqlx::{PgConnection, Row};
 use tokio::sync::mpsc;
 
 use super::StoreError;
-use super::event::event_of_row;
+use super::event::{event_of_row, sent_data};
 use crate::domain::event::{Aggregate, AggregateKind, Event};
 use crate::domain::id::Id;
 
@@ -36,7 +36,8 @@ pub async fn send_all(
             parcel.push((Aggregate { shop_id: Id::stored(shop_id), kind, id: Id::stored(id) }, Vec::new()));
         }
         if let Some((aggregate, events)) = parcel.last_mut() {
-            events.push(event_of_row(aggregate, row.try_get(3)?, row.try_get(4)?, row.try_get(5)?, row.try_get(6)?)?);
+            let data = sent_data(aggregate, row.try_get(6)?);
+            events.push(event_of_row(aggregate, row.try_get(3)?, row.try_get(4)?, row.try_get(5)?, data)?);
         }
     }
     // A receiver that is gone needs no last parcel.

@@ -8,6 +8,25 @@ use crate::domain::event::{Aggregate, Event, EventType};
 use crate::domain::id::Id;
 use crate::domain::parse::stored_fact;
 
+/// The data of an event that says no more than which aggregate it is about, in its plainest form.
+fn plain_data(aggregate: &Aggregate) -> String {
+    format!("{{\"{}\":\"{}\"}}", aggregate.kind.field(), aggregate.id)
+}
+
+/// What is kept of an event's data: nothing where the key says it already. An id that JSON would have to escape makes a
+/// text that no sender can have sent, so it is kept.
+fn kept_data(event: &Event) -> Option<&str> {
+    let data = event.data.as_str();
+    // The lengths differ first, and most often.
+    let plain_length = event.aggregate.kind.field().len() + event.aggregate.id.as_str().len() + 7;
+    (data.len() != plain_length || data != plain_data(&event.aggregate)).then_some(data)
+}
+
+/// The data of an event as it was sent, from what is kept of it.
+pub fn sent_data(aggregate: &Aggregate, kept: Option<String>) -> String {
+    kept.unwrap_or_else(|| plain_data(aggregate))
+}
+
 /// An event about to be stored.
 #[derive(Clone, Copy, Debug)]
 pub struct NewEvent<'a> {
@@ -46,22 +65,53 @@ pub async fn insert(
     .bind(texts(|event| event.aggregate.shop_id.as_str()))
     .bind(texts(|event| event.aggregate.id.as_str()))
     .bind(texts(|event| event.id.as_str()))
-    .bind(texts(|event| event.data.as_str()))
+    .bind(events.iter().map(|new| kept_data(new.event)).collect::<Vec<_>>())
     .execute(connection)
     .await?;
     Ok(())
 }
 
-/// An event with the number of its stripe under which it was stored.
+/// A stored event as its row has it. What it says is read only where that is needed.
 #[derive(Clone, Debug)]
 pub struct StoredEvent {
-    pub event: Event,
+    pub id: Id,
+    pub event_type: i16,
+    pub time: DateTime<Utc>,
+    /// As it was sent.
+    pub data: String,
+    /// The number of its stripe under which it was stored.
     pub seq: i64,
+}
+
+impl StoredEvent {
+    pub fn into_event(self, aggregate: &Aggregate) -> Result<Event, StoreError> {
+        event_of_row(aggregate, self.event_type, self.time, self.id.as_str(), self.data)
+    }
+}
+
+/// Loads what is stored of aggregates, by key. The answer has one list for each.
+pub async fn stored(
+    connection: &mut PgConnection,
+    aggregates: &[&Aggregate],
+) -> Result<Vec<Vec<StoredEvent>>, StoreError> {
+    let keys: Vec<(&Aggregate, i64)> = aggregates.iter().map(|aggregate| (*aggregate, i64::MAX)).collect();
+    stored_before(connection, &keys).await
 }
 
 /// Loads the events of aggregates that were stored before a number of their stripe. `aggregates` are pairs of an
 /// aggregate and that number; the answer has one list for each.
 pub async fn load_before(
+    connection: &mut PgConnection,
+    aggregates: &[(&Aggregate, i64)],
+) -> Result<Vec<Vec<Event>>, StoreError> {
+    let stored = stored_before(connection, aggregates).await?;
+    let events = |((aggregate, _), stored): (&(&Aggregate, i64), Vec<StoredEvent>)| {
+        stored.into_iter().map(|stored| stored.into_event(aggregate)).collect()
+    };
+    aggregates.iter().zip(stored).map(events).collect()
+}
+
+async fn stored_before(
     connection: &mut PgConnection,
     aggregates: &[(&Aggregate, i64)],
 ) -> Result<Vec<Vec<StoredEvent>>, StoreError> {
@@ -90,9 +140,13 @@ pub async fn load_before(
     let mut loaded = vec![Vec::new(); aggregates.len()];
     for row in rows {
         let index = row.try_get::<i64, _>(0)? as usize - 1;
-        let event =
-            event_of_row(aggregates[index].0, row.try_get(1)?, row.try_get(2)?, row.try_get(3)?, row.try_get(4)?)?;
-        loaded[index].push(StoredEvent { event, seq: row.try_get(5)? });
+        loaded[index].push(StoredEvent {
+            event_type: row.try_get(1)?,
+            time: row.try_get(2)?,
+            id: Id::stored(row.try_get(3)?),
+            data: sent_data(aggregates[index].0, row.try_get(4)?),
+            seq: row.try_get(5)?,
+        });
     }
     Ok(loaded)
 }
@@ -128,4 +182,28 @@ pub async fn delete(connection: &mut PgConnection, events: &[&Event]) -> Result<
     .execute(connection)
     .await?;
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use chrono::DateTime;
+
+    use super::{event_of_row, kept_data, sent_data};
+    use crate::domain::event::{Aggregate, AggregateKind};
+    use crate::domain::id::Id;
+
+    #[test]
+    fn data_come_back_as_they_were_sent_whether_they_are_kept_or_not() {
+        for (id, data, kept) in [
+            ("o-1", r#"{"order_id":"o-1"}"#, false),
+            ("o-1", r#"{"order_id": "o-1"}"#, true),
+            ("o-1", r#"{"order_id":"o-1","x":1}"#, true),
+            (r#"o"1"#, r#"{"order_id":"o\"1"}"#, true),
+        ] {
+            let aggregate = Aggregate { shop_id: Id::stored("s"), kind: AggregateKind::Order, id: Id::stored(id) };
+            let event = event_of_row(&aggregate, 4, DateTime::UNIX_EPOCH, "e", data.to_owned()).expect("an event");
+            let row = kept_data(&event).map(str::to_owned);
+            assert_eq!((row.is_some(), sent_data(&aggregate, row)), (kept, data.to_owned()), "{data}");
+        }
+    }
 }

@@ -83,10 +83,10 @@ pub async fn insert(
     Ok(row)
 }
 
-/// The active exclusion of the same target, if there is one.
-pub async fn find_active(connection: &mut PgConnection, new: &NewExclusion) -> Result<Option<i64>, StoreError> {
-    let found = sqlx::query_scalar(
-        "select exclusion_id from exclusion
+/// The active exclusion of the same target with its number, if there is one.
+pub async fn find_active(connection: &mut PgConnection, new: &NewExclusion) -> Result<Option<(i64, i64)>, StoreError> {
+    let found = sqlx::query_as(
+        "select exclusion_id, seq from exclusion
          where shop_id = $1 and target = $2 and target_id = $3 and coalesce(order_id, '') = coalesce($4, '')
            and revoked_at is null",
     )

@@ -3,7 +3,8 @@
 use std::collections::{BTreeSet, HashMap};
 
 use chrono::NaiveDate;
-use sqlx::{AssertSqlSafe, PgConnection};
+use futures_util::TryStreamExt;
+use sqlx::{AssertSqlSafe, PgConnection, Row};
 
 use super::StoreError;
 use crate::domain::count::Counts;
@@ -33,39 +34,35 @@ impl SumPlan {
     }
 }
 
-/// Sums the daily counts of all subjects that have any, in the order of the plan's sums.
+/// Sums the daily counts of all subjects that have any, in the order of the plan's sums. Each window is summed by itself:
+/// that costs less than asking of every row and every sum whether the day is in its window.
 pub async fn window_sums(
     connection: &mut PgConnection,
     plan: &SumPlan,
     score_date: NaiveDate,
 ) -> Result<HashMap<Id, Vec<i64>>, StoreError> {
     let windows: BTreeSet<Window> = plan.sums.iter().map(|(window, _)| *window).collect();
-    let spans: Vec<(Window, DaySpan)> = windows.iter().map(|window| (*window, window.days(score_date))).collect();
-    let (Some(from), Some(to)) = (spans.iter().map(|span| span.1.from).min(), spans.iter().map(|span| span.1.to).max())
-    else {
-        return Ok(HashMap::new());
-    };
-    let sums: Vec<String> = plan
-        .sums
-        .iter()
-        .map(|(window, measure)| {
-            let span = window.days(score_date);
-            format!(
-                "coalesce(sum({}) filter (where day between '{}' and '{}'), 0)::bigint",
-                measure.column(),
-                span.from,
-                span.to
-            )
-        })
-        .collect();
-    let sql = format!(
-        "select subject_id, array[{}] from daily_count
-         where subject_kind = $1 and day between $2 and $3 group by subject_id",
-        sums.join(", ")
-    );
-    let rows: Vec<(String, Vec<i64>)> =
-        sqlx::query_as(AssertSqlSafe(sql)).bind(plan.kind.code()).bind(from).bind(to).fetch_all(connection).await?;
-    Ok(rows.into_iter().map(|(subject_id, sums)| (Id::stored(&subject_id), sums)).collect())
+    let mut all: HashMap<Id, Vec<i64>> = HashMap::new();
+    for window in windows {
+        let places: Vec<usize> = (0..plan.sums.len()).filter(|place| plan.sums[*place].0 == window).collect();
+        let sum = |place: &usize| format!("coalesce(sum({}), 0)::bigint", plan.sums[*place].1.column());
+        let sql = format!(
+            "select subject_id, array[{}] from daily_count
+             where subject_kind = $1 and day between $2 and $3 group by subject_id",
+            places.iter().map(sum).collect::<Vec<_>>().join(", ")
+        );
+        let span = window.days(score_date);
+        let query = sqlx::query(AssertSqlSafe(sql)).bind(plan.kind.code()).bind(span.from).bind(span.to);
+        let mut rows = query.fetch(&mut *connection);
+        while let Some(row) = rows.try_next().await? {
+            let (subject_id, sums): (&str, Vec<i64>) = (row.try_get(0)?, row.try_get(1)?);
+            let of_subject = all.entry(Id::stored(subject_id)).or_insert_with(|| vec![0; plan.sums.len()]);
+            for (place, sum) in places.iter().zip(sums) {
+                of_subject[*place] = sum;
+            }
+        }
+    }
+    Ok(all)
 }
 
 /// What products that do not qualify for the product base score add to its counts: those off the shelf at the end of
@@ -87,9 +84,12 @@ pub async fn base_score_excess(
              where subject_kind = $1
                and (last_day < $2 or (last_day > $3 and (previous_day is null or previous_day not between $2 and $3)))
              union all
+             -- A shop's products are its own.
+             select shop_id, shop_id, product_id, true from off where $1 = 1
+             union all
              select paid.subject_id, paid.shop_id, paid.product_id, true
              from off join product_paid as paid on paid.shop_id = off.shop_id and paid.product_id = off.product_id
-             where paid.subject_kind = $1
+             where paid.subject_kind = $1 and $1 <> 1
          ), product as (
              select subject_id, shop_id, product_id, bool_or(is_off) as is_off from candidate
              group by subject_id, shop_id, product_id
