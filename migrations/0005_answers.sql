@@ -4,10 +4,10 @@
 -- cases, starts of sessions. Many events share a key, so an entry takes few bytes.
 create index event_cohort on event (shop_id, type, ((time at time zone 'UTC')::date)) where type in (1, 3, 4, 5, 12, 16);
 
--- The few events that can be somebody's fault: completed cases, complaints, and reviews and ratings that do not say 4 or
+-- The few events that can be somebody's fault: completed cases, rulings, complaints, and reviews and ratings that do not say 4 or
 -- 5 stars throughout.
 create index event_fault on event (shop_id, type)
-    where type in (12, 14)
+    where type in (12, 13, 14)
        or (type = 7 and ((data ->> 'product_stars') not in ('4', '5') or (data ->> 'service_stars') not in ('4', '5')))
        or (type = 18 and (data ->> 'stars') not in ('4', '5'));
 

@@ -12,11 +12,11 @@ use crate::clock::Clock;
 use crate::config::{RetentionSettings, SlotTimes};
 use crate::domain::calendar::Calendar;
 use crate::domain::rules::RuleBook;
-use crate::http::answer::AnswerCache;
+use crate::http::answer::{AnswerCache, RunCache};
 use crate::http::media::BodyBudget;
 use crate::http::telemetry::Telemetry;
 use crate::http::turnover::Turnover;
-use crate::http::{AppState, router};
+use crate::http::{AppState, Shared, router};
 use crate::ingest::queue::IngestQueue;
 use crate::ingest::{KnownSubjects, WriteContext};
 use crate::scoring::book::Archive;
@@ -105,7 +105,7 @@ impl Service {
         let retention = tokio::spawn(retention::keep(parts.retention_context()));
         let turnover = Turnover::new(parts.store.clone());
         let looking = tokio::spawn(turnover.clone().keep());
-        let state = AppState {
+        let state = AppState::from(Shared {
             queue,
             write,
             run,
@@ -116,8 +116,9 @@ impl Service {
             auth_required: parts.auth_required,
             turnover,
             answers: AnswerCache::default(),
+            runs: RunCache::default(),
             telemetry: Telemetry::default(),
-        };
+        });
         let (stop, stopped) = oneshot::channel::<()>();
         let server = axum::serve(listener, router(state.clone())).with_graceful_shutdown(async {
             // A sender that is gone means the same as one that sent.

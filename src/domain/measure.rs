@@ -110,6 +110,7 @@ impl Measure {
         match self {
             QualityReturns | LogisticsReturns => &[EventType::AftersaleCompleted],
             Complaints => &[EventType::ComplaintFiled],
+            MerchantLiableCases => &[EventType::ArbitrationDecided],
             DissatisfiedSessions => &[EventType::SessionRated],
             BadReviews1 | BadReviews2 | BadReviews3 | BadServiceReviews1 | BadServiceReviews2 | BadServiceReviews3 => {
                 &[EventType::ReviewPosted]

@@ -8,12 +8,16 @@ use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderValue, StatusCode, Uri, header};
 use axum::response::{IntoResponse, Response};
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, NaiveDate, Utc};
 use serde::Serialize;
 use sha2::{Digest, Sha256};
+use sqlx::PgConnection;
 
 use super::AppState;
 use super::problem::Problem;
+use super::turnover::Turnover;
+use crate::storage::StoreError;
+use crate::storage::run::{self, RunRow};
 
 /// What all kept answers may take together, in bytes.
 const KEPT_BYTES_MAX: u64 = 40 * 1024 * 1024;
@@ -32,10 +36,8 @@ pub struct Answer {
 
 impl Answer {
     pub fn of<T: Serialize>(body: &T, modified: DateTime<Utc>) -> Result<Answer, Problem> {
-        let fault = |error: &dyn std::fmt::Display| {
-            tracing::error!(%error, "an answer could not be written");
-            Problem::of_status(StatusCode::INTERNAL_SERVER_ERROR)
-        };
+        let fault =
+            |error: &dyn std::fmt::Display| Problem::of_status(StatusCode::INTERNAL_SERVER_ERROR).caused_by(error);
         let body = serde_json::to_vec(body).map_err(|error| fault(&error))?;
         let digest: String = Sha256::digest(&body).iter().take(16).map(|byte| format!("{byte:02x}")).collect();
         let etag = HeaderValue::try_from(format!("\"{digest}\"")).map_err(|error| fault(&error))?;
@@ -85,6 +87,45 @@ impl Default for AnswerCache {
             u32::try_from(path.len() + kept.1.body.len() + ANSWER_OVERHEAD_BYTES).unwrap_or(u32::MAX)
         };
         AnswerCache { answers: moka::sync::Cache::builder().weigher(weigh).max_capacity(KEPT_BYTES_MAX).build() }
+    }
+}
+
+/// The published runs that answers were last asked of, by date and revision, each with the publication at which it was
+/// looked up.
+#[derive(Clone)]
+pub struct RunCache {
+    runs: moka::sync::Cache<(Option<NaiveDate>, Option<i32>), (i64, RunRow)>,
+}
+
+/// Dates and revisions that are remembered.
+const RUNS_MAX: u64 = 1_000;
+
+impl Default for RunCache {
+    fn default() -> RunCache {
+        RunCache { runs: moka::sync::Cache::new(RUNS_MAX) }
+    }
+}
+
+impl RunCache {
+    /// The published run that answers for a date (default: the newest) and a revision (default: the newest).
+    pub async fn published(
+        &self,
+        turnover: &Turnover,
+        connection: &mut PgConnection,
+        date: Option<NaiveDate>,
+        revision: Option<i32>,
+    ) -> Result<Option<RunRow>, StoreError> {
+        let publication = turnover.publications();
+        if let Some((of, row)) = self.runs.get(&(date, revision))
+            && publication == Some(of)
+        {
+            return Ok(Some(row));
+        }
+        let row = run::published(connection, date, revision).await?;
+        if let (Some(publication), Some(row)) = (publication, &row) {
+            self.runs.insert((date, revision), (publication, row.clone()));
+        }
+        Ok(row)
     }
 }
 

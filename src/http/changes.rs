@@ -136,7 +136,7 @@ async fn explain(state: &AppState, wanted: &Wanted, from: Option<NaiveDate>) -> 
             before.ok_or_else(|| not_published("no earlier date is published; there is nothing to compare with"))?
         }
     };
-    let row = published_run(&mut connection, Some(from), None).await?;
+    let row = published_run(&mut connection, state, Some(from), None).await?;
     let old = find_in(&mut connection, state, row, &wanted.subject, &wanted.rule_set).await?;
     let category_id = old.card.category_id.as_ref();
     let peers = peer_group::around(&mut connection, old.row.run_id, old.version, &old.rule_set, category_id).await?;

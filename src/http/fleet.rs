@@ -175,7 +175,7 @@ async fn page(
 ) -> Result<Answer, Problem> {
     let mut connection = state.run.store.read.acquire().await?;
     let row = match &cursor {
-        None => published_run(&mut connection, date, revision).await?,
+        None => published_run(&mut connection, state, date, revision).await?,
         Some(cursor) => {
             let row = run::get(&mut connection, cursor.run_id).await?.filter(|row| row.published_at.is_some());
             let row = row.ok_or_else(|| not_published("the cursor's run is gone; begin with the first page"))?;
@@ -330,7 +330,7 @@ async fn benchmarks(
     hides_few: bool,
 ) -> Result<Answer, Problem> {
     let mut connection = state.run.store.read.acquire().await?;
-    let row = published_run(&mut connection, date, revision).await?;
+    let row = published_run(&mut connection, state, date, revision).await?;
     let (version, used) = version_of(state, &mut connection, &row, rule_set).await?;
     let scores = score::of_category(&mut connection, row.run_id, version, &category_id).await?;
     let groups = peer_group::of_category(&mut connection, row.run_id, version, category_id.as_str()).await?;

@@ -28,7 +28,7 @@ pub fn wrap(router: Router) -> Router {
     let trace = TraceLayer::new_for_http()
         .make_span_with(|request: &Request| {
             let id = request.headers().get(REQUEST_ID).and_then(|id| id.to_str().ok()).unwrap_or_default();
-            tracing::info_span!("request", method = %request.method(), path = request.uri().path(), id)
+            tracing::debug_span!("request", method = %request.method(), path = request.uri().path(), id)
         })
         .on_response(DefaultOnResponse::new().level(Level::DEBUG))
         .on_failure(());
@@ -46,14 +46,18 @@ pub fn wrap(router: Router) -> Router {
 
 /// Gives every error answer its problem document.
 async fn write_problem(request: Request, next: Next) -> Response {
-    let instance = request.uri().path().to_owned();
+    let (uri, id) = (request.uri().clone(), request.headers().get(REQUEST_ID).cloned());
     let mut response = next.run(request).await;
     let status = response.status();
     if !(status.is_client_error() || status.is_server_error()) {
         return response;
     }
     let problem = response.extensions_mut().remove::<Problem>().unwrap_or_else(|| Problem::of_status(status));
-    let written = serde_json::to_vec(&problem.body(status, &instance)).unwrap_or_default();
+    if let Some(cause) = problem.cause() {
+        let id = id.as_ref().and_then(|id| id.to_str().ok()).unwrap_or_default();
+        tracing::error!(id, path = uri.path(), %cause, "a request failed");
+    }
+    let written = serde_json::to_vec(&problem.body(status, uri.path())).unwrap_or_default();
     let mut answer = (status, Body::from(written)).into_response();
     // Allow and Retry-After stay; the headers of the body that is replaced do not.
     for (name, value) in response.headers() {

@@ -30,6 +30,7 @@ pub mod turnover;
 pub mod what_if;
 pub mod wire;
 
+use std::ops::Deref;
 use std::sync::Arc;
 
 use axum::Router;
@@ -43,9 +44,26 @@ use crate::ingest::queue::IngestQueue;
 use crate::scoring::book::Archive;
 use crate::scoring::run::RunContext;
 
-/// What handlers share.
+/// What handlers share. Cloning is cheap.
 #[derive(Clone)]
-pub struct AppState {
+pub struct AppState(Arc<Shared>);
+
+impl From<Shared> for AppState {
+    fn from(shared: Shared) -> AppState {
+        AppState(Arc::new(shared))
+    }
+}
+
+impl Deref for AppState {
+    type Target = Shared;
+
+    fn deref(&self) -> &Shared {
+        &self.0
+    }
+}
+
+/// The parts of [`AppState`].
+pub struct Shared {
     pub queue: IngestQueue,
     pub write: WriteContext,
     pub run: RunContext,
@@ -61,6 +79,7 @@ pub struct AppState {
     /// What is kept of the database, and whether it is current.
     pub turnover: turnover::Turnover,
     pub answers: answer::AnswerCache,
+    pub runs: answer::RunCache,
     pub telemetry: telemetry::Telemetry,
 }
 

@@ -116,7 +116,7 @@ async fn base<'a>(
     rule_set: &str,
 ) -> Result<Base<'a>, Problem> {
     let row = known(connection, &subject).await?;
-    let newest = published_run(connection, None, None).await?;
+    let newest = published_run(connection, state, None, None).await?;
     let rule_set =
         state.run.rules.get(rule_set).ok_or_else(|| Problem::of_status(axum::http::StatusCode::NOT_FOUND))?;
     Ok(Base { subject, rule_set, newest, category_id: row.category_id.as_deref().map(Id::stored) })

@@ -86,6 +86,8 @@ pub struct Problem {
     detail: String,
     errors: Vec<FieldError>,
     extra: Map<String, Value>,
+    /// What went wrong inside; for the log alone.
+    cause: Option<String>,
 }
 
 /// The body of every error answer.
@@ -111,12 +113,22 @@ pub struct ProblemBody {
 
 impl Problem {
     pub fn new(kind: Kind, detail: impl Into<String>) -> Problem {
-        Problem { kind, detail: detail.into(), errors: Vec::new(), extra: Map::new() }
+        Problem { kind, detail: detail.into(), errors: Vec::new(), extra: Map::new(), cause: None }
     }
 
     pub fn with_errors(mut self, errors: Vec<FieldError>) -> Problem {
         self.errors = errors;
         self
+    }
+
+    /// Notes what went wrong inside, which the log is told with the id of the request, and the client never.
+    pub fn caused_by(mut self, cause: &dyn std::fmt::Display) -> Problem {
+        self.cause = Some(cause.to_string());
+        self
+    }
+
+    pub fn cause(&self) -> Option<&str> {
+        self.cause.as_deref()
     }
 
     /// A further member of the problem document.
@@ -193,11 +205,11 @@ impl From<Unavailable> for Problem {
 
 impl From<StoreError> for Problem {
     fn from(error: StoreError) -> Problem {
-        tracing::error!(%error, "the store answered with an error");
-        match error.is_passing() {
+        let problem = match error.is_passing() {
             true => Problem::from(Unavailable),
             false => Problem::of_status(StatusCode::INTERNAL_SERVER_ERROR),
-        }
+        };
+        problem.caused_by(&error)
     }
 }
 

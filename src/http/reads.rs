@@ -20,7 +20,7 @@ use crate::domain::score::Card;
 use crate::domain::subject::{Subject, SubjectKind};
 use crate::scoring::outlook::{PublishedCard, published_card};
 use crate::storage::registry::{self, SubjectRow};
-use crate::storage::run::{self as runs, RunRow};
+use crate::storage::run::RunRow;
 use crate::storage::{StoreError, score};
 
 /// A subject's card in a published run.
@@ -101,10 +101,11 @@ pub(super) fn not_published(detail: &str) -> Problem {
 /// The published run that answers for a date (default: the newest) and a revision (default: the newest).
 pub(super) async fn published_run(
     connection: &mut PgConnection,
+    state: &AppState,
     date: Option<NaiveDate>,
     revision: Option<i32>,
 ) -> Result<RunRow, Problem> {
-    let row = runs::published(connection, date, revision).await?;
+    let row = state.runs.published(&state.turnover, connection, date, revision).await?;
     row.ok_or_else(|| not_published("no run is published for this date and revision; see GET /v1/runs"))
 }
 
@@ -118,8 +119,10 @@ pub(super) async fn find_with(
     state: &AppState,
     wanted: &Wanted,
 ) -> Result<Found, Problem> {
-    known(connection, &wanted.subject).await?;
-    let row = published_run(connection, wanted.date, wanted.revision).await?;
+    let row = match published_run(connection, state, wanted.date, wanted.revision).await {
+        Ok(row) => row,
+        Err(problem) => return Err(known(connection, &wanted.subject).await.err().unwrap_or(problem)),
+    };
     find_in(connection, state, row, &wanted.subject, &wanted.rule_set).await
 }
 
@@ -132,6 +135,8 @@ pub(super) async fn find_in(
     rule_set: &str,
 ) -> Result<Found, Problem> {
     let Some(published) = published_card(connection, &state.archive, &row, subject, rule_set).await? else {
+        // Only where there is no card is it asked whether there is a subject.
+        known(connection, subject).await?;
         return Err(without_cards(connection, state, &row, subject).await?);
     };
     let PublishedCard { rule_set, version, card } =

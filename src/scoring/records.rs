@@ -116,6 +116,10 @@ pub async fn page(
     after: Option<Mark>,
     limit: usize,
 ) -> Result<(Vec<Record>, Option<Mark>), StoreError> {
+    // Amounts are above 0, so nothing stands behind a count of 0.
+    if count.total() == 0 {
+        return Ok((Vec::new(), None));
+    }
     let mut reader = Reader { connection, knowledge, count, qualifying: HashMap::new() };
     let measures = count.measures();
     let (cohort, faults) = needed(&measures);
@@ -137,6 +141,7 @@ pub async fn page(
             subject: count.subject,
             cohort: &cohort,
             faults: &faults,
+            begin_with_faults: span == whole,
             from,
             until,
             after: place.as_ref(),
@@ -277,14 +282,32 @@ impl Reader<'_, '_> {
         Ok(product.on_shelf(self.count.score_date - Days::new(1)))
     }
 
-    async fn is_paid_in_window(&mut self, (shop_id, product_id): &(Id, Id)) -> Result<bool, StoreError> {
-        let (from, until) = instants(self.knowledge.calendar, self.count.span());
+    /// Looks at the newest days first: most products were paid for a moment ago.
+    async fn is_paid_in_window(&mut self, product: &(Id, Id)) -> Result<bool, StoreError> {
+        let whole = self.count.span();
+        let mut span = DaySpan { from: whole.to, to: whole.to };
+        loop {
+            if self.is_paid_in(product, span).await? {
+                return Ok(true);
+            }
+            if span.from <= whole.from {
+                return Ok(false);
+            }
+            let days = (span.to - span.from).num_days().unsigned_abs() + 1;
+            let to = span.from - Days::new(1);
+            span = DaySpan { from: (to - Days::new(4 * days)).max(whole.from), to };
+        }
+    }
+
+    async fn is_paid_in(&mut self, (shop_id, product_id): &(Id, Id), span: DaySpan) -> Result<bool, StoreError> {
+        let (from, until) = instants(self.knowledge.calendar, span);
         let mut place: Option<Place> = None;
         loop {
             let query = CandidateQuery {
                 subject: self.count.subject,
                 cohort: &[EventType::OrderPaid],
                 faults: &[],
+                begin_with_faults: false,
                 from,
                 until,
                 after: place.as_ref(),

@@ -28,6 +28,9 @@ pub struct CandidateQuery<'a> {
     pub cohort: &'a [EventType],
     /// The types of which an aggregate must have a fault; empty for none.
     pub faults: &'a [EventType],
+    /// Whether to begin with the faults and look up their instants, which costs less where the window has many instants
+    /// for few faults.
+    pub begin_with_faults: bool,
     /// Instants from which on and before which.
     pub from: DateTime<Utc>,
     pub until: DateTime<Utc>,
@@ -59,6 +62,7 @@ pub async fn candidates(
     heads: &[i64],
 ) -> Result<Vec<Place>, StoreError> {
     let sql = match query.subject.kind {
+        SubjectKind::Shop if query.begin_with_faults && !query.faults.is_empty() => of_faults(query),
         SubjectKind::Shop => of_shop(query),
         SubjectKind::Creator => of_creator(query),
     };
@@ -106,13 +110,12 @@ const AFTER: &str = "($7::timestamptz is null
 const OF_PRODUCT: &str = "($11::text is null or event.data ->> 'product_id' = $11)";
 
 fn of_shop(query: &CandidateQuery<'_>) -> String {
-    let faults: Vec<String> = query.faults.iter().map(|event_type| fault(*event_type)).collect();
-    let has_fault = match faults.is_empty() {
+    let has_fault = match query.faults.is_empty() {
         true => String::new(),
         false => format!(
             "and (event.aggregate_kind, event.aggregate_id) in (
                  select aggregate_kind, aggregate_id from event where shop_id = $1 and ({}))",
-            faults.join(" or ")
+            faults(query)
         ),
     };
     format!(
@@ -125,13 +128,32 @@ fn of_shop(query: &CandidateQuery<'_>) -> String {
     )
 }
 
+/// What tells the faults that a query asks for.
+fn faults(query: &CandidateQuery<'_>) -> String {
+    query.faults.iter().map(|event_type| fault(*event_type)).collect::<Vec<_>>().join(" or ")
+}
+
+/// The aggregates of the shop that have a fault, and of these the instants in the window.
+fn of_faults(query: &CandidateQuery<'_>) -> String {
+    let faulty = format!(
+        "select distinct shop_id, aggregate_kind, aggregate_id from event
+         where shop_id = $1 collate \"C\" and ({})",
+        faults(query)
+    );
+    of_aggregates(query, &faulty)
+}
+
 /// All orders and sessions that ever named the creator, and of these the instants in the window.
 fn of_creator(query: &CandidateQuery<'_>) -> String {
+    let named = "select distinct shop_id, aggregate_kind, aggregate_id from event
+                 where type in (1, 16) and (data ->> 'creator_id') collate \"C\" = $1";
+    of_aggregates(query, named)
+}
+
+/// The instants in the window of some aggregates, read by key.
+fn of_aggregates(query: &CandidateQuery<'_>, aggregates: &str) -> String {
     format!(
-        "with named as materialized (
-             select distinct shop_id, aggregate_kind, aggregate_id from event
-             where type in (1, 16) and (data ->> 'creator_id') collate \"C\" = $1
-         )
+        "with named as materialized ({aggregates})
          select distinct event.time, event.shop_id, event.aggregate_kind, event.aggregate_id
          from named cross join lateral (
              select time, shop_id, aggregate_kind, aggregate_id, data from event
