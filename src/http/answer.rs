@@ -145,14 +145,14 @@ impl<S: Send + Sync> FromRequestParts<S> for Asked {
 
 impl Asked {
     /// Answers from memory, or with what `make` makes. The caller has been found to be one who may see the answer, and
-    /// the answer is the same for everybody who may.
-    pub async fn answer<F>(&self, state: &AppState, make: F) -> Result<Response, Problem>
+    /// the answer is the same for everybody who may. What makes it is large and seldom needed, so it is set up only then.
+    pub async fn answer<F>(&self, state: &AppState, make: impl FnOnce() -> F) -> Result<Response, Problem>
     where
         F: Future<Output = Result<Answer, Problem>>,
     {
         // The mark is read before anything else is, so that an answer never claims a later publication than it shows.
         let Some(publication) = state.turnover.publications() else {
-            return Ok(make.await?.respond(&self.headers));
+            return Ok(Box::pin(make()).await?.respond(&self.headers));
         };
         let path = self.uri.path_and_query().map_or_else(|| self.uri.path(), |path| path.as_str());
         if let Some((of, kept)) = state.answers.answers.get(path)
@@ -160,7 +160,7 @@ impl Asked {
         {
             return Ok(kept.respond(&self.headers));
         }
-        let made = Arc::new(make.await?);
+        let made = Arc::new(Box::pin(make()).await?);
         if made.body.len() <= ANSWER_BYTES_MAX {
             state.answers.answers.insert(path.to_owned(), (publication, Arc::clone(&made)));
         }

@@ -120,7 +120,7 @@ pub async fn get_changes(
         params.refuse("from", "from is before date");
     }
     params.finish()?;
-    asked.answer(&state, explain(&state, &wanted, from)).await
+    asked.answer(&state, || explain(&state, &wanted, from)).await
 }
 
 async fn explain(state: &AppState, wanted: &Wanted, from: Option<NaiveDate>) -> Result<Answer, Problem> {

@@ -111,10 +111,10 @@ pub async fn list_scores(
         params.refuse("cursor", "cursor goes with the sort of the page before");
     }
     params.finish()?;
-    let page = page(&state, kind, (date, revision), &rule_set, filter, cursor);
+    let page = || page(&state, kind, (date, revision), &rule_set, filter, cursor);
     // What a caller that is bound to shops sees is nobody else's.
     match caller.shops() {
-        Some(_) => Ok(asked.answer_once(&page.await?)),
+        Some(_) => Ok(asked.answer_once(&page().await?)),
         None => asked.answer(&state, page).await,
     }
 }
@@ -314,9 +314,9 @@ pub async fn get_benchmarks(
     let category_id = Id::parse(&category_id)
         .map_err(|invalid| Problem::parameter("category_id", "invalid_id", invalid.to_string()))?;
     let hides_few = caller.shops().is_some();
-    let answer = benchmarks(&state, kind, (date, revision), &rule_set, category_id, hides_few);
+    let answer = || benchmarks(&state, kind, (date, revision), &rule_set, category_id, hides_few);
     match hides_few {
-        true => Ok(asked.answer_once(&answer.await?)),
+        true => Ok(asked.answer_once(&answer().await?)),
         false => asked.answer(&state, answer).await,
     }
 }

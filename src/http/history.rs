@@ -84,7 +84,7 @@ pub async fn get_penalties(
 ) -> Result<Response, Problem> {
     let wanted = wanted(&state, &caller, &path, params)?;
     asked
-        .answer(&state, async {
+        .answer(&state, || async {
             let found = find(&state, &wanted).await?;
             let in_force = found.card.score.map(|score| tier(&found.rule_set, score).penalties).unwrap_or_default();
             let earlier = if in_force.is_empty() { Vec::new() } else { earlier_scores(&state, &found).await? };
@@ -215,7 +215,7 @@ pub async fn get_scores(
         params.refuse("from", "from is at most to, and at most 400 days before it");
     }
     params.finish()?;
-    asked.answer(&state, history(&state, &subject, rule_set, from, to)).await
+    asked.answer(&state, || history(&state, &subject, rule_set, from, to)).await
 }
 
 fn is_history_span(from: NaiveDate, to: NaiveDate) -> bool {

@@ -201,7 +201,7 @@ pub async fn get_score(
 ) -> Result<Response, Problem> {
     let wanted = wanted(&state, &caller, &path, params)?;
     asked
-        .answer(&state, async {
+        .answer(&state, || async {
             let found = find(&state, &wanted).await?;
             let answer = ScoreAnswer {
                 key: found.key(),
@@ -247,7 +247,7 @@ pub async fn get_metrics(
 ) -> Result<Response, Problem> {
     let wanted = wanted(&state, &caller, &path, params)?;
     asked
-        .answer(&state, async {
+        .answer(&state, || async {
             let found = find(&state, &wanted).await?;
             let answer = MetricsAnswer {
                 key: found.key(),

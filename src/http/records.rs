@@ -105,7 +105,7 @@ pub async fn get_records(
     let after = params.cursor(read_mark);
     params.finish()?;
     let metric = Metric::parse(&metric).ok_or_else(|| no_metric("no rule set has a metric of this name"))?;
-    asked.answer(&state, records(&state, &wanted, metric, side, after, limit)).await
+    asked.answer(&state, || records(&state, &wanted, metric, side, after, limit)).await
 }
 
 async fn records(
