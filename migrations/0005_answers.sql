@@ -31,6 +31,14 @@ create table product_paid (
     constraint product_paid_in_order check (previous_day < last_day)
 );
 
+insert into product_paid (last_day, previous_day, subject_kind, subject_id, shop_id, product_id)
+select days[1], days[2], subject_kind, subject_id, shop_id, product_id
+from (
+    select subject_kind, subject_id, shop_id, product_id, array_agg(day order by day desc) as days
+    from product_count where paid_orders > 0
+    group by subject_kind, subject_id, shop_id, product_id
+) as paid;
+
 -- The values of everybody whom a run assessed, per rule set, metric and category: what a value stands among.
 create table peer_group (
     run_id bigint not null,
