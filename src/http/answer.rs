@@ -107,7 +107,8 @@ impl Default for RunCache {
 }
 
 impl RunCache {
-    /// The published run that answers for a date (default: the newest) and a revision (default: the newest).
+    /// The published run that answers for a date (default: the newest) and a revision (default: the newest). The
+    /// connection has taken no snapshot yet: one from before the mark is read could not show the newest run.
     pub async fn published(
         &self,
         turnover: &Turnover,

@@ -115,8 +115,10 @@ async fn base<'a>(
     subject: Subject,
     rule_set: &str,
 ) -> Result<Base<'a>, Problem> {
+    // First of all: the mark of the publication is read before the snapshot is taken.
+    let newest = published_run(connection, state, None, None).await;
     let row = known(connection, &subject).await?;
-    let newest = published_run(connection, state, None, None).await?;
+    let newest = newest?;
     let rule_set =
         state.run.rules.get(rule_set).ok_or_else(|| Problem::of_status(axum::http::StatusCode::NOT_FOUND))?;
     Ok(Base { subject, rule_set, newest, category_id: row.category_id.as_deref().map(Id::stored) })

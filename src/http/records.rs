@@ -4,6 +4,7 @@ use axum::extract::{Path, State};
 use axum::response::Response;
 use chrono::{DateTime, NaiveDate, Utc};
 use serde::Serialize;
+use sqlx::PgConnection;
 use utoipa::ToSchema;
 
 use super::AppState;
@@ -13,7 +14,7 @@ use super::docs::ReadProblems;
 use super::page::close_cursor;
 use super::params::Params;
 use super::problem::{Kind, Problem};
-use super::reads::{Found, Wanted, find_with};
+use super::reads::{Found, Wanted, find_in, find_with, not_published};
 use super::wire::{ScoreKey, WireWindow};
 use crate::domain::event::{Aggregate, AggregateKind, Event};
 use crate::domain::id::Id;
@@ -113,11 +114,14 @@ async fn records(
     wanted: &Wanted,
     metric: Metric,
     side: Side,
-    after: Option<Mark>,
+    after: Option<(i64, Mark)>,
     limit: usize,
 ) -> Result<Answer, Problem> {
     let mut connection = state.run.store.read.acquire().await?;
-    let found = find_with(&mut connection, state, wanted).await?;
+    let (found, after) = match after {
+        None => (find_with(&mut connection, state, wanted).await?, None),
+        Some((run_id, mark)) => (find_again(&mut connection, state, wanted, run_id).await?, Some(mark)),
+    };
     let (records, next) = page_of(&mut connection, state, &found, (metric, side), after, limit).await?;
     let count = count_of(&found, metric, side).ok_or_else(|| not_measured(&found))?;
     let calendar = state.run.slot.calendar;
@@ -131,9 +135,27 @@ async fn records(
         window: WireWindow::of(&count.rule.window, found.row.date),
         total: count.total(),
         items: records.into_iter().map(|record| wire_record(record, |at| calendar.day(at))).collect(),
-        next_cursor: next.as_ref().map(|mark| close_cursor(&write_mark(mark))),
+        next_cursor: next.as_ref().map(|mark| close_cursor(&write_mark(found.row.run_id, mark))),
     };
     Answer::of(&answer, found.modified())
+}
+
+/// The card of the run in which a list was begun: its pages are all of one revision.
+async fn find_again(
+    connection: &mut PgConnection,
+    state: &AppState,
+    wanted: &Wanted,
+    run_id: i64,
+) -> Result<Found, Problem> {
+    let row = run::get(connection, run_id).await?.filter(|row| row.published_at.is_some());
+    let row = row.ok_or_else(|| not_published("the cursor's run is gone; begin with the first page"))?;
+    let other = wanted.date.is_some_and(|date| date != row.date)
+        || wanted.revision.is_some_and(|revision| row.revision != Some(revision));
+    if other {
+        let detail = "cursor goes with the date and revision of the page before";
+        return Err(Problem::parameter("cursor", "invalid_value", detail));
+    }
+    find_in(connection, state, row, &wanted.subject, &wanted.rule_set).await
 }
 
 fn no_metric(detail: &str) -> Problem {
@@ -158,7 +180,7 @@ fn count_of(found: &Found, metric: Metric, side: Side) -> Option<Count<'_>> {
 
 /// A page of the records behind a metric's count.
 pub(super) async fn page_of(
-    connection: &mut sqlx::PgConnection,
+    connection: &mut PgConnection,
     state: &AppState,
     found: &Found,
     (metric, side): (Metric, Side),
@@ -205,20 +227,20 @@ fn wire_fact(event: Event) -> WireFact {
     }
 }
 
-/// A mark as a cursor carries it; ids have no commas.
-fn write_mark(mark: &Mark) -> String {
+/// A mark in the records of a run as a cursor carries it; ids have no commas.
+fn write_mark(run_id: i64, mark: &Mark) -> String {
     let Aggregate { shop_id, kind, id } = &mark.place.aggregate;
-    format!("{},{shop_id},{},{id},{}", mark.place.at.timestamp_micros(), kind.code(), mark.given)
+    format!("{run_id},{},{shop_id},{},{id},{}", mark.place.at.timestamp_micros(), kind.code(), mark.given)
 }
 
-fn read_mark(text: &str) -> Option<Mark> {
+fn read_mark(text: &str) -> Option<(i64, Mark)> {
     let parts: Vec<&str> = text.split(',').collect();
-    let [at, shop_id, kind, id, given] = parts[..] else { return None };
+    let [run_id, at, shop_id, kind, id, given] = parts[..] else { return None };
     let aggregate = Aggregate {
         shop_id: Id::parse(shop_id).ok()?,
         kind: AggregateKind::from_code(kind.parse().ok()?)?,
         id: Id::parse(id).ok()?,
     };
     let at = DateTime::from_timestamp_micros(at.parse().ok()?)?;
-    Some(Mark { place: Place { at, aggregate }, given: given.parse().ok()? })
+    Some((run_id.parse().ok()?, Mark { place: Place { at, aggregate }, given: given.parse().ok()? }))
 }

@@ -11,6 +11,7 @@
 use std::time::Duration;
 
 use chrono::{Days, NaiveDate};
+use sqlx::Connection;
 use tokio::time::sleep;
 
 use super::removal::{Bounds, read_bounds, remove_step, steps};
@@ -137,16 +138,21 @@ impl Sweep {
                     break;
                 }
             }
-            peer_group::delete(&mut connection, *run_id).await?;
-        }
-        if !runs.is_empty() {
-            // Answers that processes keep in memory may come from these cards.
-            turnover::note_publication(&mut connection).await?;
+            // Answers that processes keep in memory may come from these cards. A run is listed as long as it has peers, so
+            // the note is not forgotten when a sweep breaks off.
+            let mut transaction = connection.begin().await?;
+            peer_group::delete(&mut transaction, *run_id).await?;
+            turnover::note_publication(&mut transaction).await?;
+            transaction.commit().await?;
         }
         Ok(())
     }
 
     async fn sweep_events(&mut self, context: &RunContext, bounds: &Bounds) -> Result<(), StoreError> {
+        // A run that begins from here on knows which days it cannot count on.
+        let mut connection = context.store.run.acquire().await?;
+        rows::note_whole_from(&mut connection, bounds.whole_from).await?;
+        drop(connection);
         loop {
             let mut connection = context.store.run.acquire().await?;
             let shops = rows::shops_after(&mut connection, self.place.as_ref(), SHOPS_PAGE).await?;

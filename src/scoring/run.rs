@@ -6,7 +6,7 @@
 use std::collections::{BTreeSet, HashMap};
 use std::time::Duration;
 
-use chrono::Days;
+use chrono::{Days, NaiveDate};
 use sqlx::{Connection, PgConnection};
 use tokio::task::JoinHandle;
 
@@ -113,6 +113,8 @@ async fn attempt(context: &RunContext, row: &RunRow) -> Result<RunRow, RunError>
     let knowledge = RunKnowledge { heads, rule_sets };
     let now = context.clock.now();
     let late = row.trigger != Trigger::Manual.as_str() && now >= context.slot.end(row.date);
+    // Days may have been removed while the run computed.
+    retention::check_whole(&mut connection, oldest_day(context, row)).await?;
     let published = rows::publish(&mut connection, row, &knowledge, late, now).await?;
     published.ok_or(RunError::LeaseLost)
 }
@@ -184,8 +186,7 @@ async fn read(
 ) -> Result<(Vec<Field>, Vec<i64>), StoreError> {
     let mut reading = snapshot::begin(connection).await?;
     counting::check_time_zone(&mut reading, context.slot.calendar.zone()).await?;
-    let oldest_day = row.date - Days::new(context.rules.longest_window().into());
-    retention::check_whole(&mut reading, oldest_day).await?;
+    retention::check_whole(&mut reading, oldest_day(context, row)).await?;
     let heads = stripe::heads(&mut reading).await?;
     let mut fields = Vec::new();
     for kind in SubjectKind::ALL {
@@ -201,6 +202,11 @@ async fn read(
     }
     reading.rollback().await?;
     Ok((fields, heads))
+}
+
+/// The oldest day that any window of a run reaches.
+fn oldest_day(context: &RunContext, row: &RunRow) -> NaiveDate {
+    row.date - Days::new(context.rules.longest_window().into())
 }
 
 /// The sums that the rule sets of a kind ask for, each once.

@@ -171,6 +171,30 @@ async fn published_answers_carry_an_etag_and_are_not_sent_twice() {
     service.stop().await;
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn pages_of_records_go_on_in_the_revision_that_they_began_with() {
+    let service = TestService::start().await;
+    let events: Vec<String> = (0..25).flat_map(|number| order("s-1", &format!("o-{number}"), None)).collect();
+    service.send(&events).await;
+    service.run("2026-11-20".parse().expect("date")).await;
+    let path = "/v1/shops/s-1/metrics/negative_feedback_rate/records?side=denominator&limit=10";
+    let first = service.read(path).await;
+    service.send(&order("s-1", "o-late", None)).await;
+    service.run("2026-11-20".parse().expect("date")).await;
+    let (mut given, mut cursor) = (10, first["next_cursor"].clone());
+    while let Some(text) = cursor.as_str() {
+        let page = service.read(&format!("{path}&cursor={text}")).await;
+        assert_eq!((&page["run_id"], &page["total"]), (&first["run_id"], &json!(25)));
+        given += page["items"].as_array().expect("items").len();
+        cursor = page["next_cursor"].clone();
+    }
+    assert_eq!(given, 25);
+    let text = first["next_cursor"].as_str().expect("a cursor");
+    let (status, problem) = service.get(&format!("{path}&revision=2&cursor={text}")).await;
+    assert_eq!((status, &problem["errors"][0]["pointer"]), (400, &json!("cursor")), "{problem}");
+    service.stop().await;
+}
+
 #[test]
 fn openapi_yaml_is_what_the_code_says() {
     let written = include_str!("../../openapi.yaml");
