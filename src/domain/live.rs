@@ -9,7 +9,6 @@ use chrono::NaiveDate;
 use super::count::Counts;
 use super::id::Id;
 use super::measure::Measure;
-use super::metric::Metric;
 use super::product::OffShelf;
 use super::rules::{MetricRule, RuleSet};
 use super::score::{MetricCount, SubjectCounts};
@@ -89,11 +88,4 @@ impl LiveCounts {
             volume: definition.denominator.iter().map(|measure| counts.get(*measure)).sum(),
         }
     }
-}
-
-/// Whether a metric is made of counts that are also kept per product.
-pub fn is_of_products(metric: Metric, bad_stars_max: u8) -> bool {
-    let definition = metric.definition();
-    let numerator = [definition.numerator(bad_stars_max)];
-    definition.denominator.iter().chain(&numerator).all(|measure| Measure::OF_PRODUCT.contains(measure))
 }

@@ -22,6 +22,7 @@ use super::records::{WireRecord, page_of, wire_record};
 use super::wire::{Number, ScoreKey, WireMetric, WireTitle, wire_metrics};
 use crate::domain::advice::{Cost, Fault, costs, counsel};
 use crate::domain::decimal::PLACES_MAX;
+use crate::domain::live::LiveCounts;
 use crate::domain::rules::MetricRule;
 use crate::scoring::outlook::live_counts;
 use crate::scoring::records::Side;
@@ -106,9 +107,11 @@ pub async fn get_advice(
     let mut connection = state.run.store.read.acquire().await?;
     let mut reading = snapshot::begin(&mut connection).await?;
     let found = find_with(&mut reading, &state, &wanted).await?;
+    let (date, yesterday) = (found.row.date, found.row.date - Days::new(1));
+    let live = live_counts(&mut reading, &found.subject, &found.rule_set, date, yesterday).await?;
     let mut metrics = Vec::new();
     for cost in costs(&found.rule_set, &found.card) {
-        metrics.push(advise(&mut reading, &state, &found, &kind, cost).await?);
+        metrics.push(advise(&mut reading, &state, (&found, &live), &kind, cost).await?);
     }
     reading.rollback().await?;
     let as_of = state.run.clock.now();
@@ -125,7 +128,7 @@ pub async fn get_advice(
 async fn advise(
     connection: &mut PgConnection,
     state: &AppState,
-    found: &Found,
+    (found, live): (&Found, &LiveCounts),
     kind: &str,
     cost: Cost<'_>,
 ) -> Result<MetricAdvice, Problem> {
@@ -138,7 +141,7 @@ async fn advise(
         Fault::Missing => Vec::new(),
     };
     let products = match Sort::of(counsel.products) {
-        Some(sort) => worst(connection, found, sort, PRODUCTS_SHOWN).await?,
+        Some(sort) => worst(found, live, sort, PRODUCTS_SHOWN),
         None => Vec::new(),
     };
     let calendar = state.run.slot.calendar;
@@ -163,20 +166,14 @@ async fn advise(
             found.row.revision.unwrap_or_default()
         ),
         products,
-        worst_days: worst_days(connection, found, rule, counsel.fault).await?,
+        worst_days: worst_days(found, live, rule, counsel.fault),
         metric,
     })
 }
 
 /// The days of the window on which most went wrong, the worst first.
-async fn worst_days(
-    connection: &mut PgConnection,
-    found: &Found,
-    rule: &MetricRule,
-    fault: Fault,
-) -> Result<Vec<WorstDay>, Problem> {
+fn worst_days(found: &Found, live: &LiveCounts, rule: &MetricRule, fault: Fault) -> Vec<WorstDay> {
     let date = found.row.date;
-    let live = live_counts(connection, &found.subject, &found.rule_set, date, date - Days::new(1)).await?;
     let span = rule.window.window.days(date);
     let reach = Days::new(u64::from(rule.window.window.oldest()) + 1);
     let mut days: Vec<(i64, WorstDay)> = live
@@ -193,5 +190,5 @@ async fn worst_days(
         .filter(|(faults, _)| *faults > 0)
         .collect();
     days.sort_by_key(|(faults, worst)| (std::cmp::Reverse(*faults), worst.day));
-    Ok(days.into_iter().take(DAYS_SHOWN).map(|(_, worst)| worst).collect())
+    days.into_iter().take(DAYS_SHOWN).map(|(_, worst)| worst).collect()
 }

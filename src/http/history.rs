@@ -10,8 +10,9 @@ use utoipa::ToSchema;
 use super::AppState;
 use super::answer::{Answer, Asked};
 use super::auth::Caller;
+use super::docs::ReadProblems;
 use super::params::{self, Params};
-use super::problem::{Problem, ProblemBody};
+use super::problem::Problem;
 use super::reads::{Found, find, known, not_published, wanted, wanted_rule_set};
 use super::wire::{NextDown, NextUp, Number, ScoreKey, Shortest, WireThreshold, WireTitle, subject_ids, wire_tier};
 use crate::domain::decimal::Decimal;
@@ -68,12 +69,7 @@ pub struct WirePenalty {
     path = "/v1/{kind}/{id}/penalties",
     tag = "scores",
     params(super::docs::SubjectPath, super::docs::ScoreQuery),
-    responses(
-        (status = 200, description = "The tier and its penalties.", body = PenaltiesAnswer),
-        (status = 304, description = "The client has it."),
-        (status = 400, description = "A parameter is wrong or unknown.", body = ProblemBody, content_type = "application/problem+json"),
-        (status = 404, description = "`subject-not-found` or `score-not-published`.", body = ProblemBody, content_type = "application/problem+json"),
-    )
+    responses((status = 200, description = "The tier and its penalties.", body = PenaltiesAnswer), ReadProblems)
 )]
 pub async fn get_penalties(
     State(state): State<AppState>,
@@ -191,12 +187,7 @@ pub struct WireShortCard {
         ("to" = Option<NaiveDate>, Query, description = "Last date; default the newest published one. At most 400 days after `from`."),
         ("rule_set" = Option<String>, Query, description = "Default: the kind's default."),
     ),
-    responses(
-        (status = 200, description = "The short cards, by date; dates without a published run are left out.", body = HistoryAnswer),
-        (status = 304, description = "The client has it."),
-        (status = 400, description = "A parameter is wrong or unknown.", body = ProblemBody, content_type = "application/problem+json"),
-        (status = 404, description = "`subject-not-found` or `score-not-published`.", body = ProblemBody, content_type = "application/problem+json"),
-    )
+    responses((status = 200, description = "The short cards, by date; dates without a published run are left out.", body = HistoryAnswer), ReadProblems)
 )]
 pub async fn get_scores(
     State(state): State<AppState>,

@@ -4,6 +4,7 @@
 pub mod advice;
 pub mod answer;
 pub mod auth;
+pub mod benchmarks;
 pub mod changes;
 pub mod docs;
 pub mod event_times;
@@ -105,7 +106,7 @@ pub fn api() -> OpenApiRouter<AppState> {
         .routes(routes!(what_if::post_what_if))
         .routes(routes!(products::get_products))
         .routes(routes!(fleet::list_scores))
-        .routes(routes!(fleet::get_benchmarks))
+        .routes(routes!(benchmarks::get_benchmarks))
         .routes(routes!(rule_sets::list_rule_sets))
         .routes(routes!(rule_sets::get_rule_set))
         .routes(routes!(history::get_penalties))

@@ -6,7 +6,6 @@ use axum::extract::{Path, State};
 use axum::response::Response;
 use chrono::{DateTime, Days, Utc};
 use serde::Serialize;
-use sqlx::PgConnection;
 use utoipa::ToSchema;
 
 use super::AppState;
@@ -21,7 +20,7 @@ use super::wire::{Number, ScoreKey};
 use crate::domain::curve::Ratio;
 use crate::domain::decimal::PLACES_MAX;
 use crate::domain::id::Id;
-use crate::domain::live::{LiveProduct, sum};
+use crate::domain::live::{LiveCounts, LiveProduct, sum};
 use crate::domain::measure::Measure;
 use crate::domain::metric::Metric;
 use crate::domain::rules::RuleSet;
@@ -129,8 +128,10 @@ pub async fn get_products(
     let mut connection = state.run.store.read.acquire().await?;
     let mut reading = snapshot::begin(&mut connection).await?;
     let found = find_with(&mut reading, &state, &wanted).await?;
-    let mut products = counted(&mut reading, &found).await?;
+    let (date, yesterday) = (found.row.date, found.row.date - Days::new(1));
+    let live = live_counts(&mut reading, &found.subject, &found.rule_set, date, yesterday).await?;
     reading.rollback().await?;
+    let mut products = counted(&found, &live);
     arrange(&mut products, sort, ascending);
     // The list may have changed since the page before: go on behind the place that ended it, whoever stands there now.
     let behind = |counted: &Counted| match &after {
@@ -198,18 +199,13 @@ fn in_order(ascending: bool, left: &Place, right: &Place) -> Ordering {
 }
 
 /// The products with most to blame them for by a rate.
-pub(super) async fn worst(
-    connection: &mut PgConnection,
-    found: &Found,
-    sort: Sort,
-    most: usize,
-) -> Result<Vec<WireProduct>, Problem> {
-    let mut products = counted(connection, found).await?;
+pub(super) fn worst(found: &Found, live: &LiveCounts, sort: Sort, most: usize) -> Vec<WireProduct> {
+    let mut products = counted(found, live);
     if let Sort::Rate(metric) = sort {
         products.retain(|counted| counted.rate(metric).is_some_and(|rate| rate.numerator > 0));
     }
     arrange(&mut products, sort, false);
-    Ok(products.into_iter().take(most).map(wire_product).collect())
+    products.into_iter().take(most).map(wire_product).collect()
 }
 
 impl Counted {
@@ -224,12 +220,11 @@ fn ratio(numerator: i64, denominator: i64) -> Option<Ratio> {
 }
 
 /// The products of a subject, counted over the windows of its rule set, or the near one for what that does not measure.
-async fn counted(connection: &mut PgConnection, found: &Found) -> Result<Vec<Counted>, Problem> {
+fn counted(found: &Found, live: &LiveCounts) -> Vec<Counted> {
     let (rule_set, date) = (&found.rule_set, found.row.date);
     let last = date - Days::new(1);
-    let live = live_counts(connection, &found.subject, rule_set, date, last).await?;
     let span = |metric| window_of(rule_set, metric).days(date);
-    let counted = live.products.into_iter().map(|product| {
+    let counted = live.products.iter().map(|product| {
         let rate = |metric: Metric| {
             let definition = metric.definition();
             let counts = sum(&product.daily, span(metric));
@@ -244,7 +239,7 @@ async fn counted(connection: &mut PgConnection, found: &Found) -> Result<Vec<Cou
             paid_orders: sum(&product.daily, span(Metric::BadReviewRate)).get(Measure::PaidOrders),
             on_shelf: product.on_shelf(last),
             in_base_score: product.qualifies(span(Metric::ProductBaseScore), date),
-            product,
+            product: product.clone(),
         }
     });
     let counts_at_all = |counted: &Counted| {
@@ -252,7 +247,7 @@ async fn counted(connection: &mut PgConnection, found: &Found) -> Result<Vec<Cou
             || counted.mean.1 > 0
             || counted.rates.iter().any(|(_, _, denominator)| *denominator > 0)
     };
-    Ok(counted.filter(counts_at_all).collect())
+    counted.filter(counts_at_all).collect()
 }
 
 fn window_of(rule_set: &RuleSet, metric: Metric) -> crate::domain::window::Window {

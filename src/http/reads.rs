@@ -12,15 +12,16 @@ use utoipa::ToSchema;
 use super::AppState;
 use super::answer::{Answer, Asked};
 use super::auth::Caller;
+use super::docs::ReadProblems;
 use super::params::{self, Params};
-use super::problem::{Kind, Problem, ProblemBody};
+use super::problem::{Kind, Problem};
 use super::wire::{Number, ScoreKey, WireDimension, WireMetric, WireTier, wire_dimensions, wire_metrics, wire_tier};
 use crate::domain::rules::RuleSet;
 use crate::domain::score::Card;
 use crate::domain::subject::{Subject, SubjectKind};
 use crate::scoring::outlook::{PublishedCard, published_card};
 use crate::storage::registry::{self, SubjectRow};
-use crate::storage::run::RunRow;
+use crate::storage::run::{self, RunRow};
 use crate::storage::{StoreError, score};
 
 /// A subject's card in a published run.
@@ -40,6 +41,25 @@ impl Found {
     pub(super) fn modified(&self) -> DateTime<Utc> {
         self.row.published_at.unwrap_or_default()
     }
+}
+
+/// The run in which a list was begun: all its pages are of one revision, whatever is published meanwhile. `date` and
+/// `revision` are what the query asks for, which must not be another one.
+pub(super) async fn begun_run(
+    connection: &mut PgConnection,
+    run_id: i64,
+    date: Option<NaiveDate>,
+    revision: Option<i32>,
+) -> Result<RunRow, Problem> {
+    let row = run::get(connection, run_id).await?.filter(|row| row.published_at.is_some());
+    let row = row.ok_or_else(|| not_published("the cursor's run is gone; begin with the first page"))?;
+    let other =
+        date.is_some_and(|date| date != row.date) || revision.is_some_and(|revision| row.revision != Some(revision));
+    if other {
+        let detail = "cursor goes with the date and revision of the page before";
+        return Err(Problem::parameter("cursor", "invalid_value", detail));
+    }
+    Ok(row)
 }
 
 /// What the common query parameters ask for.
@@ -185,12 +205,7 @@ pub struct ScoreAnswer {
     path = "/v1/{kind}/{id}/score",
     tag = "scores",
     params(super::docs::SubjectPath, super::docs::ScoreQuery),
-    responses(
-        (status = 200, description = "The published score.", body = ScoreAnswer),
-        (status = 304, description = "The client has it."),
-        (status = 400, description = "A parameter is wrong or unknown.", body = ProblemBody, content_type = "application/problem+json"),
-        (status = 404, description = "`subject-not-found` or `score-not-published`.", body = ProblemBody, content_type = "application/problem+json"),
-    )
+    responses((status = 200, description = "The published score.", body = ScoreAnswer), ReadProblems)
 )]
 pub async fn get_score(
     State(state): State<AppState>,
@@ -231,12 +246,7 @@ pub struct MetricsAnswer {
     path = "/v1/{kind}/{id}/metrics",
     tag = "scores",
     params(super::docs::SubjectPath, super::docs::ScoreQuery),
-    responses(
-        (status = 200, description = "The metrics, in the rule set's order.", body = MetricsAnswer),
-        (status = 304, description = "The client has it."),
-        (status = 400, description = "A parameter is wrong or unknown.", body = ProblemBody, content_type = "application/problem+json"),
-        (status = 404, description = "`subject-not-found` or `score-not-published`.", body = ProblemBody, content_type = "application/problem+json"),
-    )
+    responses((status = 200, description = "The metrics, in the rule set's order.", body = MetricsAnswer), ReadProblems)
 )]
 pub async fn get_metrics(
     State(state): State<AppState>,

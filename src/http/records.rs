@@ -14,7 +14,7 @@ use super::docs::ReadProblems;
 use super::page::close_cursor;
 use super::params::Params;
 use super::problem::{Kind, Problem};
-use super::reads::{Found, Wanted, find_in, find_with, not_published};
+use super::reads::{Found, Wanted, begun_run, find_in, find_with};
 use super::wire::{ScoreKey, WireWindow};
 use crate::domain::event::{Aggregate, AggregateKind, Event};
 use crate::domain::id::Id;
@@ -120,7 +120,10 @@ async fn records(
     let mut connection = state.run.store.read.acquire().await?;
     let (found, after) = match after {
         None => (find_with(&mut connection, state, wanted).await?, None),
-        Some((run_id, mark)) => (find_again(&mut connection, state, wanted, run_id).await?, Some(mark)),
+        Some((run_id, mark)) => {
+            let row = begun_run(&mut connection, run_id, wanted.date, wanted.revision).await?;
+            (find_in(&mut connection, state, row, &wanted.subject, &wanted.rule_set).await?, Some(mark))
+        }
     };
     let (records, next) = page_of(&mut connection, state, &found, (metric, side), after, limit).await?;
     let count = count_of(&found, metric, side).ok_or_else(|| not_measured(&found))?;
@@ -138,24 +141,6 @@ async fn records(
         next_cursor: next.as_ref().map(|mark| close_cursor(&write_mark(found.row.run_id, mark))),
     };
     Answer::of(&answer, found.modified())
-}
-
-/// The card of the run in which a list was begun: its pages are all of one revision.
-async fn find_again(
-    connection: &mut PgConnection,
-    state: &AppState,
-    wanted: &Wanted,
-    run_id: i64,
-) -> Result<Found, Problem> {
-    let row = run::get(connection, run_id).await?.filter(|row| row.published_at.is_some());
-    let row = row.ok_or_else(|| not_published("the cursor's run is gone; begin with the first page"))?;
-    let other = wanted.date.is_some_and(|date| date != row.date)
-        || wanted.revision.is_some_and(|revision| row.revision != Some(revision));
-    if other {
-        let detail = "cursor goes with the date and revision of the page before";
-        return Err(Problem::parameter("cursor", "invalid_value", detail));
-    }
-    find_in(connection, state, row, &wanted.subject, &wanted.rule_set).await
 }
 
 fn no_metric(detail: &str) -> Problem {

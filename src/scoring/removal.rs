@@ -155,7 +155,6 @@ async fn remove(
     count::add(&mut transaction, &count::KEPT, changes.clone()).await?;
     rows::delete_empty_counts(&mut transaction, &changes).await?;
     event::delete(&mut transaction, &gone).await?;
-    rows::note_whole_from(&mut transaction, bounds.whole_from).await?;
     transaction.commit().await?;
     Ok(Removed { aggregates: touched, events: gone.len() as u64 })
 }

@@ -26,7 +26,7 @@ pub async fn take_day(connection: &mut PgConnection, today: NaiveDate) -> Result
     Ok(taken.rows_affected() == 1)
 }
 
-/// Notes in the transaction of a removal from which day on counts are still whole.
+/// Notes, before anything is removed, from which day on counts stay whole.
 pub async fn note_whole_from(connection: &mut PgConnection, day: NaiveDate) -> Result<(), StoreError> {
     sqlx::query("update retention set whole_from = $1 where whole_from is null or whole_from < $1")
         .bind(day)
@@ -35,7 +35,7 @@ pub async fn note_whole_from(connection: &mut PgConnection, day: NaiveDate) -> R
     Ok(())
 }
 
-/// Fails if counts of `day` or later may lack what was removed. A snapshot that shows a removal also shows its note, so
+/// Fails if counts of `day` or later may lack what was removed. A snapshot that shows a removal also shows the note before it, so
 /// a run that asks inside its own snapshot never publishes half counts.
 pub async fn check_whole(connection: &mut PgConnection, day: NaiveDate) -> Result<(), StoreError> {
     let whole_from: Option<NaiveDate> =
