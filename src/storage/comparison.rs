@@ -20,8 +20,8 @@ pub async fn differences(connection: &mut PgConnection, shown: i64) -> Result<(V
     let daily: Vec<&str> = Measure::ALL.iter().map(|measure| measure.column()).collect();
     let product: Vec<&str> = Measure::OF_PRODUCT.iter().map(|measure| measure.column()).collect();
     let tables = [
-        ("daily_count", DAILY_KEY.map(|(name, _)| name).to_vec(), daily),
-        ("product_count", PRODUCT_KEY.map(|(name, _)| name).to_vec(), product),
+        ("daily_count", DAILY_KEY.to_vec(), daily),
+        ("product_count", PRODUCT_KEY.to_vec(), product),
         ("product_off_shelf", vec!["shop_id", "product_id", "from_day"], vec!["until_day"]),
         ("product_paid", vec!["subject_kind", "subject_id", "shop_id", "product_id"], vec!["last_day", "previous_day"]),
     ];

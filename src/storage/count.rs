@@ -7,7 +7,8 @@ use chrono::NaiveDate;
 use sqlx::{AssertSqlSafe, PgConnection};
 
 use super::StoreError;
-use crate::domain::count::{CountChanges, Counts, ProductKey};
+use super::row_type::{DailyChange, ProductChange};
+use crate::domain::count::{CountChanges, ProductKey};
 use crate::domain::measure::Measure;
 
 /// The tables of derived counts.
@@ -29,20 +30,19 @@ pub static KEPT: LazyLock<CountTables> = LazyLock::new(|| CountTables::named("")
 /// Temporary twins that a verification fills, see [`super::comparison`].
 pub static REBUILT: LazyLock<CountTables> = LazyLock::new(|| CountTables::named("rebuilt_"));
 
-pub(super) const DAILY_KEY: [(&str, &str); 3] = [("subject_kind", "smallint"), ("subject_id", "text"), ("day", "date")];
-pub(super) const PRODUCT_KEY: [(&str, &str); 5] = [
-    ("subject_kind", "smallint"),
-    ("subject_id", "text"),
-    ("shop_id", "text"),
-    ("product_id", "text"),
-    ("day", "date"),
-];
+pub(super) const DAILY_KEY: [&str; 3] = ["subject_kind", "subject_id", "day"];
+pub(super) const PRODUCT_KEY: [&str; 5] = ["subject_kind", "subject_id", "shop_id", "product_id", "day"];
 
 impl CountTables {
     fn named(prefix: &str) -> CountTables {
         CountTables {
-            upsert_daily: upsert(&format!("{prefix}daily_count"), &DAILY_KEY, &Measure::ALL),
-            upsert_product: upsert(&format!("{prefix}product_count"), &PRODUCT_KEY, &Measure::OF_PRODUCT),
+            upsert_daily: upsert(&format!("{prefix}daily_count"), "daily_change", &DAILY_KEY, &Measure::ALL),
+            upsert_product: upsert(
+                &format!("{prefix}product_count"),
+                "product_change",
+                &PRODUCT_KEY,
+                &Measure::OF_PRODUCT,
+            ),
             merge_paid: merge_paid(prefix),
             recount_paid: recount_paid(prefix),
             drop_unpaid: drop_unpaid(prefix),
@@ -59,22 +59,19 @@ impl CountTables {
     }
 }
 
-/// `insert … on conflict do update` that adds every measure; 0 is kept as null.
-fn upsert(table: &str, key: &[(&str, &str)], measures: &[Measure]) -> String {
+/// `insert … on conflict do update` that adds every measure of an array of rows; 0 is kept as null. The rows' attributes
+/// stand in the order of the key and the measures.
+fn upsert(table: &str, row_type: &str, key: &[&str], measures: &[Measure]) -> String {
     let columns: Vec<&str> = measures.iter().map(|measure| measure.column()).collect();
-    let names: Vec<&str> = key.iter().map(|(name, _)| *name).collect();
-    let casts = key.iter().map(|(_, cast)| *cast).chain(measures.iter().map(|_| "bigint"));
-    let parameters: Vec<String> = casts.enumerate().map(|(index, cast)| format!("${}::{cast}[]", index + 1)).collect();
     let sums: Vec<String> = columns
         .iter()
         .map(|column| format!("{column} = nullif(coalesce(kept.{column}, 0) + coalesce(excluded.{column}, 0), 0)"))
         .collect();
     format!(
-        "insert into {table} as kept ({key}, {columns}) select * from unnest({parameters})
+        "insert into {table} as kept ({key}, {columns}) select * from unnest($1::{row_type}[])
          on conflict ({key}) do update set {sums}",
-        key = names.join(", "),
+        key = key.join(", "),
         columns = columns.join(", "),
-        parameters = parameters.join(", "),
         sums = sums.join(", "),
     )
 }
@@ -146,27 +143,16 @@ pub async fn add(connection: &mut PgConnection, tables: &CountTables, changes: C
     replace_shelf(connection, tables, &changes).await
 }
 
-fn column<'a>(counts: impl Iterator<Item = &'a Counts>, measure: Measure) -> Vec<Option<i64>> {
-    counts.map(|counts| Some(counts.get(measure)).filter(|count| *count != 0)).collect()
-}
-
 async fn add_daily(
     connection: &mut PgConnection,
     tables: &CountTables,
     changes: &CountChanges,
 ) -> Result<(), StoreError> {
-    let keys = || changes.daily.keys();
     if changes.daily.is_empty() {
         return Ok(());
     }
-    let mut query = sqlx::query(AssertSqlSafe(tables.upsert_daily.as_str()))
-        .bind(keys().map(|(subject, _)| subject.kind.code()).collect::<Vec<_>>())
-        .bind(keys().map(|(subject, _)| subject.id.as_str()).collect::<Vec<_>>())
-        .bind(keys().map(|(_, day)| *day).collect::<Vec<_>>());
-    for measure in Measure::ALL {
-        query = query.bind(column(changes.daily.values(), measure));
-    }
-    query.execute(connection).await?;
+    let rows: Vec<DailyChange<'_>> = changes.daily.iter().map(|(key, counts)| DailyChange(key, counts)).collect();
+    sqlx::query(AssertSqlSafe(tables.upsert_daily.as_str())).bind(rows).execute(connection).await?;
     Ok(())
 }
 
@@ -175,20 +161,12 @@ async fn add_products(
     tables: &CountTables,
     changes: &CountChanges,
 ) -> Result<(), StoreError> {
-    let keys = || changes.products.keys();
     if changes.products.is_empty() {
         return Ok(());
     }
-    let mut query = sqlx::query(AssertSqlSafe(tables.upsert_product.as_str()))
-        .bind(keys().map(|key| key.subject.kind.code()).collect::<Vec<_>>())
-        .bind(keys().map(|key| key.subject.id.as_str()).collect::<Vec<_>>())
-        .bind(keys().map(|key| key.shop_id.as_str()).collect::<Vec<_>>())
-        .bind(keys().map(|key| key.product_id.as_str()).collect::<Vec<_>>())
-        .bind(keys().map(|key| key.day).collect::<Vec<_>>());
-    for measure in Measure::OF_PRODUCT {
-        query = query.bind(column(changes.products.values(), measure));
-    }
-    query.execute(connection).await?;
+    let rows: Vec<ProductChange<'_>> =
+        changes.products.iter().map(|(key, counts)| ProductChange(key, counts)).collect();
+    sqlx::query(AssertSqlSafe(tables.upsert_product.as_str())).bind(rows).execute(connection).await?;
     Ok(())
 }
 

@@ -13,15 +13,6 @@ fn plain_data(aggregate: &Aggregate) -> String {
     format!("{{\"{}\":\"{}\"}}", aggregate.kind.field(), aggregate.id)
 }
 
-/// What is kept of an event's data: nothing where the key says it already. An id that JSON would have to escape makes a
-/// text that no sender can have sent, so it is kept.
-fn kept_data(event: &Event) -> Option<&str> {
-    let data = event.data.as_str();
-    // The lengths differ first, and most often.
-    let plain_length = event.aggregate.kind.field().len() + event.aggregate.id.as_str().len() + 7;
-    (data.len() != plain_length || data != plain_data(&event.aggregate)).then_some(data)
-}
-
 /// The data of an event as it was sent, from what is kept of it.
 pub fn sent_data(aggregate: &Aggregate, kept: Option<String>) -> String {
     kept.unwrap_or_else(|| plain_data(aggregate))
@@ -36,6 +27,17 @@ pub struct NewEvent<'a> {
     pub key_id: Option<i32>,
 }
 
+impl<'a> NewEvent<'a> {
+    /// What is kept of the event's data: nothing where the key says it already. An id that JSON would have to escape
+    /// makes a text that no sender can have sent, so it is kept.
+    pub fn kept_data(&self) -> Option<&'a str> {
+        let Event { aggregate, data, .. } = self.event;
+        // The lengths differ first, and most often.
+        let plain_length = aggregate.kind.field().len() + aggregate.id.as_str().len() + 7;
+        (data.len() != plain_length || *data != plain_data(aggregate)).then_some(data)
+    }
+}
+
 /// Stores events of which none is stored yet; the caller holds their stripes and has looked. Identities must differ.
 pub async fn insert(
     connection: &mut PgConnection,
@@ -43,29 +45,18 @@ pub async fn insert(
     received_at: DateTime<Utc>,
 ) -> Result<(), StoreError> {
     // In key order neighbours share pages of the primary key.
-    let mut events: Vec<&NewEvent<'_>> = events.iter().collect();
+    let mut events = events.to_vec();
     events.sort_unstable_by(|left, right| {
         (&left.event.aggregate, &left.event.id).cmp(&(&right.event.aggregate, &right.event.id))
     });
-    let texts = |text: fn(&Event) -> &str| -> Vec<&str> { events.iter().map(|new| text(new.event)).collect() };
     sqlx::query(
         "insert into event
              (time, received_at, seq, key_id, aggregate_kind, type, shop_id, aggregate_id, event_id, data)
          select time, $1, seq, key_id, aggregate_kind, type, shop_id, aggregate_id, event_id, data::json
-         from unnest($2::timestamptz[], $3::bigint[], $4::integer[], $5::smallint[], $6::smallint[],
-                     $7::text[], $8::text[], $9::text[], $10::text[])
-             as new (time, seq, key_id, aggregate_kind, type, shop_id, aggregate_id, event_id, data)",
+         from unnest($2::new_event[])",
     )
     .bind(received_at)
-    .bind(events.iter().map(|new| new.event.time).collect::<Vec<_>>())
-    .bind(events.iter().map(|new| new.seq).collect::<Vec<_>>())
-    .bind(events.iter().map(|new| new.key_id).collect::<Vec<_>>())
-    .bind(events.iter().map(|new| new.event.aggregate.kind.code()).collect::<Vec<_>>())
-    .bind(events.iter().map(|new| new.event.fact.event_type().code()).collect::<Vec<_>>())
-    .bind(texts(|event| event.aggregate.shop_id.as_str()))
-    .bind(texts(|event| event.aggregate.id.as_str()))
-    .bind(texts(|event| event.id.as_str()))
-    .bind(events.iter().map(|new| kept_data(new.event)).collect::<Vec<_>>())
+    .bind(events)
     .execute(connection)
     .await?;
     Ok(())
@@ -188,7 +179,7 @@ pub async fn delete(connection: &mut PgConnection, events: &[&Event]) -> Result<
 mod tests {
     use chrono::DateTime;
 
-    use super::{event_of_row, kept_data, sent_data};
+    use super::{NewEvent, event_of_row, sent_data};
     use crate::domain::event::{Aggregate, AggregateKind};
     use crate::domain::id::Id;
 
@@ -202,7 +193,7 @@ mod tests {
         ] {
             let aggregate = Aggregate { shop_id: Id::stored("s"), kind: AggregateKind::Order, id: Id::stored(id) };
             let event = event_of_row(&aggregate, 4, DateTime::UNIX_EPOCH, "e", data.to_owned()).expect("an event");
-            let row = kept_data(&event).map(str::to_owned);
+            let row = NewEvent { event: &event, seq: 1, key_id: None }.kept_data().map(str::to_owned);
             assert_eq!((row.is_some(), sent_data(&aggregate, row)), (kept, data.to_owned()), "{data}");
         }
     }

@@ -17,6 +17,7 @@ pub mod private;
 pub mod record;
 pub mod registry;
 pub mod retention;
+pub mod row_type;
 pub mod run;
 pub mod schedule;
 pub mod score;

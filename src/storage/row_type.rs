@@ -1,0 +1,84 @@
+//! Rows that are sent as values of composite types (see the migration that creates them): PostgreSQL unpacks one array of
+//! rows faster than one array for every column.
+
+use sqlx::encode::IsNull;
+use sqlx::error::BoxDynError;
+use sqlx::postgres::types::PgRecordEncoder;
+use sqlx::postgres::{PgArgumentBuffer, PgHasArrayType, PgTypeInfo};
+use sqlx::{Encode, Postgres, Type};
+
+use super::event::NewEvent;
+use crate::domain::count::{Counts, DailyKey, ProductKey};
+use crate::domain::measure::Measure;
+
+/// A row of the composite type `daily_change`.
+pub struct DailyChange<'a>(pub &'a DailyKey, pub &'a Counts);
+
+/// A row of the composite type `product_change`.
+pub struct ProductChange<'a>(pub &'a ProductKey, pub &'a Counts);
+
+/// Writes the attributes in their order. 0 is sent as null, as it is kept.
+fn encode_counts(record: &mut PgRecordEncoder<'_>, counts: &Counts, measures: &[Measure]) -> Result<(), BoxDynError> {
+    for measure in measures {
+        record.encode(Some(counts.get(*measure)).filter(|count| *count != 0))?;
+    }
+    Ok(())
+}
+
+impl Encode<'_, Postgres> for DailyChange<'_> {
+    fn encode_by_ref(&self, buffer: &mut PgArgumentBuffer) -> Result<IsNull, BoxDynError> {
+        let DailyChange((subject, day), counts) = self;
+        let mut record = PgRecordEncoder::new(buffer);
+        record.encode(subject.kind.code())?.encode(subject.id.as_str())?.encode(*day)?;
+        encode_counts(&mut record, counts, &Measure::ALL)?;
+        record.finish();
+        Ok(IsNull::No)
+    }
+}
+
+impl Encode<'_, Postgres> for ProductChange<'_> {
+    fn encode_by_ref(&self, buffer: &mut PgArgumentBuffer) -> Result<IsNull, BoxDynError> {
+        let ProductChange(ProductKey { subject, shop_id, product_id, day }, counts) = self;
+        let mut record = PgRecordEncoder::new(buffer);
+        record.encode(subject.kind.code())?.encode(subject.id.as_str())?;
+        record.encode(shop_id.as_str())?.encode(product_id.as_str())?.encode(*day)?;
+        encode_counts(&mut record, counts, &Measure::OF_PRODUCT)?;
+        record.finish();
+        Ok(IsNull::No)
+    }
+}
+
+impl Encode<'_, Postgres> for NewEvent<'_> {
+    fn encode_by_ref(&self, buffer: &mut PgArgumentBuffer) -> Result<IsNull, BoxDynError> {
+        let event = self.event;
+        let mut record = PgRecordEncoder::new(buffer);
+        record.encode(event.time)?.encode(self.seq)?.encode(self.key_id)?;
+        record.encode(event.aggregate.kind.code())?.encode(event.fact.event_type().code())?;
+        record.encode(event.aggregate.shop_id.as_str())?.encode(event.aggregate.id.as_str())?;
+        record.encode(event.id.as_str())?.encode(self.kept_data())?;
+        record.finish();
+        Ok(IsNull::No)
+    }
+}
+
+macro_rules! of_composite_type {
+    ($($row:ident = $name:literal,)+) => {$(
+        impl Type<Postgres> for $row<'_> {
+            fn type_info() -> PgTypeInfo {
+                PgTypeInfo::with_name($name)
+            }
+        }
+
+        impl PgHasArrayType for $row<'_> {
+            fn array_type_info() -> PgTypeInfo {
+                PgTypeInfo::array_of($name)
+            }
+        }
+    )+};
+}
+
+of_composite_type! {
+    DailyChange = "daily_change",
+    ProductChange = "product_change",
+    NewEvent = "new_event",
+}
