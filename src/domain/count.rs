@@ -6,7 +6,7 @@ use chrono::NaiveDate;
 
 use super::calendar::Calendar;
 use super::event::{Aggregate, AggregateKind};
-use super::fold::Folded;
+use super::fold::{Folded, Tally};
 use super::id::Id;
 use super::measure::Measure;
 use super::product::OffShelf;
@@ -64,8 +64,13 @@ impl CountChanges {
         if before == after {
             return;
         }
-        self.apply(aggregate, before, -1, calendar);
-        self.apply(aggregate, after, 1, calendar);
+        let same_subjects = before.creator_id == after.creator_id && before.product_id == after.product_id;
+        let (gone, new) = match same_subjects {
+            true => differences(&before.tallies, &after.tallies),
+            false => (before.tallies.clone(), after.tallies.clone()),
+        };
+        self.apply(aggregate, before, &gone, -1, calendar);
+        self.apply(aggregate, after, &new, 1, calendar);
         if aggregate.kind == AggregateKind::Product {
             let product = (aggregate.shop_id.clone(), aggregate.id.clone());
             self.shelf.insert(product, after.off_shelf.clone());
@@ -84,10 +89,11 @@ impl CountChanges {
         self
     }
 
-    fn apply(&mut self, aggregate: &Aggregate, folded: &Folded, sign: i64, calendar: &Calendar) {
+    /// Adds tallies of a folded aggregate to all rows that they count in.
+    fn apply(&mut self, aggregate: &Aggregate, folded: &Folded, tallies: &[Tally], sign: i64, calendar: &Calendar) {
         let shop = Subject { kind: SubjectKind::Shop, id: aggregate.shop_id.clone() };
         let creator = folded.creator_id.clone().map(|id| Subject { kind: SubjectKind::Creator, id });
-        for tally in &folded.tallies {
+        for tally in tallies {
             let day = calendar.day(tally.at);
             for subject in [Some(&shop), creator.as_ref()].into_iter().flatten() {
                 self.daily.entry((subject.clone(), day)).or_default().add(tally.measure, sign * tally.amount);
@@ -100,4 +106,18 @@ impl CountChanges {
             }
         }
     }
+}
+
+/// The tallies of `before` that `after` lacks, and those of `after` that `before` lacks; equal ones pair off one by one.
+/// Most of what an aggregate counts for stays when another of its events arrives.
+fn differences(before: &[Tally], after: &[Tally]) -> (Vec<Tally>, Vec<Tally>) {
+    let mut gone = before.to_vec();
+    let mut new = Vec::with_capacity(after.len());
+    for tally in after {
+        match gone.iter().position(|other| other == tally) {
+            Some(place) => drop(gone.swap_remove(place)),
+            None => new.push(*tally),
+        }
+    }
+    (gone, new)
 }

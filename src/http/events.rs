@@ -162,7 +162,8 @@ pub fn read_event(text: &[u8], envelope: Envelope, times: &AcceptedTimes) -> Rea
         Ok(value) => value,
         Err(error) => return Err((None, fault("malformed_json", &format!("not JSON: {error}")))),
     };
-    if text.contains(&b'$') || text.windows(6).any(|part| part == b"\\u0024") {
+    let has_escaped_dollar = || text.contains(&b'\\') && text.windows(6).any(|part| part == b"\\u0024");
+    if text.contains(&b'$') || has_escaped_dollar() {
         refuse_private_keys(&value, text)?;
     }
     let id = value.get("id").and_then(Value::as_str).map(|id| id.chars().take(128).collect::<String>());

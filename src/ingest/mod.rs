@@ -46,10 +46,10 @@ impl KnownSubjects {
     const SUBJECTS_MAX: usize = 200_000;
 
     /// Leaves those that may have to be registered.
-    pub fn unknown(&self, subjects: BTreeSet<Subject>) -> BTreeSet<Subject> {
+    pub fn unknown(&self, subjects: impl Iterator<Item = Subject>) -> BTreeSet<Subject> {
         match self.subjects.lock() {
-            Ok(known) => subjects.into_iter().filter(|subject| !known.contains(subject)).collect(),
-            Err(_) => subjects,
+            Ok(known) => subjects.filter(|subject| !known.contains(subject)).collect(),
+            Err(_) => subjects.collect(),
         }
     }
 

@@ -203,17 +203,13 @@ fn same_event(left: &Event, right: &Event) -> bool {
         && same_content(&left.data, &right.data)
 }
 
-/// The shops and creators that new events name.
-fn named_subjects(touched: &[Touched<'_>]) -> BTreeSet<Subject> {
-    let mut subjects = BTreeSet::new();
-    for event in touched.iter().flat_map(|one| &one.new) {
-        subjects.insert(Subject { kind: SubjectKind::Shop, id: event.aggregate.shop_id.clone() });
-        let creator_id = match &event.fact {
-            Fact::OrderPaid(attributes) => attributes.creator_id.as_ref(),
-            Fact::SessionStarted { creator_id, .. } => creator_id.as_ref(),
-            _ => None,
-        };
-        subjects.extend(creator_id.map(|id| Subject { kind: SubjectKind::Creator, id: id.clone() }));
-    }
-    subjects
+/// The shops and creators that new events name, as often as they do.
+fn named_subjects(touched: &[Touched<'_>]) -> impl Iterator<Item = Subject> {
+    let shops = touched.iter().map(|one| Subject { kind: SubjectKind::Shop, id: one.aggregate.shop_id.clone() });
+    let creators = touched.iter().flat_map(|one| &one.new).filter_map(|event| match &event.fact {
+        Fact::OrderPaid(attributes) => attributes.creator_id.as_ref(),
+        Fact::SessionStarted { creator_id, .. } => creator_id.as_ref(),
+        _ => None,
+    });
+    shops.chain(creators.map(|id| Subject { kind: SubjectKind::Creator, id: id.clone() }))
 }
