@@ -41,6 +41,29 @@ pub struct DaySpan {
 }
 
 impl DaySpan {
+    /// `None` where no day lies from the one to the other.
+    pub fn new(from: NaiveDate, to: NaiveDate) -> Option<DaySpan> {
+        (from <= to).then_some(DaySpan { from, to })
+    }
+
+    /// Its days up to `last` and its days after it.
+    pub fn split_after(&self, last: NaiveDate) -> (Option<DaySpan>, Option<DaySpan>) {
+        (DaySpan::new(self.from, self.to.min(last)), DaySpan::new(self.from.max(last + Days::new(1)), self.to))
+    }
+
+    /// The days of the one that are not in the other, oldest first. `None` has no days.
+    pub fn difference(of: Option<DaySpan>, other: Option<DaySpan>) -> Vec<DaySpan> {
+        match (of, other) {
+            (None, _) => Vec::new(),
+            (Some(of), None) => vec![of],
+            (Some(of), Some(other)) => {
+                let before = DaySpan::new(of.from, of.to.min(other.from - Days::new(1)));
+                let after = DaySpan::new(of.from.max(other.to + Days::new(1)), of.to);
+                before.into_iter().chain(after).collect()
+            }
+        }
+    }
+
     pub fn contains(&self, day: NaiveDate) -> bool {
         (self.from..=self.to).contains(&day)
     }
@@ -48,7 +71,54 @@ impl DaySpan {
 
 #[cfg(test)]
 mod tests {
-    use super::Window;
+    use chrono::{Days, NaiveDate};
+
+    use super::{DaySpan, Window};
+
+    fn day(number: u64) -> NaiveDate {
+        NaiveDate::default() + Days::new(number)
+    }
+
+    /// All spans of ten days, and none.
+    fn spans() -> Vec<Option<DaySpan>> {
+        let spans = (0..10).flat_map(|from| (0..10).map(move |to| DaySpan::new(day(from), day(to))));
+        spans.filter(Option::is_some).chain([None]).collect()
+    }
+
+    fn is_in(day: NaiveDate, spans: &[DaySpan]) -> bool {
+        let times = spans.iter().filter(|span| span.contains(day)).count();
+        assert!(times <= 1, "{day} is in two of {spans:?}");
+        times == 1
+    }
+
+    #[test]
+    fn the_difference_of_spans_has_the_days_of_the_one_that_the_other_has_not() {
+        let has = |span: Option<DaySpan>, day| span.is_some_and(|span| span.contains(day));
+        for of in spans() {
+            for other in spans() {
+                let left = DaySpan::difference(of, other);
+                assert!(left.iter().all(|left| left.from <= left.to), "{of:?} without {other:?}: {left:?}");
+                for day in (0..10).map(day) {
+                    let expected = has(of, day) && !has(other, day);
+                    assert_eq!(is_in(day, &left), expected, "{of:?} without {other:?}: {left:?}, {day}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn a_span_is_split_into_the_days_up_to_one_and_those_after_it() {
+        for span in spans().into_iter().flatten() {
+            for last in (0..10).map(day) {
+                let (until, after) = span.split_after(last);
+                for day in (0..10).map(day) {
+                    let has = |part: Option<DaySpan>| part.is_some_and(|part| part.contains(day));
+                    let expected = (span.contains(day) && day <= last, span.contains(day) && day > last);
+                    assert_eq!((has(until), has(after)), expected, "{span:?} after {last}: {day}");
+                }
+            }
+        }
+    }
 
     #[test]
     fn both_ends_of_a_window_are_in_it_and_the_score_date_never_is() {

@@ -11,6 +11,7 @@ use super::retry::persistently;
 use crate::domain::event::Aggregate;
 use crate::domain::exclusion::Exclusion;
 use crate::storage::exclusion::{ExclusionRow, NewExclusion, Revocation};
+use crate::storage::late_count::LateMark;
 use crate::storage::registry::Registration;
 use crate::storage::stripe::{hold, stripe_of};
 use crate::storage::{StoreError, count, counting, event, exclusion, registry};
@@ -50,7 +51,7 @@ async fn try_exclude(
     let before = exclusions_of(&mut transaction, &new.aggregate).await?;
     let row = exclusion::insert(&mut transaction, new, seq, context.now()).await?;
     let after = exclusions_of(&mut transaction, &new.aggregate).await?;
-    recount(&mut transaction, &new.aggregate, &before, &after, context).await?;
+    recount(&mut transaction, &new.aggregate, &before, &after, LateMark::of(&held), context).await?;
     transaction.commit().await?;
     Ok(Excluded::Done(Box::new(row)))
 }
@@ -84,7 +85,7 @@ async fn try_revoke(
     let before = exclusions_of(&mut transaction, &aggregate).await?;
     exclusion::revoke(&mut transaction, exclusion_id, revocation, seq, context.now()).await?;
     let after = exclusions_of(&mut transaction, &aggregate).await?;
-    recount(&mut transaction, &aggregate, &before, &after, context).await?;
+    recount(&mut transaction, &aggregate, &before, &after, LateMark::of(&held), context).await?;
     let row = exclusion::get(&mut transaction, exclusion_id).await?;
     transaction.commit().await?;
     Ok(row)
@@ -94,16 +95,18 @@ async fn exclusions_of(connection: &mut PgConnection, aggregate: &Aggregate) -> 
     Ok(exclusion::active_of(connection, &[aggregate]).await?.remove(aggregate).unwrap_or_default())
 }
 
+/// Counts an aggregate anew whose exclusions changed.
 async fn recount(
     connection: &mut PgConnection,
     aggregate: &Aggregate,
     before: &[Exclusion],
     after: &[Exclusion],
+    late: Option<LateMark>,
     context: &WriteContext,
 ) -> Result<(), StoreError> {
     let events = event::load_before(connection, &[(aggregate, i64::MAX)]).await?.pop().unwrap_or_default();
     let changes = changes_of_exclusions(aggregate, &events, before, after, &context.calendar);
-    count::add(connection, &count::KEPT, changes).await
+    count::add(connection, &count::KEPT, changes, late).await
 }
 
 /// Registers subjects, each named once. Returns whether each was new.

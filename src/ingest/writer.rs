@@ -15,6 +15,7 @@ use crate::domain::event::{AGGREGATE_EVENTS_MAX, Aggregate, Event, EventType, Fa
 use crate::domain::id::Id;
 use crate::domain::subject::{Subject, SubjectKind};
 use crate::storage::event::{NewEvent, StoredEvent};
+use crate::storage::late_count::LateMark;
 use crate::storage::stripe::{HeldStripes, hold, stripe_of};
 use crate::storage::{StoreError, count, counting, event, registry};
 
@@ -65,7 +66,7 @@ pub async fn write(
         if !named.is_empty() {
             registry::insert_named(&mut transaction, &named, context.now()).await?;
         }
-        count::add(&mut transaction, &count::KEPT, changes).await?;
+        count::add(&mut transaction, &count::KEPT, changes, LateMark::of(&held)).await?;
     }
     transaction.commit().await?;
     context.known.note(named);

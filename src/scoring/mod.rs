@@ -1,6 +1,7 @@
-//! Computing scores: runs and their publication, the daily slot, rebuilds. HTTP is not known here.
+//! Computing scores: runs and their publication, sums that slide, the daily slot, rebuilds. HTTP is not known here.
 
 pub mod book;
+pub mod inputs;
 pub mod outlook;
 pub mod rebuild;
 pub mod records;
@@ -8,3 +9,4 @@ pub mod removal;
 pub mod retention;
 pub mod run;
 pub mod schedule;
+pub mod settled;

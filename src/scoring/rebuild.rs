@@ -8,6 +8,7 @@ use std::collections::HashMap;
 use sqlx::{Connection, PgConnection};
 use tokio::sync::mpsc;
 
+use super::settled;
 use crate::domain::calendar::Calendar;
 use crate::domain::count::CountChanges;
 use crate::domain::event::{Aggregate, Event};
@@ -25,8 +26,8 @@ const PARCELS_WAITING: usize = 8;
 /// Differences that a verification spells out.
 pub const DIFFERENCES_SHOWN: i64 = 20;
 
-/// Derives all counts anew under `calendar`, in one transaction. Writers are told to come back meanwhile, and runs wait
-/// for the end. Returns the number of aggregates folded.
+/// Derives all counts anew under `calendar`, in one transaction, and forgets the sums of the old ones. Writers are told
+/// to come back meanwhile, and runs wait for the end. Returns the number of aggregates folded.
 pub async fn rebuild(store: &Store, calendar: &Calendar) -> Result<u64, StoreError> {
     let mut writer = store.run.acquire().await?;
     let mut transaction = writer.begin().await?;
@@ -48,11 +49,12 @@ pub struct Verification {
     pub aggregates: u64,
     /// The first differences, in words.
     pub differences: Vec<String>,
-    /// Rows that differ in all.
+    /// Rows that differ in all, and sums.
     pub differing_rows: i64,
 }
 
-/// Compares the kept counts with counts rebuilt from events, both of one moment. Writers are not held up.
+/// Compares the kept counts with counts rebuilt from events, and the kept sums with sums of the kept counts, all of one
+/// moment. Writers are not held up.
 pub async fn verify(store: &Store, calendar: &Calendar) -> Result<Verification, StoreError> {
     let mut keeper = store.run.acquire().await?;
     let (mut transaction, moment) = snapshot::begin_shared(&mut keeper).await?;
@@ -62,7 +64,10 @@ pub async fn verify(store: &Store, calendar: &Calendar) -> Result<Verification, 
     snapshot::be_patient(&mut transaction).await?;
     comparison::create_rebuilt(&mut transaction).await?;
     let aggregates = count_everything(&mut transaction, &mut reader, &count::REBUILT, &exclusions, calendar).await?;
-    let (differences, differing_rows) = comparison::differences(&mut transaction, DIFFERENCES_SHOWN).await?;
+    let (mut differences, mut differing_rows) = comparison::differences(&mut transaction, DIFFERENCES_SHOWN).await?;
+    let of_sums = settled::differences(&mut transaction, DIFFERENCES_SHOWN).await?;
+    differences.extend(of_sums.0);
+    differing_rows += of_sums.1;
     reader.rollback().await?;
     transaction.rollback().await?;
     Ok(Verification { aggregates, differences, differing_rows })
@@ -89,10 +94,10 @@ async fn count_everything(
                 folded += 1;
             }
             if changes.rows() >= FLUSH_ROWS {
-                count::add(writer, tables, std::mem::take(&mut changes)).await?;
+                count::add(writer, tables, std::mem::take(&mut changes), None).await?;
             }
         }
-        count::add(writer, tables, changes).await?;
+        count::add(writer, tables, changes, None).await?;
         Ok::<u64, StoreError>(folded)
     };
     let (read, counted) = tokio::join!(reading, counting);

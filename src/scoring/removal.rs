@@ -19,6 +19,7 @@ use crate::domain::event::{Aggregate, Event};
 use crate::domain::fold::{fold, lasting_event};
 use crate::domain::rules::file;
 use crate::domain::window::WINDOW_DAYS_AGO_MAX;
+use crate::storage::late_count::LateMark;
 use crate::storage::retention::{self as rows, Expired, Expiry};
 use crate::storage::stripe::{hold, stripe_of};
 use crate::storage::{StoreError, count, counting, event, exclusion, run};
@@ -152,7 +153,7 @@ async fn remove(
         transaction.rollback().await?;
         return Ok(Removed::default());
     }
-    count::add(&mut transaction, &count::KEPT, changes.clone()).await?;
+    count::add(&mut transaction, &count::KEPT, changes.clone(), LateMark::of(&held)).await?;
     rows::delete_empty_counts(&mut transaction, &changes).await?;
     event::delete(&mut transaction, &gone).await?;
     transaction.commit().await?;

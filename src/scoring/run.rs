@@ -3,26 +3,27 @@
 //! Read counts and stripe heads in one snapshot, compute every card in pure functions, write the results where nobody
 //! sees them, and make them visible in one row. A crash anywhere leaves the last published revision standing.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::HashMap;
+use std::panic::resume_unwind;
+use std::thread::{self, ScopedJoinHandle};
 use std::time::Duration;
 
-use chrono::{Days, NaiveDate};
 use sqlx::{Connection, PgConnection};
 use tokio::task::JoinHandle;
 
+use super::inputs::{self, Field};
 use super::schedule::DailySlot;
+use super::settled;
 use crate::clock::Clock;
 use crate::domain::id::Id;
-use crate::domain::measure::Measure;
-use crate::domain::metric::Metric;
 use crate::domain::rules::{RuleBook, RuleSet};
-use crate::domain::score::{Card, MetricCount, Peers, SubjectCounts, score_all};
+use crate::domain::score::{Card, Peers, SubjectCounts, score_all};
 use crate::domain::subject::SubjectKind;
 use crate::domain::window::Window;
 use crate::storage::run::{self as rows, RunKnowledge, RunRow, Trigger};
 use crate::storage::score::{self, SubjectCards};
-use crate::storage::window_sum::{self, SumPlan};
-use crate::storage::{Store, StoreError, counting, peer_group, registry, retention, snapshot, stripe};
+use crate::storage::settled_sum::{self, SettledSums};
+use crate::storage::{Store, StoreError, peer_group, retention};
 
 /// Subjects whose results are written with one statement.
 const WRITE_CHUNK: usize = 5_000;
@@ -47,16 +48,6 @@ pub struct RunContext {
     pub clock: Clock,
     /// When scores are due.
     pub slot: DailySlot,
-}
-
-/// What one kind of subject brings into a run.
-struct Field {
-    kind: SubjectKind,
-    subjects: Vec<(Id, Option<Id>)>,
-    plan: SumPlan,
-    sums: HashMap<Id, Vec<i64>>,
-    /// By the window of a product base score.
-    excess: HashMap<Window, HashMap<Id, MetricCount>>,
 }
 
 /// The cards of one kind: per rule set, in the order of the subjects; and per rule set the peers they stand among.
@@ -99,7 +90,8 @@ fn keep_alive(context: RunContext, row: RunRow) -> JoinHandle<()> {
 async fn attempt(context: &RunContext, row: &RunRow) -> Result<RunRow, RunError> {
     let mut connection = context.store.run.acquire().await.map_err(StoreError::from)?;
     let versions = rule_set_versions(&mut connection, context).await?;
-    let (fields, heads) = read(&mut connection, context, row).await?;
+    settled::settle(&mut connection, row.date).await?;
+    let (fields, settled_sums) = inputs::read(&mut connection, context, row).await?;
     let total: usize = fields.iter().map(|field| field.subjects.len()).sum();
     progress(&mut connection, row, total, 0).await?;
 
@@ -109,12 +101,13 @@ async fn attempt(context: &RunContext, row: &RunRow) -> Result<RunRow, RunError>
     let computed: Vec<Computed> = computed.await.map_err(|error| RunError::Computation(error.to_string()))?;
 
     write(&mut connection, context, row, &versions, &computed, total).await?;
+    keep_sums(&mut connection, row, &settled_sums, total).await?;
     let rule_sets = context.rules.rule_sets.iter().map(|rule_set| versions[&rule_set.id]).collect();
-    let knowledge = RunKnowledge { heads, rule_sets };
+    let knowledge = RunKnowledge { heads: settled_sums.head.heads, rule_sets };
     let now = context.clock.now();
     let late = row.trigger != Trigger::Manual.as_str() && now >= context.slot.end(row.date);
     // Days may have been removed while the run computed.
-    retention::check_whole(&mut connection, oldest_day(context, row)).await?;
+    retention::check_whole(&mut connection, inputs::oldest_day(context, row)).await?;
     let published = rows::publish(&mut connection, row, &knowledge, late, now).await?;
     published.ok_or(RunError::LeaseLost)
 }
@@ -159,6 +152,23 @@ async fn write(
     Ok(())
 }
 
+/// Keeps the sums of settled days for the run of the next date, in a transaction that holds the run's row like those
+/// that write results. They hold for the moment that was read, whether the run is published or not.
+async fn keep_sums(
+    connection: &mut PgConnection,
+    row: &RunRow,
+    settled_sums: &SettledSums,
+    total: usize,
+) -> Result<(), RunError> {
+    let mut transaction = connection.begin().await.map_err(StoreError::from)?;
+    progress(&mut transaction, row, total, total).await?;
+    if !settled_sum::save(&mut transaction, settled_sums).await? {
+        tracing::debug!(date = %row.date, "the sums that are kept are of a later date or know more");
+    }
+    transaction.commit().await.map_err(StoreError::from)?;
+    Ok(())
+}
+
 async fn progress(connection: &mut PgConnection, row: &RunRow, total: usize, done: usize) -> Result<(), RunError> {
     match rows::renew(connection, row, total as i64, done as i64).await? {
         true => Ok(()),
@@ -178,57 +188,6 @@ async fn rule_set_versions(
     Ok(versions)
 }
 
-/// Reads everything that scores depend on, and the knowledge it stands for, in one snapshot.
-async fn read(
-    connection: &mut PgConnection,
-    context: &RunContext,
-    row: &RunRow,
-) -> Result<(Vec<Field>, Vec<i64>), StoreError> {
-    let mut reading = snapshot::begin(connection).await?;
-    counting::check_time_zone(&mut reading, context.slot.calendar.zone()).await?;
-    retention::check_whole(&mut reading, oldest_day(context, row)).await?;
-    let heads = stripe::heads(&mut reading).await?;
-    let mut fields = Vec::new();
-    for kind in SubjectKind::ALL {
-        let subjects = registry::all(&mut reading, kind).await?;
-        let plan = sum_plan(&context.rules, kind);
-        let sums = window_sum::window_sums(&mut reading, &plan, row.date).await?;
-        let mut excess = HashMap::new();
-        for window in base_score_windows(&context.rules, kind) {
-            let of_window = window_sum::base_score_excess(&mut reading, kind, window.days(row.date), row.date).await?;
-            excess.insert(window, of_window);
-        }
-        fields.push(Field { kind, subjects, plan, sums, excess });
-    }
-    reading.rollback().await?;
-    Ok((fields, heads))
-}
-
-/// The oldest day that any window of a run reaches.
-fn oldest_day(context: &RunContext, row: &RunRow) -> NaiveDate {
-    row.date - Days::new(context.rules.longest_window().into())
-}
-
-/// The sums that the rule sets of a kind ask for, each once.
-pub fn sum_plan(rules: &RuleBook, kind: SubjectKind) -> SumPlan {
-    let mut sums = BTreeSet::new();
-    for rule_set in rules.of_kind(kind) {
-        sums.insert((rule_set.near.window, Measure::SignedOrders));
-        for rule in &rule_set.metrics {
-            let definition = rule.metric.definition();
-            let numerator = definition.numerator(rule_set.bad_stars_max);
-            let measures = definition.denominator.iter().copied().chain([numerator]);
-            sums.extend(measures.map(|measure| (rule.window.window, measure)));
-        }
-    }
-    SumPlan { kind, sums: sums.into_iter().collect() }
-}
-
-fn base_score_windows(rules: &RuleBook, kind: SubjectKind) -> BTreeSet<Window> {
-    let metrics = rules.of_kind(kind).flat_map(|rule_set| &rule_set.metrics);
-    metrics.filter(|rule| rule.metric == Metric::ProductBaseScore).map(|rule| rule.window.window).collect()
-}
-
 /// The whole computation of one kind, without I/O.
 fn compute(rules: &RuleBook, field: Field) -> Computed {
     let nothing = vec![0; field.plan.sums.len()];
@@ -243,7 +202,14 @@ fn compute(rules: &RuleBook, field: Field) -> Computed {
         let counts: Vec<SubjectCounts> = counts.collect();
         score_all(rule_set, &counts)
     };
-    let (cards, peers) = rules.of_kind(field.kind).map(of_rule_set).unzip();
+    // Each rule set on a thread of its own: they share nothing but the counts.
+    let (cards, peers) = thread::scope(|scope| {
+        let of_rule_set = &of_rule_set;
+        let threads: Vec<_> =
+            rules.of_kind(field.kind).map(|rule_set| scope.spawn(move || of_rule_set(rule_set))).collect();
+        let computed = |thread: ScopedJoinHandle<'_, _>| thread.join().unwrap_or_else(|panic| resume_unwind(panic));
+        threads.into_iter().map(computed).unzip()
+    });
     let subjects = field.subjects.into_iter().map(|(id, _)| id).collect();
     Computed { kind: field.kind, subjects, cards, peers }
 }

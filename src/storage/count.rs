@@ -6,8 +6,9 @@ use std::sync::LazyLock;
 use chrono::NaiveDate;
 use sqlx::{AssertSqlSafe, PgConnection};
 
-use super::StoreError;
+use super::late_count::{self, LateMark};
 use super::row_type::{DailyChange, ProductChange};
+use super::{StoreError, settled_sum};
 use crate::domain::count::{CountChanges, ProductKey};
 use crate::domain::measure::Measure;
 
@@ -135,9 +136,20 @@ fn drop_unpaid(prefix: &str) -> String {
 
 /// Adds changes to the counts. Rows are written in key order, daily counts before product counts, so that writers of
 /// different stripes that share a creator wait for each other and never in a circle.
-pub async fn add(connection: &mut PgConnection, tables: &CountTables, changes: CountChanges) -> Result<(), StoreError> {
+///
+/// A writer of the kept tables gives the mark of the stripes that it holds, so that sums of settled days learn of what it
+/// adds to them. Whoever fills tables from nothing has none.
+pub async fn add(
+    connection: &mut PgConnection,
+    tables: &CountTables,
+    changes: CountChanges,
+    late: Option<LateMark>,
+) -> Result<(), StoreError> {
     let changes = changes.without_zeros();
     add_daily(connection, tables, &changes).await?;
+    if let Some(mark) = late {
+        late_count::append(connection, &changes, mark).await?;
+    }
     add_products(connection, tables, &changes).await?;
     add_paid_days(connection, tables, &changes).await?;
     replace_shelf(connection, tables, &changes).await
@@ -243,8 +255,9 @@ pub async fn hold(connection: &mut PgConnection) -> Result<(), StoreError> {
     Ok(())
 }
 
-/// Empties the kept counts inside the transaction of a rebuild.
+/// Empties the kept counts, and forgets what was summed of them, inside the transaction of a rebuild. The counts come
+/// first: whoever reads sums holds them (see [`hold`]).
 pub async fn truncate(connection: &mut PgConnection) -> Result<(), StoreError> {
-    sqlx::query(AssertSqlSafe(format!("truncate {}", TABLES.join(", ")))).execute(connection).await?;
-    Ok(())
+    sqlx::query(AssertSqlSafe(format!("truncate {}", TABLES.join(", ")))).execute(&mut *connection).await?;
+    settled_sum::forget(connection).await
 }

@@ -10,6 +10,7 @@ pub mod counting;
 pub mod error;
 pub mod event;
 pub mod exclusion;
+pub mod late_count;
 pub mod live;
 pub mod packing;
 pub mod peer_group;
@@ -21,6 +22,7 @@ pub mod row_type;
 pub mod run;
 pub mod schedule;
 pub mod score;
+pub mod settled_sum;
 pub mod snapshot;
 pub mod stripe;
 pub mod turnover;
@@ -60,6 +62,8 @@ const INGEST_SESSION: &str = "set enable_seqscan = off; set enable_hashjoin = of
     set lock_timeout = '2s'; set statement_timeout = '4s'; set idle_in_transaction_session_timeout = '10s'";
 const READ_SESSION: &str =
     "set jit = off; set statement_timeout = '10s'; set idle_in_transaction_session_timeout = '10s'";
+/// Settings of the connections of runs. Nothing is forbidden to the planner: a run reads single days through an index
+/// that only a bitmap scan can use, and whole windows by scanning the table.
 const RUN_SESSION: &str = "set jit = off; set work_mem = '64MB'; set idle_in_transaction_session_timeout = '10min'";
 
 impl Store {

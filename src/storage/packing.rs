@@ -1,4 +1,4 @@
-//! Integers packed into bytes (LEB128), as cards and peer groups are kept.
+//! Integers packed into bytes (LEB128), as cards, peer groups and sums are kept.
 
 pub fn put(packed: &mut Vec<u8>, number: i64) {
     // Zigzag, so that a count which should never be negative would still survive.
@@ -15,7 +15,14 @@ pub struct Packed<'a> {
     pub rest: &'a [u8],
 }
 
-impl Packed<'_> {
+impl<'a> Packed<'a> {
+    /// `None` where fewer are left.
+    pub fn bytes(&mut self, count: usize) -> Option<&'a [u8]> {
+        let (first, rest) = self.rest.split_at_checked(count)?;
+        self.rest = rest;
+        Some(first)
+    }
+
     /// `None` at the end.
     pub fn byte(&mut self) -> Option<u8> {
         let (first, rest) = self.rest.split_first()?;

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use chrono::NaiveDate;
 use sqlx::PgConnection;
 
 use super::StoreError;
@@ -27,6 +28,9 @@ pub struct HeldStripe {
     pub head: i64,
     /// Whether any exclusion was ever made in this stripe.
     pub has_exclusions: bool,
+    /// What this transaction adds to counts of this day or an earlier one it also notes as late (see
+    /// [`super::late_count`]).
+    pub settled_day: Option<NaiveDate>,
 }
 
 /// The stripes that a transaction holds, by stripe.
@@ -36,15 +40,17 @@ pub type HeldStripes = BTreeMap<i16, HeldStripe>;
 /// alone: at READ COMMITTED only a later statement sees what the writer before committed.
 pub async fn hold(connection: &mut PgConnection, stripes: &BTreeSet<i16>) -> Result<HeldStripes, StoreError> {
     let wanted: Vec<i16> = stripes.iter().copied().collect();
-    let rows: Vec<(i16, i64, i64)> = sqlx::query_as(
+    let rows: Vec<(i16, i64, i64, Option<NaiveDate>)> = sqlx::query_as(
         "with held as (select stripe from stripe where stripe = any($1) order by stripe for update)
          update stripe set head = stripe.head + 1 from held where stripe.stripe = held.stripe
-         returning stripe.stripe, stripe.head, stripe.exclusions",
+         returning stripe.stripe, stripe.head, stripe.exclusions, stripe.settled_day",
     )
     .bind(wanted)
     .fetch_all(connection)
     .await?;
-    let held = |(stripe, head, exclusions)| (stripe, HeldStripe { head, has_exclusions: exclusions > 0 });
+    let held = |(stripe, head, exclusions, settled_day)| {
+        (stripe, HeldStripe { head, has_exclusions: exclusions > 0, settled_day })
+    };
     Ok(rows.into_iter().map(held).collect())
 }
 
@@ -52,4 +58,34 @@ pub async fn hold(connection: &mut PgConnection, stripes: &BTreeSet<i16>) -> Res
 pub async fn heads(connection: &mut PgConnection) -> Result<Vec<i64>, StoreError> {
     let rows: Vec<i64> = sqlx::query_scalar("select head from stripe order by stripe").fetch_all(connection).await?;
     Ok(rows)
+}
+
+/// Raises the newest settled day of all stripes to `day`, unless it is that high already. Must not be called inside a
+/// transaction. Locks in ascending order like [`hold`], so it waits for writers and never in a circle.
+///
+/// Writers hold their stripes until they commit. So whoever stored under the lower day has committed when this returns,
+/// and a snapshot begun afterwards shows what was stored; everybody later reads the raised day, and notes what is added
+/// to settled days.
+pub async fn raise_settled_day(connection: &mut PgConnection, day: NaiveDate) -> Result<(), StoreError> {
+    let low = "select exists (select from stripe where settled_day is null or settled_day < $1)";
+    let is_low: bool = sqlx::query_scalar(low).bind(day).fetch_one(&mut *connection).await?;
+    if is_low {
+        sqlx::query(
+            "with held as (select stripe from stripe order by stripe for update)
+             update stripe set settled_day = greatest(stripe.settled_day, $1) from held
+             where stripe.stripe = held.stripe",
+        )
+        .bind(day)
+        .execute(connection)
+        .await?;
+    }
+    Ok(())
+}
+
+/// The newest day that is settled in all stripes, as the connection's snapshot shows them. There is one once
+/// [`raise_settled_day`] has returned.
+pub async fn settled_day(connection: &mut PgConnection) -> Result<NaiveDate, StoreError> {
+    let least = "select case when bool_and(settled_day is not null) then min(settled_day) end from stripe";
+    let day: Option<NaiveDate> = sqlx::query_scalar(least).fetch_one(connection).await?;
+    day.ok_or_else(|| StoreError::Corrupt("a stripe without a settled day".to_owned()))
 }

@@ -19,6 +19,7 @@ mod products;
 mod records;
 mod retention;
 mod rule_sets;
+mod sliding;
 mod slot;
 mod still;
 mod stream;

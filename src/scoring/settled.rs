@@ -1,0 +1,141 @@
+//! Sums that slide: the sums of the settled days of every window are kept, and brought to the next score date by what
+//! differs.
+//!
+//! Of each window the days up to the settled day are kept. They become those of another date by adding what came to
+//! them late, adding the days that enter and taking away the days that leave, all read in the run's own snapshot; the
+//! fresh days after the settled day are summed anew. Sums are integers, so the result is the same as of summing all.
+
+use std::collections::BTreeSet;
+
+use chrono::{Days, NaiveDate};
+use sqlx::PgConnection;
+
+use crate::domain::id::Id;
+use crate::domain::window::DaySpan;
+use crate::storage::settled_sum::{self, SettledSums, SumHead};
+use crate::storage::window_sum::{Share, SumPlan, Sums, add_days};
+use crate::storage::{StoreError, stripe};
+
+/// Full days between the settled day and a score date. What still comes for an older day is rare; it is written twice,
+/// so fewer days cost writers and more days cost runs.
+const SETTLE_DAYS: u64 = 16;
+/// Sums are slid over so many days at the most. Runs follow each other by days; over weeks, sliding saves little.
+const MAX_SLIDE_DAYS: i64 = 14;
+
+/// Settles the days that are old enough for a score date, before the run's snapshot begins, so that who is not in the
+/// snapshot notes what it adds to them. Days that are settled for a later date stay so.
+pub async fn settle(connection: &mut PgConnection, date: NaiveDate) -> Result<(), StoreError> {
+    stripe::raise_settled_day(connection, date - Days::new(1 + SETTLE_DAYS)).await
+}
+
+/// The sums of one run: read from its snapshot kind by kind, with what the next run slides from.
+pub struct Sliding {
+    /// What the kept sums stand for, where they can be slid.
+    before: Option<SumHead>,
+    settled: SettledSums,
+}
+
+impl Sliding {
+    /// Begins the sums of a date under the plans of all kinds, in a snapshot that shows these heads and was begun after
+    /// [`settle`].
+    pub async fn begin(
+        connection: &mut PgConnection,
+        date: NaiveDate,
+        heads: Vec<i64>,
+        plans: &[SumPlan],
+    ) -> Result<Sliding, StoreError> {
+        let head = SumHead::new(date, stripe::settled_day(connection).await?, heads, plans);
+        let kept = settled_sum::head(connection).await?;
+        let is_near = |before: &SumHead| (head.date - before.date).num_days().abs() <= MAX_SLIDE_DAYS;
+        let before = kept.filter(|before| is_near(before) && before.leads_to(&head));
+        Ok(Sliding { before, settled: SettledSums::new(head) })
+    }
+
+    /// The sums of one kind of subject.
+    pub async fn sums(&mut self, connection: &mut PgConnection, plan: &SumPlan) -> Result<Sums, StoreError> {
+        let mut sums = match &self.before {
+            Some(before) => up_to_date(connection, plan, before).await?,
+            None => Sums::new(),
+        };
+        let head = &self.settled.head;
+        for window in plan.windows() {
+            let from = self.before.as_ref().and_then(|before| before.settled_days(window));
+            let to = head.settled_days(window);
+            for days in DaySpan::difference(to, from) {
+                add_days(connection, plan, window, days, Share::Entering, &mut sums).await?;
+            }
+            for days in DaySpan::difference(from, to) {
+                add_days(connection, plan, window, days, Share::Leaving, &mut sums).await?;
+            }
+        }
+        self.settled.add(plan.kind, &sums);
+        let head = &self.settled.head;
+        for window in plan.windows() {
+            if let Some(fresh) = window.days(head.date).split_after(head.settled_day).1 {
+                add_days(connection, plan, window, fresh, Share::Entering, &mut sums).await?;
+            }
+        }
+        Ok(sums)
+    }
+
+    /// What the next run slides from, once the sums of all kinds were read.
+    pub fn finish(self) -> SettledSums {
+        self.settled
+    }
+}
+
+/// The kept sums with what came to their days since.
+async fn up_to_date(connection: &mut PgConnection, plan: &SumPlan, head: &SumHead) -> Result<Sums, StoreError> {
+    let mut sums = settled_sum::load(connection, plan).await?;
+    for window in plan.windows() {
+        if let Some(days) = head.settled_days(window) {
+            add_days(connection, plan, window, days, Share::LateSince(&head.heads), &mut sums).await?;
+        }
+    }
+    Ok(sums)
+}
+
+/// The first differences between the kept sums and sums of the counts, in words, and how many sums differ in all. For a
+/// snapshot.
+pub async fn differences(connection: &mut PgConnection, shown: i64) -> Result<(Vec<String>, i64), StoreError> {
+    let (mut lines, mut total) = (Vec::new(), 0);
+    let Some(head) = settled_sum::head(connection).await? else {
+        return Ok((lines, total));
+    };
+    for plan in head.plans()? {
+        let kept = up_to_date(connection, &plan, &head).await?;
+        let mut counted = Sums::new();
+        for window in plan.windows() {
+            if let Some(days) = head.settled_days(window) {
+                add_days(connection, &plan, window, days, Share::Entering, &mut counted).await?;
+            }
+        }
+        for difference in differing(&plan, &head, &kept, &counted) {
+            total += 1;
+            if total <= shown {
+                lines.push(difference);
+            }
+        }
+    }
+    Ok((lines, total))
+}
+
+/// The sums of one kind that differ, in words, by subject.
+fn differing(plan: &SumPlan, head: &SumHead, kept: &Sums, counted: &Sums) -> Vec<String> {
+    let nothing = vec![0; plan.sums.len()];
+    let subjects: BTreeSet<&Id> = kept.keys().chain(counted.keys()).collect();
+    let mut lines = Vec::new();
+    for id in subjects {
+        let sums = [kept, counted].map(|sums| sums.get(id).unwrap_or(&nothing));
+        for (place, (window, measure)) in plan.sums.iter().enumerate() {
+            let [kept, counted] = sums.map(|sums| sums[place]);
+            if kept != counted {
+                let days = head.settled_days(*window);
+                let days = days.map_or("no days".to_owned(), |days| format!("days {} to {}", days.from, days.to));
+                let (kind, measure) = (plan.kind, measure.column());
+                lines.push(format!("settled sum {kind} {id} {measure} of {days}: kept {kept}, counted {counted}"));
+            }
+        }
+    }
+    lines
+}
