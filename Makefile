@@ -21,7 +21,7 @@ openapi:
 
 # The fault tests with a hundred kills of the service and of PostgreSQL each.
 faults: postgres
-	SHOPSCORE_FAULT_KILLS=100 cargo test --release --test shopscore process:: -- --nocapture
+	SHOPSCORE_FAULT_KILLS=100 cargo test --test shopscore process:: -- --nocapture
 
 bench: bench-ingest bench-run bench-read
 
