@@ -2,6 +2,9 @@
 -- its own date instead of adding up all days anew. Derived, like the counts that they are sums of.
 
 alter table stripe add column settled_day date;
+-- Writers of versions that know nothing of late_count must not write any more; this is the name that they ask for.
+alter table stripe rename column exclusions to exclusions_made;
+
 comment on column stripe.settled_day is
     'The newest settled day: who adds to counts of this day or an earlier one also appends to late_count. null: no run has asked for sums yet. Only ever raised, in all rows at once.';
 
@@ -81,5 +84,7 @@ create table settled_sum (
 alter table settled_sum alter column sums set storage external;
 
 -- Counts are written day by day, so the rows of a day lie close together, and the blocks that have some are found by a few
--- numbers. The day of a row never changes, so updates in place stay possible.
-create index daily_count_day on daily_count using brin (day) with (pages_per_range = 32, autosummarize = on);
+-- numbers; a block with a late row or two is not read for all the days between. The day of a row never changes, so updates in
+-- place stay possible.
+create index daily_count_day on daily_count using brin (day date_minmax_multi_ops)
+    with (pages_per_range = 32, autosummarize = on);

@@ -109,7 +109,7 @@ pub async fn verify(cli: &Cli) -> Result<ExitCode, CommandError> {
         println!("the counts kept equal the counts rebuilt from {aggregates} orders, sessions and products");
         return Ok(ExitCode::SUCCESS);
     }
-    println!("{} rows of counts differ; shopscore rebuild sets them right", verification.differing_rows);
+    println!("{} rows of counts and sums differ; shopscore rebuild sets them right", verification.differing_rows);
     Ok(ExitCode::FAILURE)
 }
 

@@ -47,9 +47,10 @@ impl KnownSubjects {
 
     /// Leaves those that may have to be registered.
     pub fn unknown(&self, subjects: impl Iterator<Item = Subject>) -> BTreeSet<Subject> {
+        let subjects: HashSet<Subject> = subjects.collect();
         match self.subjects.lock() {
-            Ok(known) => subjects.filter(|subject| !known.contains(subject)).collect(),
-            Err(_) => subjects.collect(),
+            Ok(known) => subjects.into_iter().filter(|subject| !known.contains(subject)).collect(),
+            Err(_) => subjects.into_iter().collect(),
         }
     }
 

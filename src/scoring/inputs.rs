@@ -44,6 +44,9 @@ pub async fn read(
     retention::check_whole(&mut reading, oldest_day(context, row)).await?;
     let mut other = context.store.run.acquire().await?;
     let mut reading_products = snapshot::begin_at(&mut other, &moment).await?;
+    // Each may wait for the other.
+    snapshot::be_patient(&mut reading).await?;
+    snapshot::be_patient(&mut reading_products).await?;
     let (summed, excess) =
         tokio::try_join!(read_sums(&mut reading, context, row), read_excess(&mut reading_products, context, row))?;
     reading_products.rollback().await?;

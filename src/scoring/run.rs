@@ -101,7 +101,9 @@ async fn attempt(context: &RunContext, row: &RunRow) -> Result<RunRow, RunError>
     let computed: Vec<Computed> = computed.await.map_err(|error| RunError::Computation(error.to_string()))?;
 
     write(&mut connection, context, row, &versions, &computed, total).await?;
-    keep_sums(&mut connection, row, &settled_sums, total).await?;
+    if let Err(error) = keep_sums(&mut connection, row, &settled_sums).await {
+        tracing::warn!(%error, date = %row.date, "the sums of settled days were not kept; the next run sums all days");
+    }
     let rule_sets = context.rules.rule_sets.iter().map(|rule_set| versions[&rule_set.id]).collect();
     let knowledge = RunKnowledge { heads: settled_sums.head.heads, rule_sets };
     let now = context.clock.now();
@@ -152,20 +154,14 @@ async fn write(
     Ok(())
 }
 
-/// Keeps the sums of settled days for the run of the next date, in a transaction that holds the run's row like those
-/// that write results. They hold for the moment that was read, whether the run is published or not.
-async fn keep_sums(
-    connection: &mut PgConnection,
-    row: &RunRow,
-    settled_sums: &SettledSums,
-    total: usize,
-) -> Result<(), RunError> {
-    let mut transaction = connection.begin().await.map_err(StoreError::from)?;
-    progress(&mut transaction, row, total, total).await?;
+/// Keeps the sums of settled days for the run of the next date. They hold for the moment that was read, whether the run
+/// is published or not.
+async fn keep_sums(connection: &mut PgConnection, row: &RunRow, settled_sums: &SettledSums) -> Result<(), StoreError> {
+    let mut transaction = connection.begin().await?;
     if !settled_sum::save(&mut transaction, settled_sums).await? {
         tracing::debug!(date = %row.date, "the sums that are kept are of a later date or know more");
     }
-    transaction.commit().await.map_err(StoreError::from)?;
+    transaction.commit().await?;
     Ok(())
 }
 

@@ -110,32 +110,48 @@ pub async fn differences(connection: &mut PgConnection, shown: i64) -> Result<(V
                 add_days(connection, &plan, window, days, Share::Entering, &mut counted).await?;
             }
         }
-        for difference in differing(&plan, &head, &kept, &counted) {
+        for difference in differing(&plan, &kept, &counted) {
             total += 1;
             if total <= shown {
-                lines.push(difference);
+                lines.push(difference.told(&plan, &head));
             }
         }
     }
     Ok((lines, total))
 }
 
-/// The sums of one kind that differ, in words, by subject.
-fn differing(plan: &SumPlan, head: &SumHead, kept: &Sums, counted: &Sums) -> Vec<String> {
+/// A kept sum that is not what it should be.
+struct Difference<'a> {
+    id: &'a Id,
+    /// In the plan.
+    place: usize,
+    kept: i64,
+    counted: i64,
+}
+
+impl Difference<'_> {
+    fn told(&self, plan: &SumPlan, head: &SumHead) -> String {
+        let Difference { id, place, kept, counted } = self;
+        let (window, measure) = plan.sums[*place];
+        let days = head.settled_days(window);
+        let days = days.map_or("no days".to_owned(), |days| format!("days {} to {}", days.from, days.to));
+        let (kind, measure) = (plan.kind, measure.column());
+        format!("settled sum {kind} {id} {measure} of {days}: kept {kept}, counted {counted}")
+    }
+}
+
+/// The sums of one kind that differ, by subject.
+fn differing<'a>(plan: &SumPlan, kept: &'a Sums, counted: &'a Sums) -> Vec<Difference<'a>> {
     let nothing = vec![0; plan.sums.len()];
     let subjects: BTreeSet<&Id> = kept.keys().chain(counted.keys()).collect();
-    let mut lines = Vec::new();
+    let mut differences = Vec::new();
     for id in subjects {
-        let sums = [kept, counted].map(|sums| sums.get(id).unwrap_or(&nothing));
-        for (place, (window, measure)) in plan.sums.iter().enumerate() {
-            let [kept, counted] = sums.map(|sums| sums[place]);
+        let [kept, counted] = [kept, counted].map(|sums| sums.get(id).unwrap_or(&nothing));
+        for (place, (kept, counted)) in kept.iter().copied().zip(counted.iter().copied()).enumerate() {
             if kept != counted {
-                let days = head.settled_days(*window);
-                let days = days.map_or("no days".to_owned(), |days| format!("days {} to {}", days.from, days.to));
-                let (kind, measure) = (plan.kind, measure.column());
-                lines.push(format!("settled sum {kind} {id} {measure} of {days}: kept {kept}, counted {counted}"));
+                differences.push(Difference { id, place, kept, counted });
             }
         }
     }
-    lines
+    differences
 }

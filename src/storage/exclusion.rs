@@ -76,7 +76,7 @@ pub async fn insert(
     .bind(seq)
     .fetch_one(&mut *connection)
     .await?;
-    sqlx::query("update stripe set exclusions = exclusions + 1 where stripe = $1")
+    sqlx::query("update stripe set exclusions_made = exclusions_made + 1 where stripe = $1")
         .bind(super::stripe::stripe_of(&new.aggregate.shop_id))
         .execute(connection)
         .await?;

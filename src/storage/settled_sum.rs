@@ -139,11 +139,15 @@ pub async fn load(connection: &mut PgConnection, plan: &SumPlan) -> Result<Sums,
 /// stripe, and late counts are deleted up to them at the most: so all that is newer than the heads of sums that may
 /// still be saved is there.
 ///
-/// Must be called in a transaction, which holds the head from then on.
+/// Nobody waits here: where another run saves, or a rebuild forgets, nothing is saved. Must be called in a transaction,
+/// which holds the head from then on.
 pub async fn save(connection: &mut PgConnection, sums: &SettledSums) -> Result<bool, StoreError> {
     let SettledSums { head, chunks } = sums;
-    let (date, heads): (Option<NaiveDate>, Option<Vec<i64>>) =
-        sqlx::query_as("select date, heads from settled_sum_head for update").fetch_one(&mut *connection).await?;
+    let kept: Option<(Option<NaiveDate>, Option<Vec<i64>>)> =
+        sqlx::query_as("select date, heads from settled_sum_head for update skip locked")
+            .fetch_optional(&mut *connection)
+            .await?;
+    let Some((date, heads)) = kept else { return Ok(false) };
     if date.is_some_and(|date| date > head.date) || heads.is_some_and(|heads| !knows(&head.heads, &heads)) {
         return Ok(false);
     }
@@ -171,16 +175,18 @@ pub async fn save(connection: &mut PgConnection, sums: &SettledSums) -> Result<b
 }
 
 /// Forgets all sums, since the counts are made anew. The transaction holds all stripes, and the heads that it advanced
-/// stay as the least that sums must know to be kept: a run that read the old counts saves nothing after this.
+/// stay as the least that sums must know to be kept: a run that read the old counts saves nothing after this. No day is
+/// settled any more, so that a rebuild also mends what a clock that was far ahead has settled.
 ///
-/// The head comes first, like in [`save`], so that the two wait for each other and never in a circle.
+/// The head comes before the other tables, like in [`save`], so that nobody waits in a circle.
 pub(super) async fn forget(connection: &mut PgConnection) -> Result<(), StoreError> {
     sqlx::query(
-        "update settled_sum_head set date = null, settled_day = null, plan = null,
-             heads = (select array_agg(head order by stripe) from stripe)",
+        "insert into settled_sum_head (heads) select array_agg(head order by stripe) from stripe
+         on conflict (only_row) do update set date = null, settled_day = null, plan = null, heads = excluded.heads",
     )
     .execute(&mut *connection)
     .await?;
+    sqlx::query("update stripe set settled_day = null").execute(&mut *connection).await?;
     sqlx::query("truncate settled_sum, late_count").execute(connection).await?;
     Ok(())
 }

@@ -22,7 +22,8 @@ pub async fn begin_shared(connection: &mut PgConnection) -> Result<(Transaction<
     Ok((transaction, Moment(moment)))
 }
 
-/// Begins a transaction that reads the moment of another one.
+/// Begins a transaction that reads the moment of another one. It waits for no lock for long: who is asked for it may be
+/// waiting for the other transaction, which waits for this one.
 pub async fn begin_at<'c>(
     connection: &'c mut PgConnection,
     Moment(name): &Moment,
@@ -31,6 +32,7 @@ pub async fn begin_at<'c>(
     // The name of a snapshot is PostgreSQL's own and cannot be a parameter.
     let adopt = format!("set transaction snapshot '{}'", name.replace('\'', ""));
     sqlx::query(AssertSqlSafe(adopt)).execute(&mut *transaction).await?;
+    sqlx::query("set local lock_timeout = '5s'").execute(&mut *transaction).await?;
     Ok(transaction)
 }
 

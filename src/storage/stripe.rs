@@ -43,7 +43,7 @@ pub async fn hold(connection: &mut PgConnection, stripes: &BTreeSet<i16>) -> Res
     let rows: Vec<(i16, i64, i64, Option<NaiveDate>)> = sqlx::query_as(
         "with held as (select stripe from stripe where stripe = any($1) order by stripe for update)
          update stripe set head = stripe.head + 1 from held where stripe.stripe = held.stripe
-         returning stripe.stripe, stripe.head, stripe.exclusions, stripe.settled_day",
+         returning stripe.stripe, stripe.head, stripe.exclusions_made, stripe.settled_day",
     )
     .bind(wanted)
     .fetch_all(connection)
