@@ -106,7 +106,10 @@ pub async fn verify(cli: &Cli) -> Result<ExitCode, CommandError> {
     }
     let aggregates = verification.aggregates;
     if verification.differing_rows == 0 {
-        println!("the counts kept equal the counts rebuilt from {aggregates} orders, sessions and products");
+        println!(
+            "the counts kept equal the counts rebuilt from {aggregates} orders, sessions and products, \
+             and the sums kept equal theirs"
+        );
         return Ok(ExitCode::SUCCESS);
     }
     println!("{} rows of counts and sums differ; shopscore rebuild sets them right", verification.differing_rows);

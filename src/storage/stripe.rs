@@ -83,9 +83,9 @@ pub async fn raise_settled_day(connection: &mut PgConnection, day: NaiveDate) ->
 }
 
 /// The newest day that is settled in all stripes, as the connection's snapshot shows them. There is one once
-/// [`raise_settled_day`] has returned.
+/// [`raise_settled_day`] has returned, unless a rebuild came between.
 pub async fn settled_day(connection: &mut PgConnection) -> Result<NaiveDate, StoreError> {
     let least = "select case when bool_and(settled_day is not null) then min(settled_day) end from stripe";
     let day: Option<NaiveDate> = sqlx::query_scalar(least).fetch_one(connection).await?;
-    day.ok_or_else(|| StoreError::Corrupt("a stripe without a settled day".to_owned()))
+    day.ok_or_else(|| StoreError::Settings("the counts were made anew while the run began; run it again".to_owned()))
 }
