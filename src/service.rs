@@ -55,7 +55,12 @@ impl Parts {
     }
 
     pub fn write_context(&self) -> WriteContext {
-        WriteContext { calendar: self.calendar(), clock: self.clock.clone(), known: KnownSubjects::default() }
+        WriteContext {
+            calendar: self.calendar(),
+            clock: self.clock.clone(),
+            known: KnownSubjects::default(),
+            mark: rand::random(),
+        }
     }
 
     pub fn run_context(&self) -> RunContext {

@@ -261,6 +261,21 @@ impl EventType {
         )
     }
 
+    /// The fact of every event of this type, where the type says it all.
+    pub fn bare_fact(self) -> Option<Fact> {
+        match self {
+            EventType::OrderShipped => Some(Fact::OrderShipped),
+            EventType::OrderPickedUp => Some(Fact::OrderPickedUp),
+            EventType::OrderSigned => Some(Fact::OrderSigned),
+            EventType::OrderConfirmed => Some(Fact::OrderConfirmed),
+            EventType::OrderCancelled => Some(Fact::OrderCancelled),
+            EventType::SessionReplied => Some(Fact::SessionReplied),
+            EventType::ProductListed => Some(Fact::ProductListed),
+            EventType::ProductDelisted => Some(Fact::ProductDelisted),
+            _ => None,
+        }
+    }
+
     /// What events of this type speak of; `None` for a retraction, which names its aggregate by the field it carries.
     pub fn aggregate_kind(self) -> Option<AggregateKind> {
         match self {

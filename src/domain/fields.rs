@@ -15,17 +15,17 @@ pub(super) struct Fields<'a> {
     pub(super) faults: &'a mut Vec<Fault>,
 }
 
-impl Fields<'_> {
+impl<'a> Fields<'a> {
     fn fault<T>(&mut self, name: &str, code: &'static str, detail: String) -> Option<T> {
         self.faults.push(Fault::new(format!("{}/{name}", self.base), code, detail));
         None
     }
 
     /// A field that is there and not null.
-    fn required(&mut self, name: &str) -> Option<Value> {
+    fn required(&mut self, name: &str) -> Option<&'a Value> {
         match self.members.get(name) {
             None | Some(Value::Null) => self.fault(name, "missing_field", format!("{name} is required")),
-            Some(value) => Some(value.clone()),
+            Some(value) => Some(value),
         }
     }
 
@@ -37,7 +37,7 @@ impl Fields<'_> {
         }
     }
 
-    fn text(&mut self, name: &str) -> Option<String> {
+    fn text(&mut self, name: &str) -> Option<&'a str> {
         match self.required(name)? {
             Value::String(text) => Some(text),
             _ => self.fault(name, "wrong_type", format!("{name} is a string")),
@@ -46,7 +46,7 @@ impl Fields<'_> {
 
     pub(super) fn id(&mut self, name: &str) -> Option<Id> {
         let text = self.text(name)?;
-        match Id::parse(&text) {
+        match Id::parse(text) {
             Ok(id) => Some(id),
             Err(invalid) => self.fault(name, "invalid_id", invalid.to_string()),
         }
@@ -54,7 +54,7 @@ impl Fields<'_> {
 
     pub(super) fn boolean(&mut self, name: &str) -> Option<bool> {
         match self.required(name)? {
-            Value::Bool(value) => Some(value),
+            Value::Bool(value) => Some(*value),
             _ => self.fault(name, "wrong_type", format!("{name} is true or false")),
         }
     }
@@ -82,7 +82,7 @@ impl Fields<'_> {
 
     pub(super) fn event_type(&mut self, name: &str) -> Option<EventType> {
         let text = self.text(name)?;
-        match EventType::parse(&text) {
+        match EventType::parse(text) {
             Some(event_type) => Some(event_type),
             None => {
                 let shown: String = text.chars().take(128).collect();
@@ -94,7 +94,7 @@ impl Fields<'_> {
     /// An RFC 3339 instant with offset, to the microsecond (finer digits are cut off).
     pub(super) fn time(&mut self, name: &str) -> Option<DateTime<Utc>> {
         let text = self.text(name)?;
-        let parsed = DateTime::parse_from_rfc3339(&text).ok().filter(|time| time.nanosecond() < 1_000_000_000);
+        let parsed = DateTime::parse_from_rfc3339(text).ok().filter(|time| time.nanosecond() < 1_000_000_000);
         let instant = parsed.and_then(|time| DateTime::from_timestamp_micros(time.timestamp_micros()));
         match instant {
             Some(instant) => Some(instant),

@@ -1,9 +1,9 @@
 //! Identifiers as the law defines them (scoring law §3).
 
 use std::fmt;
-use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
+use smol_str::SmolStr;
 
 /// The longest identifier, in characters (all are ASCII, so also in bytes).
 pub const ID_LENGTH_MAX: usize = 128;
@@ -12,7 +12,7 @@ pub const ID_LENGTH_MAX: usize = 128;
 /// neither `.` nor `..`. Compared as bytes. Cloning is cheap.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
-pub struct Id(Arc<str>);
+pub struct Id(SmolStr);
 
 /// The text is no [`Id`]; the message says what one is.
 #[derive(Debug, thiserror::Error)]
@@ -47,7 +47,7 @@ impl TryFrom<String> for Id {
 
 impl From<Id> for String {
     fn from(id: Id) -> String {
-        id.0.as_ref().to_owned()
+        id.0.into()
     }
 }
 

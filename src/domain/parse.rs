@@ -95,6 +95,9 @@ pub fn parse_event(value: Value, envelope: Envelope) -> Result<Event, Vec<Fault>
 /// Reads the fact of an event that was stored, from its type and its `data`. `None` if the row was not written by this
 /// service's own parser.
 pub fn stored_fact(event_type: EventType, data: &str) -> Option<Fact> {
+    if let Some(fact) = event_type.bare_fact() {
+        return Some(fact);
+    }
     let Ok(Value::Object(members)) = serde_json::from_str(data) else {
         return None;
     };
@@ -134,11 +137,6 @@ fn parse_fact(event_type: EventType, fields: &mut Fields<'_>) -> Option<(Aggrega
     };
     let fact = match event_type {
         EventType::OrderPaid => order_paid(fields),
-        EventType::OrderShipped => Some(Fact::OrderShipped),
-        EventType::OrderPickedUp => Some(Fact::OrderPickedUp),
-        EventType::OrderSigned => Some(Fact::OrderSigned),
-        EventType::OrderConfirmed => Some(Fact::OrderConfirmed),
-        EventType::OrderCancelled => Some(Fact::OrderCancelled),
         EventType::ReviewPosted => review(fields),
         EventType::ReviewRevised => review(fields).map(|_| Fact::ReviewRevised),
         EventType::AftersaleOpened => {
@@ -179,11 +177,16 @@ fn parse_fact(event_type: EventType, fields: &mut Fields<'_>) -> Option<(Aggrega
                 creator_id,
             })
         }
-        EventType::SessionReplied => Some(Fact::SessionReplied),
         EventType::SessionRated => fields.stars("stars").map(|stars| Fact::SessionRated { stars }),
-        EventType::ProductListed => Some(Fact::ProductListed),
-        EventType::ProductDelisted => Some(Fact::ProductDelisted),
         EventType::Retracted => fields.id("event_id").map(|event_id| Fact::Retracted { event_id }),
+        EventType::OrderShipped
+        | EventType::OrderPickedUp
+        | EventType::OrderSigned
+        | EventType::OrderConfirmed
+        | EventType::OrderCancelled
+        | EventType::SessionReplied
+        | EventType::ProductListed
+        | EventType::ProductDelisted => event_type.bare_fact(),
     };
     all3(kind, aggregate_id, fact)
 }

@@ -20,7 +20,7 @@ use crate::storage::StoreError;
 use crate::storage::run::{self, RunRow};
 
 /// What all kept answers may take together, in bytes.
-const KEPT_BYTES_MAX: u64 = 40 * 1024 * 1024;
+const KEPT_BYTES_MAX: u64 = 28 * 1024 * 1024;
 /// What an answer takes besides its body: path, headers, bookkeeping.
 const ANSWER_OVERHEAD_BYTES: usize = 400;
 /// Larger answers are not kept: they would drive out many that are asked for often.

@@ -9,13 +9,14 @@ use crate::domain::count::CountChanges;
 use crate::domain::event::{Aggregate, Event};
 use crate::domain::exclusion::Exclusion;
 use crate::domain::fold::{Folded, fold};
+use crate::storage::event::StoredEvent;
 use crate::storage::stripe::{HeldStripes, stripe_of};
 use crate::storage::{StoreError, exclusion};
 
 /// An aggregate with what was stored of it and what came new.
 pub struct Touched<'a> {
     pub aggregate: &'a Aggregate,
-    pub stored: Vec<Event>,
+    pub stored: &'a [StoredEvent],
     pub new: Vec<&'a Event>,
 }
 
@@ -30,9 +31,9 @@ pub fn changes_of_events(
         let excluded = exclusions.get(aggregate).map(Vec::as_slice).unwrap_or_default();
         let before = match stored.is_empty() {
             true => Folded::default(),
-            false => fold(aggregate.kind, stored.iter(), excluded, calendar),
+            false => fold(aggregate.kind, stored.iter().map(|stored| &stored.event), excluded, calendar),
         };
-        let all = stored.iter().chain(new.iter().copied());
+        let all = stored.iter().map(|stored| &stored.event).chain(new.iter().copied());
         let after = fold(aggregate.kind, all, excluded, calendar);
         changes.replace(aggregate, &before, &after, calendar);
     }

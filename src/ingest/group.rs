@@ -2,6 +2,7 @@
 
 use sqlx::PgPool;
 
+use super::recent::Recent;
 use super::retry::persistently;
 use super::writer::{Atomicity, Attempts, write};
 use super::{Outcome, SentEvent, Unavailable, WriteContext};
@@ -15,8 +16,9 @@ pub async fn write_group(
     events: &[&SentEvent],
     atomicity: Atomicity,
     context: &WriteContext,
+    recent: &mut Recent,
 ) -> Vec<Result<Outcome, Unavailable>> {
-    match try_write(pool, events, atomicity, context).await {
+    match try_write(pool, events, atomicity, context, recent).await {
         Ok(outcomes) => outcomes.into_iter().map(Ok).collect(),
         Err(StoreError::Data(cause)) if events.len() == 1 || atomicity == Atomicity::AllOrNothing => {
             tracing::warn!(%cause, events = events.len(), "PostgreSQL refused events");
@@ -26,8 +28,8 @@ pub async fn write_group(
             if events.len() > 1 && atomicity == Atomicity::EachAlone =>
         {
             let (left, right) = events.split_at(events.len() / 2);
-            let mut results = Box::pin(write_group(pool, left, atomicity, context)).await;
-            results.extend(Box::pin(write_group(pool, right, atomicity, context)).await);
+            let mut results = Box::pin(write_group(pool, left, atomicity, context, recent)).await;
+            results.extend(Box::pin(write_group(pool, right, atomicity, context, recent)).await);
             results
         }
         Err(cause) => {
@@ -42,7 +44,8 @@ async fn try_write(
     events: &[&SentEvent],
     atomicity: Atomicity,
     context: &WriteContext,
+    recent: &mut Recent,
 ) -> Result<Vec<Outcome>, StoreError> {
     let mut attempts = Attempts::default();
-    persistently!(pool, connection => write(&mut connection, events, atomicity, context, &mut attempts))
+    persistently!(pool, connection => write(&mut connection, events, atomicity, context, &mut attempts, recent))
 }

@@ -1,13 +1,16 @@
 //! The write side: everything that changes ground truth, and the counts with it, in one transaction.
 //!
-//! [`queue`] takes requests in, bounded; [`writer`] stores a group of events; [`group`] decides what one transaction
-//! holds and what happens when it fails, [`retry`] when it is tried again; [`ledger`] writes exclusions and the registry under the same numbering.
+//! [`queue`] takes requests in, bounded; [`dispatch`] shares what waits among the writers; [`writer`] stores a group of
+//! events; [`group`] decides what one transaction holds and what happens when it fails, [`retry`] when it is tried again; [`recent`] remembers what was stored lately;
+//! [`ledger`] writes exclusions and the registry under the same numbering.
 //! HTTP status codes are not known here.
 
 pub mod apply;
+pub mod dispatch;
 pub mod group;
 pub mod ledger;
 pub mod queue;
+pub mod recent;
 pub mod retry;
 pub mod writer;
 
@@ -27,6 +30,8 @@ pub struct WriteContext {
     pub calendar: Calendar,
     pub clock: Clock,
     pub known: KnownSubjects,
+    /// What the writers of this process leave in the stripes that they hold, other than those of any other process.
+    pub mark: i64,
 }
 
 impl WriteContext {
@@ -42,7 +47,7 @@ pub struct KnownSubjects {
 }
 
 impl KnownSubjects {
-    /// About 20 MB; beyond that the set starts anew.
+    /// About 10 MB; beyond that the set starts anew.
     const SUBJECTS_MAX: usize = 200_000;
 
     /// Leaves those that may have to be registered.

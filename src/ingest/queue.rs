@@ -1,8 +1,9 @@
 //! Group commit: requests hand their events in, writers take whatever waits, one transaction serves many requests.
 //!
-//! Each lane has one writer and its own share of the stripes, so that writers of one process never wait for each
-//! other's locks. A request's events may spread over lanes; it is answered when all of its parts are committed.
+//! A request's events may be written in several transactions; it is answered when all of them are committed. What must be
+//! written as a whole waits in a line of its own.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -12,87 +13,91 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
 use tokio::task::JoinSet;
 use tokio::time::timeout;
 
+use super::dispatch::{Answer, Dispatch, Part, WRITERS};
 use super::group::write_group;
+use super::recent::Recent;
 use super::writer::Atomicity;
 use super::{Outcome, SentEvent, Unavailable, WriteContext};
 use crate::storage::stripe::stripe_of;
 
-/// Writers of one process.
-pub const LANES: usize = 2;
 /// How many bytes of events may wait, all requests together.
 const QUEUE_BYTES_MAX: usize = 64 * 1024 * 1024;
 /// What an event takes besides its data: ids and bookkeeping.
 const EVENT_OVERHEAD_BYTES: usize = 512;
-/// Events that one transaction takes before it is closed, unless a single request brings more.
-const GROUP_EVENTS: usize = 4_000;
-/// Requests that may wait in one lane.
-const LANE_REQUESTS_MAX: usize = 4_096;
+/// Requests that may wait to be written as a whole.
+const WHOLES_MAX: usize = 1_024;
 
 /// The longest time in which a writer commits nothing before those who wait are told that the store is away.
 const STANDSTILL_MAX: Duration = Duration::from_millis(2_900);
 
-/// What became of the events of a job, in their order.
-type Answer = Vec<Result<Outcome, Unavailable>>;
-
-/// A part of a request that one lane writes.
-struct Job {
-    events: Vec<SentEvent>,
-    atomicity: Atomicity,
-    reply: oneshot::Sender<Answer>,
-    /// Room in the queue, given back when the job is done.
-    _room: Arc<OwnedSemaphorePermit>,
-}
-
-/// One writer's queue, and how many groups it has committed so far.
-#[derive(Clone)]
-struct Lane {
-    jobs: mpsc::Sender<Job>,
-    committed: Arc<AtomicU64>,
-}
-
-/// The entrance to the writers. Cloning is cheap. The writers end when all clones are gone and all jobs are done.
+/// The entrance to the writers. Cloning is cheap. The writers end when all clones are gone and all is written.
 #[derive(Clone)]
 pub struct IngestQueue {
-    lanes: Vec<Lane>,
+    entrance: Arc<Entrance>,
+}
+
+struct Entrance {
+    dispatch: Arc<Dispatch>,
+    wholes: mpsc::Sender<Part>,
+    wholes_committed: Arc<AtomicU64>,
     room: Arc<Semaphore>,
+}
+
+impl Drop for Entrance {
+    fn drop(&mut self) {
+        self.dispatch.close();
+    }
 }
 
 impl IngestQueue {
     /// Starts the writers on `tasks`.
     pub fn start(pool: &PgPool, context: &WriteContext, tasks: &mut JoinSet<()>) -> IngestQueue {
-        let lane = |_| {
-            let (sender, jobs) = mpsc::channel(LANE_REQUESTS_MAX);
-            let committed = Arc::new(AtomicU64::new(0));
-            tasks.spawn(run_lane(pool.clone(), context.clone(), jobs, Arc::clone(&committed)));
-            Lane { jobs: sender, committed }
-        };
-        IngestQueue { lanes: (0..LANES).map(lane).collect(), room: Arc::new(Semaphore::new(QUEUE_BYTES_MAX)) }
+        let dispatch = Arc::new(Dispatch::default());
+        for _ in 0..WRITERS {
+            tasks.spawn(write_parts(pool.clone(), context.clone(), Arc::clone(&dispatch)));
+        }
+        let (wholes, waiting) = mpsc::channel(WHOLES_MAX);
+        let wholes_committed = Arc::new(AtomicU64::new(0));
+        tasks.spawn(write_wholes(pool.clone(), context.clone(), waiting, Arc::clone(&wholes_committed)));
+        let room = Arc::new(Semaphore::new(QUEUE_BYTES_MAX));
+        IngestQueue { entrance: Arc::new(Entrance { dispatch, wholes, wholes_committed, room }) }
     }
 
     /// Hands events in and waits until they are committed. The outcomes stand in the order of the events. When any of
     /// them could not be written the whole request is `Unavailable`; sending it again is safe.
     pub async fn write(&self, events: Vec<SentEvent>, atomicity: Atomicity) -> Result<Vec<Outcome>, Unavailable> {
-        let total = events.len();
         let bytes: usize = events.iter().map(|sent| sent.event.data.len() + EVENT_OVERHEAD_BYTES).sum();
         let wanted = u32::try_from(bytes).map_err(|_| Unavailable)?;
-        let room = Arc::clone(&self.room).try_acquire_many_owned(wanted).map_err(|_| Unavailable)?;
-        let room = Arc::new(room);
-        // A place in every lane that is needed, or in none: a request is not begun where it cannot be finished.
-        let mut placed = Vec::with_capacity(LANES);
-        for (lane, (places, events)) in self.lanes.iter().zip(self.split(events, atomicity)) {
-            if !events.is_empty() {
-                placed.push((lane, lane.jobs.try_reserve().map_err(|_| Unavailable)?, places, events));
-            }
+        let room = Arc::clone(&self.entrance.room).try_acquire_many_owned(wanted).map_err(|_| Unavailable)?;
+        match atomicity {
+            Atomicity::EachAlone => self.write_each(events, Arc::new(room)).await,
+            Atomicity::AllOrNothing => self.write_whole(events, Arc::new(room)).await,
         }
-        let mut waiting = Vec::with_capacity(LANES);
-        for (lane, place, places, events) in placed {
+    }
+
+    async fn write_each(
+        &self,
+        events: Vec<SentEvent>,
+        room: Arc<OwnedSemaphorePermit>,
+    ) -> Result<Vec<Outcome>, Unavailable> {
+        let dispatch = &self.entrance.dispatch;
+        let mut outcomes = vec![Outcome::Refused; events.len()];
+        // By stripe: the places of its events in the request, and the events.
+        let mut stripes: BTreeMap<i16, (Vec<usize>, Vec<SentEvent>)> = BTreeMap::new();
+        for (place, sent) in events.into_iter().enumerate() {
+            let (places, events) = stripes.entry(stripe_of(&sent.event.aggregate.shop_id)).or_default();
+            places.push(place);
+            events.push(sent);
+        }
+        let mut waiting = Vec::with_capacity(stripes.len());
+        let part = |(stripe, (places, events))| {
             let (reply, answer) = oneshot::channel();
-            place.send(Job { events, atomicity, reply, _room: Arc::clone(&room) });
-            waiting.push((places, answer, lane));
-        }
-        let mut outcomes = vec![Outcome::Refused; total];
-        for (places, answer, lane) in waiting {
-            let results = lane.wait(answer).await?;
+            waiting.push((stripe, places, answer));
+            (stripe, Part { events, reply, _room: Arc::clone(&room) })
+        };
+        dispatch.push(stripes.into_iter().map(part).collect());
+        for (stripe, places, answer) in waiting {
+            let results = patiently(answer, || dispatch.committed(stripe)).await?;
             for (place, result) in places.into_iter().zip(results) {
                 outcomes[place] = result?;
             }
@@ -100,78 +105,59 @@ impl IngestQueue {
         Ok(outcomes)
     }
 
-    /// Events by lane, with their places in the request. What must be written as a whole goes through one lane.
-    fn split(&self, events: Vec<SentEvent>, atomicity: Atomicity) -> Vec<(Vec<usize>, Vec<SentEvent>)> {
-        let mut lanes: Vec<(Vec<usize>, Vec<SentEvent>)> = self.lanes.iter().map(|_| Default::default()).collect();
-        for (place, sent) in events.into_iter().enumerate() {
-            let lane = match atomicity {
-                Atomicity::AllOrNothing => 0,
-                Atomicity::EachAlone => stripe_of(&sent.event.aggregate.shop_id) as usize % lanes.len(),
-            };
-            lanes[lane].0.push(place);
-            lanes[lane].1.push(sent);
-        }
-        lanes
+    async fn write_whole(
+        &self,
+        events: Vec<SentEvent>,
+        room: Arc<OwnedSemaphorePermit>,
+    ) -> Result<Vec<Outcome>, Unavailable> {
+        let (reply, answer) = oneshot::channel();
+        self.entrance.wholes.try_send(Part { events, reply, _room: room }).map_err(|_| Unavailable)?;
+        let committed = || self.entrance.wholes_committed.load(Ordering::Relaxed);
+        patiently(answer, committed).await?.into_iter().collect()
     }
 }
 
-impl Lane {
-    /// Waits for an answer as long as the writer commits something every now and then. A writer that stands still means
-    /// that the store is away, and whoever waits is told so.
-    async fn wait(&self, mut answer: oneshot::Receiver<Answer>) -> Result<Answer, Unavailable> {
-        loop {
-            let before = self.committed.load(Ordering::Relaxed);
-            match timeout(STANDSTILL_MAX, &mut answer).await {
-                Ok(results) => return results.map_err(|_| Unavailable),
-                Err(_) if self.committed.load(Ordering::Relaxed) == before => return Err(Unavailable),
-                Err(_) => {}
-            }
-        }
-    }
-}
-
-async fn run_lane(pool: PgPool, context: WriteContext, mut jobs: mpsc::Receiver<Job>, committed: Arc<AtomicU64>) {
-    let mut left_over: Option<Job> = None;
+/// Waits for an answer as long as something is committed every now and then. A standstill means that the store is away,
+/// and whoever waits is told so.
+async fn patiently(mut answer: oneshot::Receiver<Answer>, committed: impl Fn() -> u64) -> Result<Answer, Unavailable> {
     loop {
-        let first = match left_over.take() {
-            Some(job) => job,
-            None => match jobs.recv().await {
-                Some(job) => job,
-                None => return,
-            },
-        };
-        let mut group = vec![first];
-        let mut size = group[0].events.len();
-        while group[0].atomicity == Atomicity::EachAlone && size < GROUP_EVENTS {
-            match jobs.try_recv() {
-                Ok(job) if job.atomicity == Atomicity::EachAlone => {
-                    size += job.events.len();
-                    group.push(job);
-                }
-                Ok(job) => {
-                    left_over = Some(job);
-                    break;
-                }
-                Err(_) => break,
-            }
+        let before = committed();
+        match timeout(STANDSTILL_MAX, &mut answer).await {
+            Ok(results) => return results.map_err(|_| Unavailable),
+            Err(_) if committed() == before => return Err(Unavailable),
+            Err(_) => {}
         }
-        // Whoever stopped waiting sends again; writing for them now would only keep the others waiting.
-        group.retain(|job| !job.reply.is_closed());
-        write_jobs(&pool, &context, group, &committed).await;
     }
 }
 
-async fn write_jobs(pool: &PgPool, context: &WriteContext, group: Vec<Job>, committed: &AtomicU64) {
-    let Some(first) = group.first() else { return };
-    let events: Vec<&SentEvent> = group.iter().flat_map(|job| &job.events).collect();
-    let results = write_group(pool, &events, first.atomicity, context).await;
-    if results.iter().any(Result::is_ok) {
-        committed.fetch_add(1, Ordering::Relaxed);
+/// One writer.
+async fn write_parts(pool: PgPool, context: WriteContext, dispatch: Arc<Dispatch>) {
+    while let Some(mut group) = dispatch.take(context.mark).await {
+        group.drop_abandoned();
+        let (events, recent) = group.work();
+        let results = write_group(&pool, &events, Atomicity::EachAlone, &context, recent).await;
+        group.answer(results);
     }
-    let mut results = results.into_iter();
-    for job in group {
-        let answer = results.by_ref().take(job.events.len()).collect();
+}
+
+/// The writer of what must be written as a whole. Its stripes are whatever the events lie in, so it may wait for the other
+/// writers' locks; like all of them it takes its stripes in ascending order.
+async fn write_wholes(
+    pool: PgPool,
+    context: WriteContext,
+    mut waiting: mpsc::Receiver<Part>,
+    committed: Arc<AtomicU64>,
+) {
+    while let Some(part) = waiting.recv().await {
+        if part.reply.is_closed() {
+            continue;
+        }
+        let events: Vec<&SentEvent> = part.events.iter().collect();
+        let results = write_group(&pool, &events, Atomicity::AllOrNothing, &context, &mut Recent::default()).await;
+        if results.iter().any(Result::is_ok) {
+            committed.fetch_add(1, Ordering::Relaxed);
+        }
         // Nobody may be waiting any more; what was written stays written.
-        let _ = job.reply.send(answer);
+        let _ = part.reply.send(results);
     }
 }

@@ -1,6 +1,6 @@
 //! Storing a group of events in one transaction: durable, folded and counted, or nothing.
 //!
-//! All events of the touched aggregates are loaded first, by key. They tell duplicates and conflicts, how much room an
+//! All events of the touched aggregates are loaded first, by key, unless the writer remembers them. They tell duplicates and conflicts, how much room an
 //! aggregate has, and what it counted for before. The stripes are held, so nothing can join in between, and what is new
 //! is inserted without asking the index again.
 
@@ -9,6 +9,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use sqlx::{Connection, PgConnection};
 
 use super::apply::{Touched, changes_of_events, exclusions_of};
+use super::recent::Recent;
 use super::{Outcome, SentEvent, WriteContext};
 use crate::domain::content::same_content;
 use crate::domain::event::{AGGREGATE_EVENTS_MAX, Aggregate, Event, EventType, Fact, Relay};
@@ -16,7 +17,7 @@ use crate::domain::id::Id;
 use crate::domain::subject::{Subject, SubjectKind};
 use crate::storage::event::{NewEvent, StoredEvent};
 use crate::storage::late_count::LateMark;
-use crate::storage::stripe::{HeldStripes, hold, stripe_of};
+use crate::storage::stripe::{HeldStripes, hold_as, stripe_of};
 use crate::storage::{StoreError, count, counting, event, registry};
 
 /// Whether good events are stored beside ones that are not.
@@ -34,13 +35,15 @@ pub async fn write(
     atomicity: Atomicity,
     context: &WriteContext,
     attempts: &mut Attempts,
+    recent: &mut Recent,
 ) -> Result<Vec<Outcome>, StoreError> {
     let mut transaction = connection.begin().await?;
     let stripes: BTreeSet<i16> = events.iter().map(|sent| stripe_of(&sent.event.aggregate.shop_id)).collect();
-    let held = hold(&mut transaction, &stripes).await?;
+    let held = hold_as(&mut transaction, &stripes, recent.mark).await?;
+    recent.begin(&held);
     counting::check_time_zone(&mut transaction, context.calendar.zone()).await?;
     let mut outcomes = vec![Outcome::Refused; events.len()];
-    let mut arrivals = arrivals(&mut transaction, events).await?;
+    let mut arrivals = arrivals(&mut transaction, events, recent).await?;
     for arrival in &mut arrivals {
         arrival.decide(events, attempts, &mut outcomes);
     }
@@ -58,8 +61,8 @@ pub async fn write(
     let mut named = BTreeSet::new();
     if !new.is_empty() {
         event::insert(&mut transaction, &new, context.now()).await?;
-        let with_new = arrivals.into_iter().filter(|arrival| !arrival.new.is_empty());
-        let touched: Vec<Touched<'_>> = with_new.map(|arrival| arrival.touched(events)).collect::<Result<_, _>>()?;
+        let with_new = arrivals.iter().filter(|arrival| !arrival.new.is_empty());
+        let touched: Vec<Touched<'_>> = with_new.map(|arrival| arrival.touched(events)).collect();
         let exclusions = exclusions_of(&mut transaction, touched.iter().map(|one| one.aggregate), &held).await?;
         let changes = changes_of_events(&touched, &exclusions, &context.calendar);
         named = context.known.unknown(named_subjects(&touched));
@@ -70,6 +73,10 @@ pub async fn write(
     }
     transaction.commit().await?;
     context.known.note(named);
+    recent.commit(&held);
+    for arrival in arrivals {
+        arrival.remember(events, &held, recent);
+    }
     Ok(outcomes)
 }
 
@@ -106,21 +113,31 @@ struct Arrival<'a> {
 }
 
 /// The aggregates of a group's events in key order, each with what is stored of it.
-async fn arrivals<'a>(connection: &mut PgConnection, events: &[&'a SentEvent]) -> Result<Vec<Arrival<'a>>, StoreError> {
+async fn arrivals<'a>(
+    connection: &mut PgConnection,
+    events: &[&'a SentEvent],
+    recent: &mut Recent,
+) -> Result<Vec<Arrival<'a>>, StoreError> {
     let mut places: BTreeMap<&Aggregate, Vec<usize>> = BTreeMap::new();
     for (place, sent) in events.iter().enumerate() {
         places.entry(&sent.event.aggregate).or_default().push(place);
     }
-    let aggregates: Vec<&Aggregate> = places.keys().copied().collect();
-    let stored = event::stored(connection, &aggregates).await?;
-    let arrival = |((aggregate, places), stored)| Arrival { aggregate, stored, places, new: Vec::new() };
-    Ok(places.into_iter().zip(stored).map(arrival).collect())
+    let remembered: Vec<Option<Vec<StoredEvent>>> = places.keys().map(|aggregate| recent.take(aggregate)).collect();
+    let unknown = places.keys().zip(&remembered).filter(|(_, remembered)| remembered.is_none());
+    let unknown: Vec<&Aggregate> = unknown.map(|(aggregate, _)| *aggregate).collect();
+    let mut loaded = event::stored(connection, &unknown).await?.into_iter();
+    let arrival = |((aggregate, places), remembered): ((&'a Aggregate, Vec<usize>), Option<Vec<StoredEvent>>)| {
+        // What is not remembered was loaded, in the same order.
+        let stored = remembered.or_else(|| loaded.next()).unwrap_or_default();
+        Arrival { aggregate, stored, places, new: Vec::new() }
+    };
+    Ok(places.into_iter().zip(remembered).map(arrival).collect())
 }
 
 impl<'a> Arrival<'a> {
     /// Finds every event's outcome, and which events are to be stored.
     fn decide(&mut self, events: &[&'a SentEvent], attempts: &Attempts, outcomes: &mut [Outcome]) {
-        let stored: HashMap<&Id, &StoredEvent> = self.stored.iter().map(|stored| (&stored.id, stored)).collect();
+        let stored: HashMap<&Id, &StoredEvent> = self.stored.iter().map(|stored| (&stored.event.id, stored)).collect();
         // The place of the first event of each id.
         let mut firsts: HashMap<&Id, usize> = HashMap::with_capacity(self.places.len());
         let mut repeats: Vec<(usize, usize)> = Vec::new();
@@ -132,7 +149,7 @@ impl<'a> Arrival<'a> {
             }
             firsts.insert(&event.id, place);
             outcomes[place] = match stored.get(&event.id) {
-                Some(stored) if !same_as_stored(event, stored) => Outcome::Conflict,
+                Some(stored) if !same_event(event, &stored.event) => Outcome::Conflict,
                 // The reply to the commit of an earlier attempt was lost.
                 Some(stored) if attempts.stored(self.aggregate, stored) => Outcome::Accepted,
                 Some(_) => Outcome::Duplicate,
@@ -161,10 +178,10 @@ impl<'a> Arrival<'a> {
     /// what is there.
     fn forbidden(&self, events: &[&SentEvent], repeats: &[(usize, usize)]) -> Vec<usize> {
         let type_of = |event_id: &Id| {
-            let stored = self.stored.iter().find(|stored| stored.id == *event_id);
+            let stored = self.stored.iter().find(|stored| stored.event.id == *event_id);
             let new = || self.new.iter().map(|new| &events[*new].event).find(|event| event.id == *event_id);
             match stored {
-                Some(stored) => EventType::from_code(stored.event_type),
+                Some(stored) => Some(stored.event.fact.event_type()),
                 None => new().map(|event| event.fact.event_type()),
             }
         };
@@ -184,18 +201,19 @@ impl<'a> Arrival<'a> {
     }
 
     /// What is to be folded.
-    fn touched(self, events: &[&'a SentEvent]) -> Result<Touched<'a>, StoreError> {
-        let aggregate = self.aggregate;
+    fn touched<'b>(&'b self, events: &[&'b SentEvent]) -> Touched<'b> {
         let new = self.new.iter().map(|place| &events[*place].event).collect();
-        let stored = self.stored.into_iter().map(|stored| stored.into_event(aggregate));
-        Ok(Touched { aggregate, stored: stored.collect::<Result<_, _>>()?, new })
+        Touched { aggregate: self.aggregate, stored: &self.stored, new }
     }
-}
 
-fn same_as_stored(event: &Event, stored: &StoredEvent) -> bool {
-    event.fact.event_type().code() == stored.event_type
-        && event.time == stored.time
-        && same_content(&event.data, &stored.data)
+    /// Leaves what is stored now for the next group.
+    fn remember(mut self, events: &[&SentEvent], held: &HeldStripes, recent: &mut Recent) {
+        // Most aggregates rest for long before the next event comes, so they take no more room than they need.
+        self.stored.reserve_exact(self.new.len());
+        let new = self.new.iter().map(|place| &events[*place].event);
+        self.stored.extend(new.map(|event| StoredEvent { event: event.clone(), seq: head_of(held, event) }));
+        recent.put(self.aggregate, self.stored);
+    }
 }
 
 fn same_event(left: &Event, right: &Event) -> bool {

@@ -62,22 +62,12 @@ pub async fn insert(
     Ok(())
 }
 
-/// A stored event as its row has it. What it says is read only where that is needed.
+/// An event with what the store knows of it.
 #[derive(Clone, Debug)]
 pub struct StoredEvent {
-    pub id: Id,
-    pub event_type: i16,
-    pub time: DateTime<Utc>,
-    /// As it was sent.
-    pub data: String,
+    pub event: Event,
     /// The number of its stripe under which it was stored.
     pub seq: i64,
-}
-
-impl StoredEvent {
-    pub fn into_event(self, aggregate: &Aggregate) -> Result<Event, StoreError> {
-        event_of_row(aggregate, self.event_type, self.time, self.id.as_str(), self.data)
-    }
 }
 
 /// Loads what is stored of aggregates, by key. The answer has one list for each.
@@ -85,6 +75,9 @@ pub async fn stored(
     connection: &mut PgConnection,
     aggregates: &[&Aggregate],
 ) -> Result<Vec<Vec<StoredEvent>>, StoreError> {
+    if aggregates.is_empty() {
+        return Ok(Vec::new());
+    }
     let keys: Vec<(&Aggregate, i64)> = aggregates.iter().map(|aggregate| (*aggregate, i64::MAX)).collect();
     stored_before(connection, &keys).await
 }
@@ -96,10 +89,7 @@ pub async fn load_before(
     aggregates: &[(&Aggregate, i64)],
 ) -> Result<Vec<Vec<Event>>, StoreError> {
     let stored = stored_before(connection, aggregates).await?;
-    let events = |((aggregate, _), stored): (&(&Aggregate, i64), Vec<StoredEvent>)| {
-        stored.into_iter().map(|stored| stored.into_event(aggregate)).collect()
-    };
-    aggregates.iter().zip(stored).map(events).collect()
+    Ok(stored.into_iter().map(|stored| stored.into_iter().map(|stored| stored.event).collect()).collect())
 }
 
 async fn stored_before(
@@ -131,13 +121,10 @@ async fn stored_before(
     let mut loaded = vec![Vec::new(); aggregates.len()];
     for row in rows {
         let index = row.try_get::<i64, _>(0)? as usize - 1;
-        loaded[index].push(StoredEvent {
-            event_type: row.try_get(1)?,
-            time: row.try_get(2)?,
-            id: Id::stored(row.try_get(3)?),
-            data: sent_data(aggregates[index].0, row.try_get(4)?),
-            seq: row.try_get(5)?,
-        });
+        let aggregate = aggregates[index].0;
+        let data = sent_data(aggregate, row.try_get(4)?);
+        let event = event_of_row(aggregate, row.try_get(1)?, row.try_get(2)?, row.try_get(3)?, data)?;
+        loaded[index].push(StoredEvent { event, seq: row.try_get(5)? });
     }
     Ok(loaded)
 }

@@ -31,6 +31,8 @@ pub struct HeldStripe {
     /// What this transaction adds to counts of this day or an earlier one it also notes as late (see
     /// [`super::late_count`]).
     pub settled_day: Option<NaiveDate>,
+    /// The mark of the writer before this one, where it left one.
+    pub last_writer: Option<i64>,
 }
 
 /// The stripes that a transaction holds, by stripe.
@@ -39,17 +41,28 @@ pub type HeldStripes = BTreeMap<i16, HeldStripe>;
 /// Locks stripes in ascending order and advances their heads. Must be the first statement of a writing transaction, and
 /// alone: at READ COMMITTED only a later statement sees what the writer before committed.
 pub async fn hold(connection: &mut PgConnection, stripes: &BTreeSet<i16>) -> Result<HeldStripes, StoreError> {
+    hold_as(connection, stripes, None).await
+}
+
+/// [`hold`], leaving the mark of a writer that wants to know, the next time, whether it was the last one.
+pub async fn hold_as(
+    connection: &mut PgConnection,
+    stripes: &BTreeSet<i16>,
+    writer: Option<i64>,
+) -> Result<HeldStripes, StoreError> {
     let wanted: Vec<i16> = stripes.iter().copied().collect();
-    let rows: Vec<(i16, i64, i64, Option<NaiveDate>)> = sqlx::query_as(
-        "with held as (select stripe from stripe where stripe = any($1) order by stripe for update)
-         update stripe set head = stripe.head + 1 from held where stripe.stripe = held.stripe
-         returning stripe.stripe, stripe.head, stripe.exclusions_made, stripe.settled_day",
+    type Row = (i16, i64, i64, Option<NaiveDate>, Option<i64>);
+    let rows: Vec<Row> = sqlx::query_as(
+        "with held as (select stripe, writer from stripe where stripe = any($1) order by stripe for update)
+         update stripe set head = stripe.head + 1, writer = $2 from held where stripe.stripe = held.stripe
+         returning stripe.stripe, stripe.head, stripe.exclusions_made, stripe.settled_day, held.writer",
     )
     .bind(wanted)
+    .bind(writer)
     .fetch_all(connection)
     .await?;
-    let held = |(stripe, head, exclusions, settled_day)| {
-        (stripe, HeldStripe { head, has_exclusions: exclusions > 0, settled_day })
+    let held = |(stripe, head, exclusions, settled_day, last_writer)| {
+        (stripe, HeldStripe { head, has_exclusions: exclusions > 0, settled_day, last_writer })
     };
     Ok(rows.into_iter().map(held).collect())
 }

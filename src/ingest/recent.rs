@@ -1,0 +1,107 @@
+//! What was stored or loaded lately: the next event of an order comes soon, and its aggregate need not be loaded again.
+//!
+//! What is remembered must be all that the database has. Whoever stores in a stripe advances its head and leaves a mark.
+//! A process that finds its own mark and the number that it left knows that nobody stored in between; otherwise it forgets
+//! the stripe. An aggregate is taken out while it is written and comes back with the commit, so that after any failure it
+//! is loaded anew.
+
+use std::collections::{BTreeMap, HashMap};
+use std::mem;
+
+use crate::domain::event::Aggregate;
+use crate::storage::event::StoredEvent;
+use crate::storage::stripe::{HeldStripes, stripe_of};
+
+/// How many bytes of stored events are remembered, all stripes together. Once half of them are of what was touched since,
+/// all that was not touched goes.
+pub const BYTES_MAX: usize = 24 * 1024 * 1024;
+/// What an allocator adds to a text, and a map to an entry.
+const OVERHEAD_BYTES: usize = 24;
+
+/// What is remembered of the stripes of one group.
+#[derive(Default)]
+pub struct Recent {
+    /// What this process leaves in the stripes that it holds; `None` for a writer that remembers nothing.
+    pub mark: Option<i64>,
+    pub stripes: BTreeMap<i16, StripeMemory>,
+}
+
+impl Recent {
+    /// The transaction has taken its stripes. Until [`Recent::commit`] it is not known what becomes of it.
+    pub fn begin(&mut self, held: &HeldStripes) {
+        for (stripe, held) in held {
+            let Some(memory) = self.stripes.get_mut(stripe) else { continue };
+            let left = memory.left.take();
+            if held.last_writer.is_none() || held.last_writer != self.mark || left != Some(held.head - 1) {
+                *memory = StripeMemory::default();
+            }
+        }
+    }
+
+    /// All stored events of an aggregate in a held stripe, if they are remembered.
+    pub fn take(&mut self, aggregate: &Aggregate) -> Option<Vec<StoredEvent>> {
+        self.stripes.get_mut(&stripe_of(&aggregate.shop_id))?.take(aggregate)
+    }
+
+    /// The transaction that held these stripes is committed.
+    pub fn commit(&mut self, held: &HeldStripes) {
+        for (stripe, held) in held {
+            if let Some(memory) = self.stripes.get_mut(stripe) {
+                memory.left = Some(held.head);
+            }
+        }
+    }
+
+    /// Remembers all stored events of an aggregate, after the commit of the transaction that held its stripe.
+    pub fn put(&mut self, aggregate: &Aggregate, events: Vec<StoredEvent>) {
+        if let Some(memory) = self.stripes.get_mut(&stripe_of(&aggregate.shop_id)) {
+            memory.put(aggregate, events);
+        }
+    }
+}
+
+/// Aggregates with all their stored events.
+pub type Aggregates = HashMap<Aggregate, Vec<StoredEvent>>;
+
+/// What is remembered of one stripe.
+#[derive(Default)]
+pub struct StripeMemory {
+    /// The head that this process left. `None` while it does not know.
+    left: Option<i64>,
+    touched: Aggregates,
+    touched_bytes: usize,
+    before: Aggregates,
+}
+
+impl StripeMemory {
+    /// How many bytes were touched since the last [`StripeMemory::age`].
+    pub fn touched_bytes(&self) -> usize {
+        self.touched_bytes
+    }
+
+    /// Forgets what was not touched since this was called before. Returns it, since freeing it takes time.
+    pub fn age(&mut self) -> Aggregates {
+        self.touched_bytes = 0;
+        mem::replace(&mut self.before, mem::take(&mut self.touched))
+    }
+
+    fn take(&mut self, aggregate: &Aggregate) -> Option<Vec<StoredEvent>> {
+        match self.touched.remove(aggregate) {
+            Some(events) => {
+                self.touched_bytes -= bytes_of(&events);
+                Some(events)
+            }
+            None => self.before.remove(aggregate),
+        }
+    }
+
+    fn put(&mut self, aggregate: &Aggregate, events: Vec<StoredEvent>) {
+        self.touched_bytes += bytes_of(&events);
+        self.touched.insert(aggregate.clone(), events);
+    }
+}
+
+fn bytes_of(events: &[StoredEvent]) -> usize {
+    let each = |stored: &StoredEvent| mem::size_of::<StoredEvent>() + stored.event.data.len() + OVERHEAD_BYTES;
+    mem::size_of::<(Aggregate, Vec<StoredEvent>)>() + OVERHEAD_BYTES + events.iter().map(each).sum::<usize>()
+}
