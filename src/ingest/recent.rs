@@ -105,3 +105,80 @@ fn bytes_of(events: &[StoredEvent]) -> usize {
     let each = |stored: &StoredEvent| mem::size_of::<StoredEvent>() + stored.event.data.len() + OVERHEAD_BYTES;
     mem::size_of::<(Aggregate, Vec<StoredEvent>)>() + OVERHEAD_BYTES + events.iter().map(each).sum::<usize>()
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use chrono::DateTime;
+
+    use super::{Recent, StripeMemory};
+    use crate::domain::event::{Aggregate, AggregateKind};
+    use crate::domain::id::Id;
+    use crate::storage::event::{StoredEvent, event_of_row};
+    use crate::storage::stripe::{HeldStripe, HeldStripes, stripe_of};
+
+    const MARK: i64 = 7;
+
+    fn order() -> Aggregate {
+        Aggregate { shop_id: Id::stored("s"), kind: AggregateKind::Order, id: Id::stored("o") }
+    }
+
+    fn held(head: i64, last_writer: Option<i64>) -> HeldStripes {
+        let stripe = HeldStripe { head, has_exclusions: false, settled_day: None, last_writer };
+        BTreeMap::from([(stripe_of(&order().shop_id), stripe)])
+    }
+
+    /// One that has committed an order under the number 5.
+    fn remembering() -> Recent {
+        let stripe = stripe_of(&order().shop_id);
+        let mut recent = Recent { mark: Some(MARK), stripes: BTreeMap::from([(stripe, StripeMemory::default())]) };
+        recent.begin(&held(5, None));
+        recent.commit(&held(5, None));
+        let data = r#"{"order_id":"o"}"#.to_owned();
+        let event = event_of_row(&order(), 4, DateTime::UNIX_EPOCH, "e", data).expect("an event");
+        recent.put(&order(), vec![StoredEvent { event, seq: 5 }]);
+        recent
+    }
+
+    #[test]
+    fn an_order_is_remembered_only_while_nobody_else_stored_in_its_stripe() {
+        for (head, last_writer, is_remembered) in [
+            (6, Some(MARK), true),
+            (6, Some(MARK + 1), false),
+            (6, None, false),
+            (7, Some(MARK), false),
+            (5, Some(MARK), false),
+        ] {
+            let mut recent = remembering();
+            recent.begin(&held(head, last_writer));
+            assert_eq!(recent.take(&order()).is_some(), is_remembered, "{head} {last_writer:?}");
+            assert!(recent.take(&order()).is_none(), "it is out while it is written");
+        }
+    }
+
+    #[test]
+    fn a_transaction_that_did_not_commit_leaves_nothing_to_rely_on() {
+        let mut recent = remembering();
+        recent.begin(&held(6, Some(MARK)));
+        // Whatever became of number 6, the next transaction finds one of these.
+        recent.begin(&held(6, Some(MARK)));
+        assert!(recent.take(&order()).is_none());
+    }
+
+    #[test]
+    fn what_is_not_touched_between_two_ageings_is_forgotten() {
+        for (is_touched, is_remembered) in [(true, true), (false, false)] {
+            let mut recent = remembering();
+            let stripe = stripe_of(&order().shop_id);
+            let age = |recent: &mut Recent| drop(recent.stripes.get_mut(&stripe).map(StripeMemory::age));
+            age(&mut recent);
+            if is_touched {
+                let events = recent.take(&order()).expect("an order");
+                recent.put(&order(), events);
+            }
+            age(&mut recent);
+            assert_eq!(recent.take(&order()).is_some(), is_remembered);
+        }
+    }
+}

@@ -16,6 +16,7 @@ mod laws;
 mod outlook;
 mod process;
 mod products;
+mod recent;
 mod records;
 mod retention;
 mod rule_sets;
