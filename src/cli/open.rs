@@ -13,7 +13,7 @@ use crate::service::Parts;
 use crate::storage::private::{PrivatePostgres, PrivateSettings, Sharing};
 use crate::storage::{PoolSizes, Store};
 
-/// Connections of one process. Writers are few: each lane has one transaction at a time, and the ledger needs some.
+/// Connections of one process. Writers are few, each with one transaction at a time, and the ledger needs some.
 const POOL_SIZES: PoolSizes = PoolSizes { ingest: 6, read: 16, run: 6 };
 
 /// An open database with everything on it.

@@ -281,6 +281,7 @@ mod tests {
         let _more = push(&dispatch, &[0, 1], GROUP_EVENTS_MIN);
         let second = dispatch.take(1).await.expect("a group");
         assert_eq!(second.recent.stripes.keys().collect::<Vec<_>>(), [&2, &3]);
+        assert!(dispatch.state().take().is_none(), "what waits is being written");
         drop(first);
         let third = dispatch.take(1).await.expect("a group");
         assert_eq!(third.recent.stripes.keys().collect::<Vec<_>>(), [&0]);

@@ -1,8 +1,8 @@
 //! The write side: everything that changes ground truth, and the counts with it, in one transaction.
 //!
 //! [`queue`] takes requests in, bounded; [`dispatch`] shares what waits among the writers; [`writer`] stores a group of
-//! events; [`group`] decides what one transaction holds and what happens when it fails, [`retry`] when it is tried again; [`recent`] remembers what was stored lately;
-//! [`ledger`] writes exclusions and the registry under the same numbering.
+//! events; [`group`] decides what one transaction holds and what happens when it fails, [`retry`] when it is tried again;
+//! [`recent`] remembers what was stored lately; [`ledger`] writes exclusions and the registry under the same numbering.
 //! HTTP status codes are not known here.
 
 pub mod apply;

@@ -135,6 +135,9 @@ async fn write_parts(pool: PgPool, context: WriteContext, dispatch: Arc<Dispatch
     while let Some(mut group) = dispatch.take(context.mark).await {
         group.drop_abandoned();
         let (events, recent) = group.work();
+        if events.is_empty() {
+            continue;
+        }
         let results = write_group(&pool, &events, Atomicity::EachAlone, &context, recent).await;
         group.answer(results);
     }

@@ -1,8 +1,8 @@
 //! Storing a group of events in one transaction: durable, folded and counted, or nothing.
 //!
-//! All events of the touched aggregates are loaded first, by key, unless the writer remembers them. They tell duplicates and conflicts, how much room an
-//! aggregate has, and what it counted for before. The stripes are held, so nothing can join in between, and what is new
-//! is inserted without asking the index again.
+//! All events of the touched aggregates are loaded first, by key, unless the writer remembers them. They tell duplicates
+//! and conflicts, how much room an aggregate has, and what it counted for before. The stripes are held, so nothing can join
+//! in between, and what is new is inserted without asking the index again.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
