@@ -55,12 +55,7 @@ impl Parts {
     }
 
     pub fn write_context(&self) -> WriteContext {
-        WriteContext {
-            calendar: self.calendar(),
-            clock: self.clock.clone(),
-            known: KnownSubjects::default(),
-            mark: rand::random(),
-        }
+        WriteContext { calendar: self.calendar(), clock: self.clock.clone(), known: KnownSubjects::default() }
     }
 
     pub fn run_context(&self) -> RunContext {

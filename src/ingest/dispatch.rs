@@ -35,6 +35,8 @@ pub struct Part {
 
 /// What waits, by stripe.
 pub struct Dispatch {
+    /// What its writers leave in the stripes that they hold, other than those of any other process.
+    mark: i64,
     state: Mutex<State>,
     /// There may be something to take.
     available: Notify,
@@ -66,6 +68,7 @@ impl Default for Dispatch {
     fn default() -> Dispatch {
         let line = |_| Line { parts: VecDeque::new(), events: 0, memory: Some(StripeMemory::default()) };
         Dispatch {
+            mark: rand::random(),
             state: Mutex::new(State { lines: (0..STRIPES).map(line).collect(), ..State::default() }),
             available: Notify::new(),
             committed: (0..STRIPES).map(|_| AtomicU64::new(0)).collect(),
@@ -103,7 +106,7 @@ impl Dispatch {
     }
 
     /// Waits for something to write. `None`: there is nothing left, and nothing comes.
-    pub async fn take(self: &Arc<Dispatch>, mark: i64) -> Option<Group> {
+    pub async fn take(self: &Arc<Dispatch>) -> Option<Group> {
         loop {
             let (taken, is_over) = {
                 let mut state = self.state();
@@ -113,7 +116,7 @@ impl Dispatch {
                 // The others look, too.
                 self.available.notify_one();
                 let group = |Taken { parts, stripes, events }| {
-                    let recent = Recent { mark: Some(mark), stripes };
+                    let recent = Recent { mark: Some(self.mark), stripes };
                     Group { parts, events, recent, dispatch: Arc::clone(self) }
                 };
                 return taken.map(group);
@@ -238,79 +241,5 @@ impl Drop for Group {
 }
 
 #[cfg(test)]
-mod tests {
-    use std::sync::Arc;
-
-    use chrono::DateTime;
-    use tokio::sync::{Semaphore, oneshot};
-
-    use super::{Answer, Dispatch, GROUP_EVENTS_MIN, Part};
-    use crate::domain::event::{Aggregate, AggregateKind, Relay};
-    use crate::domain::id::Id;
-    use crate::ingest::{Outcome, SentEvent};
-    use crate::storage::event::event_of_row;
-
-    fn part(events: usize) -> (Part, oneshot::Receiver<Answer>) {
-        let aggregate = Aggregate { shop_id: Id::stored("s"), kind: AggregateKind::Order, id: Id::stored("o") };
-        let event = event_of_row(&aggregate, 4, DateTime::UNIX_EPOCH, "e", String::new()).expect("an event");
-        let sent = SentEvent { event, key_id: None, relay: Relay::Everything };
-        let (reply, answer) = oneshot::channel();
-        let room = Arc::new(Semaphore::new(1)).try_acquire_owned().expect("room");
-        (Part { events: vec![sent; events], reply, _room: Arc::new(room) }, answer)
-    }
-
-    /// A request with as many events in each of these stripes.
-    fn push(dispatch: &Dispatch, stripes: &[i16], events: usize) -> Vec<oneshot::Receiver<Answer>> {
-        let (parts, answers): (Vec<_>, Vec<_>) = stripes
-            .iter()
-            .map(|stripe| {
-                let (part, answer) = part(events);
-                ((*stripe, part), answer)
-            })
-            .unzip();
-        dispatch.push(parts);
-        answers
-    }
-
-    #[tokio::test]
-    async fn writers_share_what_waits_and_never_a_stripe() {
-        let dispatch = Arc::new(Dispatch::default());
-        let _answers = push(&dispatch, &[0, 1, 2, 3], GROUP_EVENTS_MIN / 2);
-        let first = dispatch.take(1).await.expect("a group");
-        assert_eq!(first.recent.stripes.keys().collect::<Vec<_>>(), [&0, &1]);
-        let _more = push(&dispatch, &[0, 1], GROUP_EVENTS_MIN);
-        let second = dispatch.take(1).await.expect("a group");
-        assert_eq!(second.recent.stripes.keys().collect::<Vec<_>>(), [&2, &3]);
-        assert!(dispatch.state().take().is_none(), "what waits is being written");
-        drop(first);
-        let third = dispatch.take(1).await.expect("a group");
-        assert_eq!(third.recent.stripes.keys().collect::<Vec<_>>(), [&0]);
-    }
-
-    #[tokio::test]
-    async fn the_oldest_request_goes_first_and_everybody_is_answered() {
-        let dispatch = Arc::new(Dispatch::default());
-        let old = push(&dispatch, &[5], GROUP_EVENTS_MIN);
-        let mut young = push(&dispatch, &[5, 6], GROUP_EVENTS_MIN);
-        let mut group = dispatch.take(1).await.expect("a group");
-        let results = group.work().0.iter().map(|_| Ok(Outcome::Accepted)).collect();
-        group.answer(results);
-        for answer in old {
-            assert_eq!(answer.await.expect("an answer").len(), GROUP_EVENTS_MIN);
-        }
-        assert!(young.iter_mut().all(|answer| answer.try_recv().is_err()));
-        assert_eq!((dispatch.committed(5), dispatch.committed(6)), (1, 0));
-    }
-
-    #[tokio::test]
-    async fn what_waits_is_written_before_writers_end_and_the_abandoned_is_not() {
-        let dispatch = Arc::new(Dispatch::default());
-        drop(push(&dispatch, &[1], 1));
-        let _answers = push(&dispatch, &[1], 1);
-        dispatch.close();
-        let mut group = dispatch.take(1).await.expect("a group");
-        group.drop_abandoned();
-        assert_eq!(group.work().0.len(), 1);
-        assert!(dispatch.take(1).await.is_none());
-    }
-}
+#[path = "dispatch_tests.rs"]
+mod tests;

@@ -30,8 +30,6 @@ pub struct WriteContext {
     pub calendar: Calendar,
     pub clock: Clock,
     pub known: KnownSubjects,
-    /// What the writers of this process leave in the stripes that they hold, other than those of any other process.
-    pub mark: i64,
 }
 
 impl WriteContext {

@@ -132,7 +132,7 @@ async fn patiently(mut answer: oneshot::Receiver<Answer>, committed: impl Fn() -
 
 /// One writer.
 async fn write_parts(pool: PgPool, context: WriteContext, dispatch: Arc<Dispatch>) {
-    while let Some(mut group) = dispatch.take(context.mark).await {
+    while let Some(mut group) = dispatch.take().await {
         group.drop_abandoned();
         let (events, recent) = group.work();
         if events.is_empty() {

@@ -21,7 +21,7 @@ const OVERHEAD_BYTES: usize = 24;
 /// What is remembered of the stripes of one group.
 #[derive(Default)]
 pub struct Recent {
-    /// What this process leaves in the stripes that it holds; `None` for a writer that remembers nothing.
+    /// What the writers that share this memory leave in the stripes; `None` for a writer that remembers nothing.
     pub mark: Option<i64>,
     pub stripes: BTreeMap<i16, StripeMemory>,
 }
