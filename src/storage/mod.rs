@@ -69,20 +69,22 @@ const RUN_SESSION: &str = "set jit = off; set work_mem = '64MB'; set idle_in_tra
 impl Store {
     /// Opens the pools. Connections are made when they are first needed.
     pub fn open(options: &PgConnectOptions, sizes: PoolSizes) -> Store {
-        let pool = |size: u32, session: &'static str| {
+        let pool = |size: u32, session: &'static str, is_tested: bool| {
             PgPoolOptions::new()
                 .max_connections(size)
                 .acquire_timeout(ACQUIRE_WAIT)
-                .test_before_acquire(false)
+                .test_before_acquire(is_tested)
                 .after_connect(move |connection, _| {
                     Box::pin(async move { connection.execute(session).await.map(drop) })
                 })
                 .connect_lazy_with(options.clone().disable_statement_logging())
         };
         Store {
-            ingest: pool(sizes.ingest, INGEST_SESSION),
-            read: pool(sizes.read, READ_SESSION),
-            run: pool(sizes.run, RUN_SESSION),
+            // A writer that finds its connection broken tries again, and a reader is told to.
+            ingest: pool(sizes.ingest, INGEST_SESSION, false),
+            read: pool(sizes.read, READ_SESSION, false),
+            // Long work, seldom begun, must not fail for that; the round trip that tells costs nothing beside it.
+            run: pool(sizes.run, RUN_SESSION, true),
         }
     }
 

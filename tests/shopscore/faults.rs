@@ -181,5 +181,16 @@ async fn lost_replies_and_broken_connections_lose_nothing_and_count_nothing_twic
         "all is there once"
     );
     service.assert_counts_equal_a_rebuild().await;
+    // Long work that finds its connections broken, and the store there, does not fail for it.
+    let others = "select pg_terminate_backend(pid, 1000) from pg_stat_activity
+                  where datname = current_database() and pid <> pg_backend_pid()";
+    let ended = loop {
+        // One of these may be broken itself.
+        if let Ok(ended) = sqlx::query(others).execute(&service.parts.store.read).await {
+            break ended.rows_affected();
+        }
+    };
+    assert!(ended >= 2, "a verification leaves two connections, {ended} were ended");
+    service.assert_counts_equal_a_rebuild().await;
     service.stop().await;
 }
