@@ -65,11 +65,12 @@ pub async fn write(
         let touched: Vec<Touched<'_>> = with_new.map(|arrival| arrival.touched(events)).collect();
         let exclusions = exclusions_of(&mut transaction, touched.iter().map(|one| one.aggregate), &held).await?;
         let changes = changes_of_events(&touched, &exclusions, &context.calendar);
+        count::add(&mut transaction, &count::KEPT, changes, LateMark::of(&held)).await?;
         named = context.known.unknown(named_subjects(&touched));
         if !named.is_empty() {
+            // As late as possible: another writer that names the same creator waits for the commit from here on.
             registry::insert_named(&mut transaction, &named, context.now()).await?;
         }
-        count::add(&mut transaction, &count::KEPT, changes, LateMark::of(&held)).await?;
     }
     transaction.commit().await?;
     context.known.note(named);

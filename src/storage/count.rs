@@ -4,13 +4,15 @@ use std::collections::BTreeMap;
 use std::sync::LazyLock;
 
 use chrono::NaiveDate;
-use sqlx::{AssertSqlSafe, PgConnection};
+use sqlx::postgres::PgHasArrayType;
+use sqlx::{AssertSqlSafe, Encode, PgConnection, Postgres, Type};
 
 use super::late_count::{self, LateMark};
 use super::row_type::{DailyChange, ProductChange};
 use super::{StoreError, settled_sum};
-use crate::domain::count::{CountChanges, ProductKey};
+use crate::domain::count::{CountChanges, Counts, ProductKey};
 use crate::domain::measure::Measure;
+use crate::domain::subject::SubjectKind;
 
 /// The tables of derived counts.
 pub(super) const TABLES: [&str; 4] = ["daily_count", "product_count", "product_off_shelf", "product_paid"];
@@ -134,8 +136,9 @@ fn drop_unpaid(prefix: &str) -> String {
     )
 }
 
-/// Adds changes to the counts. Rows are written in key order, daily counts before product counts, so that writers of
-/// different stripes that share a creator wait for each other and never in a circle.
+/// Adds changes to the counts. Writers of different stripes share no row of a shop, but they do share creators: their rows
+/// come last, so that a writer waits for another only while that one is about to commit, and each table's rows in key
+/// order, so that nobody waits in a circle.
 ///
 /// A writer of the kept tables gives the mark of the stripes that it holds, so that sums of settled days learn of what it
 /// adds to them. Whoever fills tables from nothing has none.
@@ -146,52 +149,44 @@ pub async fn add(
     late: Option<LateMark>,
 ) -> Result<(), StoreError> {
     let changes = changes.without_zeros();
-    add_daily(connection, tables, &changes).await?;
     if let Some(mark) = late {
         late_count::append(connection, &changes, mark).await?;
     }
-    add_products(connection, tables, &changes).await?;
-    add_paid_days(connection, tables, &changes).await?;
-    replace_shelf(connection, tables, &changes).await
-}
-
-async fn add_daily(
-    connection: &mut PgConnection,
-    tables: &CountTables,
-    changes: &CountChanges,
-) -> Result<(), StoreError> {
-    if changes.daily.is_empty() {
-        return Ok(());
+    replace_shelf(connection, tables, &changes).await?;
+    for kind in SubjectKind::ALL {
+        let daily = changes.daily.iter().filter(|((subject, _), _)| subject.kind == kind);
+        let products = changes.products.iter().filter(|(key, _)| key.subject.kind == kind);
+        add_rows(connection, &tables.upsert_daily, daily.map(|(key, counts)| DailyChange(key, counts))).await?;
+        add_rows(connection, &tables.upsert_product, products.clone().map(|(key, counts)| ProductChange(key, counts)))
+            .await?;
+        add_paid_days(connection, tables, products).await?;
     }
-    let rows: Vec<DailyChange<'_>> = changes.daily.iter().map(|(key, counts)| DailyChange(key, counts)).collect();
-    sqlx::query(AssertSqlSafe(tables.upsert_daily.as_str())).bind(rows).execute(connection).await?;
     Ok(())
 }
 
-async fn add_products(
+/// Adds rows by one of the [`upsert`] statements.
+async fn add_rows<T: Type<Postgres> + PgHasArrayType + for<'q> Encode<'q, Postgres>>(
     connection: &mut PgConnection,
-    tables: &CountTables,
-    changes: &CountChanges,
+    statement: &str,
+    rows: impl Iterator<Item = T>,
 ) -> Result<(), StoreError> {
-    if changes.products.is_empty() {
-        return Ok(());
+    let rows: Vec<T> = rows.collect();
+    if !rows.is_empty() {
+        sqlx::query(AssertSqlSafe(statement)).bind(rows).execute(connection).await?;
     }
-    let rows: Vec<ProductChange<'_>> =
-        changes.products.iter().map(|(key, counts)| ProductChange(key, counts)).collect();
-    sqlx::query(AssertSqlSafe(tables.upsert_product.as_str())).bind(rows).execute(connection).await?;
     Ok(())
 }
 
 /// Keeps the two newest days on which each product was paid for.
-async fn add_paid_days(
+async fn add_paid_days<'a>(
     connection: &mut PgConnection,
     tables: &CountTables,
-    changes: &CountChanges,
+    changes: impl Iterator<Item = (&'a ProductKey, &'a Counts)>,
 ) -> Result<(), StoreError> {
     // Per product, newest first: the days that gained payments; and whether any lost some.
     let mut products: BTreeMap<(i16, &str, &str, &str), Vec<NaiveDate>> = BTreeMap::new();
     let mut any_lost = false;
-    for (ProductKey { subject, shop_id, product_id, day }, counts) in &changes.products {
+    for (ProductKey { subject, shop_id, product_id, day }, counts) in changes {
         let paid_orders = counts.get(Measure::PaidOrders);
         if paid_orders != 0 {
             let key = (subject.kind.code(), subject.id.as_str(), shop_id.as_str(), product_id.as_str());
