@@ -1,5 +1,7 @@
 //! `POST /v1/events`: the door for facts.
 
+use std::sync::Arc;
+
 use axum::Json;
 use axum::body::{Body, Bytes};
 use axum::extract::State;
@@ -129,7 +131,7 @@ pub async fn post_events(
 }
 
 /// An event that was read, or what is wrong with it and the id it claims.
-type Read = Result<Event, (Option<String>, Vec<Fault>)>;
+type Read = Result<Arc<Event>, (Option<String>, Vec<Fault>)>;
 
 struct Parsed {
     envelope: Envelope,
@@ -169,7 +171,7 @@ pub fn read_event(text: &[u8], envelope: Envelope, times: &AcceptedTimes) -> Rea
     let id = value.get("id").and_then(Value::as_str).map(|id| id.chars().take(128).collect::<String>());
     let event = parse_event(value, envelope).map_err(|faults| (id.clone(), faults))?;
     match times.fault(event.time) {
-        None => Ok(event),
+        None => Ok(Arc::new(event)),
         Some(fault) => Err((id, vec![fault])),
     }
 }
@@ -218,7 +220,7 @@ fn late_fault(outcome: &Outcome) -> Option<Fault> {
 async fn store(
     state: &AppState,
     caller: &Caller,
-    events: Vec<Event>,
+    events: Vec<Arc<Event>>,
     atomicity: Atomicity,
 ) -> Result<Vec<Outcome>, Problem> {
     if events.is_empty() {

@@ -31,9 +31,9 @@ pub fn changes_of_events(
         let excluded = exclusions.get(aggregate).map(Vec::as_slice).unwrap_or_default();
         let before = match stored.is_empty() {
             true => Folded::default(),
-            false => fold(aggregate.kind, stored.iter().map(|stored| &stored.event), excluded, calendar),
+            false => fold(aggregate.kind, stored.iter().map(|stored| stored.event.as_ref()), excluded, calendar),
         };
-        let all = stored.iter().map(|stored| &stored.event).chain(new.iter().copied());
+        let all = stored.iter().map(|stored| stored.event.as_ref()).chain(new.iter().copied());
         let after = fold(aggregate.kind, all, excluded, calendar);
         changes.replace(aggregate, &before, &after, calendar);
     }

@@ -50,10 +50,9 @@ impl KnownSubjects {
 
     /// Leaves those that may have to be registered.
     pub fn unknown(&self, subjects: impl Iterator<Item = Subject>) -> BTreeSet<Subject> {
-        let subjects: HashSet<Subject> = subjects.collect();
         match self.subjects.lock() {
-            Ok(known) => subjects.into_iter().filter(|subject| !known.contains(subject)).collect(),
-            Err(_) => subjects.into_iter().collect(),
+            Ok(known) => subjects.filter(|subject| !known.contains(subject)).collect(),
+            Err(_) => subjects.collect(),
         }
     }
 
@@ -71,7 +70,8 @@ impl KnownSubjects {
 /// An event with who sent it.
 #[derive(Clone, Debug)]
 pub struct SentEvent {
-    pub event: Event,
+    /// Shared with what is remembered of its aggregate afterwards.
+    pub event: Arc<Event>,
     pub key_id: Option<i32>,
     /// Whose facts the sender may take back.
     pub relay: Relay,

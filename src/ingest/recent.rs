@@ -8,7 +8,7 @@
 use std::collections::{BTreeMap, HashMap};
 use std::mem;
 
-use crate::domain::event::Aggregate;
+use crate::domain::event::{Aggregate, Event};
 use crate::storage::event::StoredEvent;
 use crate::storage::stripe::{HeldStripes, stripe_of};
 
@@ -102,7 +102,8 @@ impl StripeMemory {
 }
 
 fn bytes_of(events: &[StoredEvent]) -> usize {
-    let each = |stored: &StoredEvent| mem::size_of::<StoredEvent>() + stored.event.data.len() + OVERHEAD_BYTES;
+    const EACH: usize = mem::size_of::<StoredEvent>() + mem::size_of::<Event>() + 2 * OVERHEAD_BYTES;
+    let each = |stored: &StoredEvent| EACH + stored.event.data.capacity();
     mem::size_of::<(Aggregate, Vec<StoredEvent>)>() + OVERHEAD_BYTES + events.iter().map(each).sum::<usize>()
 }
 
@@ -137,7 +138,7 @@ mod tests {
         recent.commit(&held(5, None));
         let data = r#"{"order_id":"o"}"#.to_owned();
         let event = event_of_row(&order(), 4, DateTime::UNIX_EPOCH, "e", data).expect("an event");
-        recent.put(&order(), vec![StoredEvent { event, seq: 5 }]);
+        recent.put(&order(), vec![StoredEvent { event: event.into(), seq: 5 }]);
         recent
     }
 

@@ -1,5 +1,7 @@
 //! Rows of `event`: storing, and loading by aggregate.
 
+use std::sync::Arc;
+
 use chrono::{DateTime, Utc};
 use sqlx::{PgConnection, Row};
 
@@ -65,7 +67,7 @@ pub async fn insert(
 /// An event with what the store knows of it.
 #[derive(Clone, Debug)]
 pub struct StoredEvent {
-    pub event: Event,
+    pub event: Arc<Event>,
     /// The number of its stripe under which it was stored.
     pub seq: i64,
 }
@@ -89,7 +91,10 @@ pub async fn load_before(
     aggregates: &[(&Aggregate, i64)],
 ) -> Result<Vec<Vec<Event>>, StoreError> {
     let stored = stored_before(connection, aggregates).await?;
-    Ok(stored.into_iter().map(|stored| stored.into_iter().map(|stored| stored.event).collect()).collect())
+    Ok(stored
+        .into_iter()
+        .map(|stored| stored.into_iter().map(|stored| Arc::unwrap_or_clone(stored.event)).collect())
+        .collect())
 }
 
 async fn stored_before(
@@ -124,7 +129,7 @@ async fn stored_before(
         let aggregate = aggregates[index].0;
         let data = sent_data(aggregate, row.try_get(4)?);
         let event = event_of_row(aggregate, row.try_get(1)?, row.try_get(2)?, row.try_get(3)?, data)?;
-        loaded[index].push(StoredEvent { event, seq: row.try_get(5)? });
+        loaded[index].push(StoredEvent { event: Arc::new(event), seq: row.try_get(5)? });
     }
     Ok(loaded)
 }
