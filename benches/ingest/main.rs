@@ -29,7 +29,7 @@ struct Settings {
     /// Events of one request
     #[arg(long, default_value_t = 1_000)]
     batch: usize,
-    #[arg(long, default_value_t = 8)]
+    #[arg(long, default_value_t = 16)]
     connections: usize,
     /// Share of events that arrive long after their neighbours in time
     #[arg(long, default_value_t = 0.01)]
@@ -61,7 +61,7 @@ fn batches(target: &Target, lines: &[Line], batch: usize) -> Vec<Vec<u8>> {
     lines.chunks(batch).map(|lines| target.post("/v1/events", "application/x-ndjson", &body(lines))).collect()
 }
 
-/// Seconds that `\copy` of the same events takes.
+/// Seconds that `\copy` of the same events takes: the middle one of three.
 fn copy(service: &Service, lines: &[Line]) -> Outcome<f64> {
     let file = service.directory().join("events.tsv");
     let mut writer = std::io::BufWriter::new(std::fs::File::create(&file)?);
@@ -69,10 +69,16 @@ fn copy(service: &Service, lines: &[Line]) -> Outcome<f64> {
         writeln!(writer, "{}", line.row)?;
     }
     writer.into_inner()?.sync_all()?;
-    service.script("ingest/yardstick.sql", &[])?;
-    let began = Instant::now();
-    service.psql(&["-c", &format!("\\copy yardstick from '{}'", file.display())])?;
-    Ok(began.elapsed().as_secs_f64())
+    let mut seconds = Vec::new();
+    for _ in 0..3 {
+        service.psql(&["-c", "drop table if exists yardstick"])?;
+        service.script("ingest/yardstick.sql", &[])?;
+        let began = Instant::now();
+        service.psql(&["-c", &format!("\\copy yardstick from '{}'", file.display())])?;
+        seconds.push(began.elapsed().as_secs_f64());
+    }
+    seconds.sort_by(f64::total_cmp);
+    Ok(seconds[1])
 }
 
 /// Rows a second that `pgbench` inserts, one a transaction.

@@ -67,6 +67,12 @@ impl DaySpan {
     pub fn contains(&self, day: NaiveDate) -> bool {
         (self.from..=self.to).contains(&day)
     }
+
+    /// Every day, oldest first.
+    pub fn days(&self) -> impl Iterator<Item = NaiveDate> {
+        let to = self.to;
+        self.from.iter_days().take_while(move |day| *day <= to)
+    }
 }
 
 #[cfg(test)]

@@ -137,8 +137,8 @@ fn drop_unpaid(prefix: &str) -> String {
 }
 
 /// Adds changes to the counts. Writers of different stripes share no row of a shop, but they do share creators: their rows
-/// come last, so that a writer waits for another only while that one is about to commit, and each table's rows in key
-/// order, so that nobody waits in a circle.
+/// come last, so that a writer waits for another only while that one is about to commit. The rows of each table come in the
+/// order of its key, so that nobody waits in a circle, and neighbours share pages.
 ///
 /// A writer of the kept tables gives the mark of the stripes that it holds, so that sums of settled days learn of what it
 /// adds to them. Whoever fills tables from nothing has none.
@@ -154,9 +154,11 @@ pub async fn add(
     }
     replace_shelf(connection, tables, &changes).await?;
     for kind in SubjectKind::ALL {
-        let daily = changes.daily.iter().filter(|((subject, _), _)| subject.kind == kind);
+        let mut daily: Vec<_> = changes.daily.iter().filter(|((subject, _), _)| subject.kind == kind).collect();
+        daily.sort_by_key(|((_, day), _)| *day);
         let products = changes.products.iter().filter(|(key, _)| key.subject.kind == kind);
-        add_rows(connection, &tables.upsert_daily, daily.map(|(key, counts)| DailyChange(key, counts))).await?;
+        add_rows(connection, &tables.upsert_daily, daily.into_iter().map(|(key, counts)| DailyChange(key, counts)))
+            .await?;
         add_rows(connection, &tables.upsert_product, products.clone().map(|(key, counts)| ProductChange(key, counts)))
             .await?;
         add_paid_days(connection, tables, products).await?;

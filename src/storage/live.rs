@@ -45,14 +45,13 @@ async fn daily(
     span: DaySpan,
 ) -> Result<BTreeMap<NaiveDate, Counts>, StoreError> {
     let sql = format!(
-        "select day, {} from daily_count where subject_kind = $1 and subject_id = $2 and day between $3 and $4",
+        "select day, {} from daily_count where day = any($3) and subject_kind = $1 and subject_id = $2",
         columns(&Measure::ALL)
     );
     let rows = sqlx::query(AssertSqlSafe(sql))
         .bind(subject.kind.code())
         .bind(subject.id.as_str())
-        .bind(span.from)
-        .bind(span.to)
+        .bind(span.days().collect::<Vec<_>>())
         .fetch_all(connection)
         .await?;
     rows.iter().map(|row| Ok((row.try_get(0)?, counts(row, 1, &Measure::ALL)?))).collect()

@@ -62,8 +62,8 @@ const INGEST_SESSION: &str = "set enable_seqscan = off; set enable_hashjoin = of
     set lock_timeout = '2s'; set statement_timeout = '4s'; set idle_in_transaction_session_timeout = '10s'";
 const READ_SESSION: &str =
     "set jit = off; set statement_timeout = '10s'; set idle_in_transaction_session_timeout = '10s'";
-/// Settings of the connections of runs. Nothing is forbidden to the planner: a run reads single days through an index
-/// that only a bitmap scan can use, and whole windows by scanning the table.
+/// Settings of the connections of runs. Nothing is forbidden to the planner: a run reads single days through the key,
+/// and whole windows by scanning the table.
 const RUN_SESSION: &str = "set jit = off; set work_mem = '64MB'; set idle_in_transaction_session_timeout = '10min'";
 
 impl Store {

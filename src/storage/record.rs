@@ -121,7 +121,8 @@ fn of_shop(query: &CandidateQuery<'_>) -> String {
     format!(
         "select distinct event.time, event.shop_id, event.aggregate_kind, event.aggregate_id from event
          where event.shop_id = $1 collate \"C\" and event.type in ({cohort}) and event.seq <= $2
-           and (event.time at time zone 'UTC')::date between $5 and $6 and event.time >= $3 and event.time < $4
+           and (event.time at time zone 'UTC')::date = any(array(select generate_series($5::date, $6::date, '1 day')::date))
+           and event.time >= $3 and event.time < $4
            and {AFTER} and {OF_PRODUCT} {has_fault}
          {ORDER}",
         cohort = codes(query.cohort),
