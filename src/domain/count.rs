@@ -48,8 +48,7 @@ pub struct ProductKey {
     pub day: NaiveDate,
 }
 
-/// What a group of aggregates adds to (or takes from) the derived tables. Sorted, so that every writer takes row locks
-/// in the same order.
+/// What a group of aggregates adds to (or takes from) the derived tables.
 #[derive(Clone, Debug, Default)]
 pub struct CountChanges {
     pub daily: BTreeMap<DailyKey, Counts>,

@@ -35,6 +35,11 @@ impl Id {
     pub fn as_str(&self) -> &str {
         &self.0
     }
+
+    /// Bytes that it takes besides its own size: short ids take none.
+    pub fn heap_bytes(&self) -> usize {
+        if self.0.is_heap_allocated() { self.0.len() } else { 0 }
+    }
 }
 
 impl TryFrom<String> for Id {

@@ -86,7 +86,10 @@ pub fn parse_event(value: Value, envelope: Envelope) -> Result<Event, Vec<Fault>
     match (id, shop_id, time, body, data) {
         (Some(id), Some(shop_id), Some(time), Some((kind, aggregate_id, fact)), Some(data)) if faults.is_empty() => {
             let aggregate = Aggregate { shop_id, kind, id: aggregate_id };
-            Ok(Event { aggregate, id, time, fact, data: Value::Object(data).to_string() })
+            // Texts grow by doubling, and events are remembered for a while.
+            let mut data = Value::Object(data).to_string();
+            data.shrink_to_fit();
+            Ok(Event { aggregate, id, time, fact, data })
         }
         _ => Err(faults),
     }

@@ -45,7 +45,7 @@ impl fmt::Display for SubjectKind {
     }
 }
 
-/// One subject. Sorts by kind, then id, which is the order in which counts are upserted.
+/// One subject. Sorts by kind, then id, like the keys of counts.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Subject {
     pub kind: SubjectKind,

@@ -1,7 +1,7 @@
 //! What was stored or loaded lately: the next event of an order comes soon, and its aggregate need not be loaded again.
 //!
 //! What is remembered must be all that the database has. Whoever stores in a stripe advances its head and leaves a mark.
-//! A process that finds its own mark and the number that it left knows that nobody stored in between; otherwise it forgets
+//! Writers that find their own mark and the number that they left know that nobody stored in between; otherwise they forget
 //! the stripe. An aggregate is taken out while it is written and comes back with the commit, so that after any failure it
 //! is loaded anew.
 
@@ -9,6 +9,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::mem;
 
 use crate::domain::event::{Aggregate, Event};
+use crate::domain::id::Id;
 use crate::storage::event::StoredEvent;
 use crate::storage::stripe::{HeldStripes, stripe_of};
 
@@ -66,7 +67,7 @@ pub type Aggregates = HashMap<Aggregate, Vec<StoredEvent>>;
 /// What is remembered of one stripe.
 #[derive(Default)]
 pub struct StripeMemory {
-    /// The head that this process left. `None` while it does not know.
+    /// The head that the writers who share this memory left. `None` while they do not know.
     left: Option<i64>,
     touched: Aggregates,
     touched_bytes: usize,
@@ -103,7 +104,15 @@ impl StripeMemory {
 
 fn bytes_of(events: &[StoredEvent]) -> usize {
     const EACH: usize = mem::size_of::<StoredEvent>() + mem::size_of::<Event>() + 2 * OVERHEAD_BYTES;
-    let each = |stored: &StoredEvent| EACH + stored.event.data.capacity();
+    let of_ids = |event: &Event| {
+        let ids = [&event.aggregate.shop_id, &event.aggregate.id, &event.id];
+        ids.into_iter()
+            .map(Id::heap_bytes)
+            .filter(|bytes| *bytes > 0)
+            .map(|bytes| bytes + OVERHEAD_BYTES)
+            .sum::<usize>()
+    };
+    let each = |stored: &StoredEvent| EACH + stored.event.data.capacity() + of_ids(&stored.event);
     mem::size_of::<(Aggregate, Vec<StoredEvent>)>() + OVERHEAD_BYTES + events.iter().map(each).sum::<usize>()
 }
 

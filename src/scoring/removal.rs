@@ -153,9 +153,10 @@ async fn remove(
         transaction.rollback().await?;
         return Ok(Removed::default());
     }
+    // Counts last: creators' rows are shared with the writers of other stripes.
+    event::delete(&mut transaction, &gone).await?;
     count::add(&mut transaction, &count::KEPT, changes.clone(), LateMark::of(&held)).await?;
     rows::delete_empty_counts(&mut transaction, &changes).await?;
-    event::delete(&mut transaction, &gone).await?;
     transaction.commit().await?;
     Ok(Removed { aggregates: touched, events: gone.len() as u64 })
 }

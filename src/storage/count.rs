@@ -33,6 +33,7 @@ pub static KEPT: LazyLock<CountTables> = LazyLock::new(|| CountTables::named("")
 /// Temporary twins that a verification fills, see [`super::comparison`].
 pub static REBUILT: LazyLock<CountTables> = LazyLock::new(|| CountTables::named("rebuilt_"));
 
+/// As the attributes of `daily_change` stand.
 pub(super) const DAILY_KEY: [&str; 3] = ["subject_kind", "subject_id", "day"];
 pub(super) const PRODUCT_KEY: [&str; 5] = ["subject_kind", "subject_id", "shop_id", "product_id", "day"];
 
@@ -155,7 +156,7 @@ pub async fn add(
     replace_shelf(connection, tables, &changes).await?;
     for kind in SubjectKind::ALL {
         let mut daily: Vec<_> = changes.daily.iter().filter(|((subject, _), _)| subject.kind == kind).collect();
-        daily.sort_by_key(|((_, day), _)| *day);
+        daily.sort_unstable_by_key(|((subject, day), _)| (*day, subject));
         let products = changes.products.iter().filter(|(key, _)| key.subject.kind == kind);
         add_rows(connection, &tables.upsert_daily, daily.into_iter().map(|(key, counts)| DailyChange(key, counts)))
             .await?;

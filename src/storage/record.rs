@@ -12,6 +12,7 @@ use super::stripe::stripe_of;
 use crate::domain::event::{Aggregate, AggregateKind, EventType};
 use crate::domain::id::Id;
 use crate::domain::subject::{Subject, SubjectKind};
+use crate::domain::window::DaySpan;
 
 /// Where in a list of records a candidate stands: newest first, then by shop and aggregate.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -72,14 +73,14 @@ pub async fn candidates(
         SubjectKind::Creator => i64::MAX,
     };
     let after = query.after;
-    let day = |instant: DateTime<Utc>| -> NaiveDate { instant.date_naive() };
+    let span = DaySpan { from: query.from.date_naive(), to: query.until.date_naive() };
+    let days: Vec<NaiveDate> = span.days().collect();
     let rows = sqlx::query(AssertSqlSafe(sql))
         .bind(query.subject.id.as_str())
         .bind(head)
         .bind(query.from)
         .bind(query.until)
-        .bind(day(query.from))
-        .bind(day(query.until))
+        .bind(days)
         .bind(after.map(|place| place.at))
         .bind(after.map(|place| place.aggregate.shop_id.as_str()))
         .bind(after.map(|place| place.aggregate.kind.code()))
@@ -104,10 +105,10 @@ pub fn head_of(heads: &[i64], shop_id: &Id) -> i64 {
     heads.get(stripe_of(shop_id) as usize).copied().unwrap_or_default()
 }
 
-const ORDER: &str = "order by 1 desc, 2 desc, 3 desc, 4 desc limit $12";
-const AFTER: &str = "($7::timestamptz is null
-    or (event.time, event.shop_id, event.aggregate_kind, event.aggregate_id) < ($7, $8, $9, $10))";
-const OF_PRODUCT: &str = "($11::text is null or event.data ->> 'product_id' = $11)";
+const ORDER: &str = "order by 1 desc, 2 desc, 3 desc, 4 desc limit $11";
+const AFTER: &str = "($6::timestamptz is null
+    or (event.time, event.shop_id, event.aggregate_kind, event.aggregate_id) < ($6, $7, $8, $9))";
+const OF_PRODUCT: &str = "($10::text is null or event.data ->> 'product_id' = $10)";
 
 fn of_shop(query: &CandidateQuery<'_>) -> String {
     let has_fault = match query.faults.is_empty() {
@@ -121,7 +122,7 @@ fn of_shop(query: &CandidateQuery<'_>) -> String {
     format!(
         "select distinct event.time, event.shop_id, event.aggregate_kind, event.aggregate_id from event
          where event.shop_id = $1 collate \"C\" and event.type in ({cohort}) and event.seq <= $2
-           and (event.time at time zone 'UTC')::date = any(array(select generate_series($5::date, $6::date, '1 day')::date))
+           and (event.time at time zone 'UTC')::date = any($5)
            and event.time >= $3 and event.time < $4
            and {AFTER} and {OF_PRODUCT} {has_fault}
          {ORDER}",
@@ -160,7 +161,7 @@ fn of_aggregates(query: &CandidateQuery<'_>, aggregates: &str) -> String {
              select time, shop_id, aggregate_kind, aggregate_id, data from event
              where event.shop_id = named.shop_id and event.aggregate_kind = named.aggregate_kind
                and event.aggregate_id = named.aggregate_id and event.type in ({cohort}) and event.seq <= $2
-               and event.time >= $3 and event.time < $4 and $5::date is not null and $6::date is not null
+               and event.time >= $3 and event.time < $4 and $5::date[] is not null
              offset 0
          ) event
          where {AFTER} and {OF_PRODUCT}
