@@ -137,6 +137,9 @@ fn drop_unpaid(prefix: &str) -> String {
     )
 }
 
+/// So many rows are soon written, and writing all kinds of subject at once spares more than it keeps others waiting.
+const ROWS_OF_ALL_KINDS: usize = 500;
+
 /// Adds changes to the counts. Writers of different stripes share no row of a shop, but they do share creators: their rows
 /// come last, so that a writer waits for another only while that one is about to commit. The rows of each table come in the
 /// order of its key, so that nobody waits in a circle, and neighbours share pages.
@@ -154,10 +157,12 @@ pub async fn add(
         late_count::append(connection, &changes, mark).await?;
     }
     replace_shelf(connection, tables, &changes).await?;
-    for kind in SubjectKind::ALL {
-        let mut daily: Vec<_> = changes.daily.iter().filter(|((subject, _), _)| subject.kind == kind).collect();
+    let kinds_at_once = if changes.rows() < ROWS_OF_ALL_KINDS { SubjectKind::ALL.len() } else { 1 };
+    for kinds in SubjectKind::ALL.chunks(kinds_at_once) {
+        let mut daily: Vec<_> =
+            changes.daily.iter().filter(|((subject, _), _)| kinds.contains(&subject.kind)).collect();
         daily.sort_unstable_by_key(|((subject, day), _)| (*day, subject));
-        let products = changes.products.iter().filter(|(key, _)| key.subject.kind == kind);
+        let products = changes.products.iter().filter(|(key, _)| kinds.contains(&key.subject.kind));
         add_rows(connection, &tables.upsert_daily, daily.into_iter().map(|(key, counts)| DailyChange(key, counts)))
             .await?;
         add_rows(connection, &tables.upsert_product, products.clone().map(|(key, counts)| ProductChange(key, counts)))
