@@ -29,11 +29,8 @@ use crate::storage::{Store, StoreError, counting};
 pub enum StartError {
     #[error(transparent)]
     Store(#[from] StoreError),
-    #[error(
-        "the counts in this database are kept in the time zone {kept}, and {wanted} is configured; \
-         set --time-zone {kept}, or count anew: shopscore rebuild --time-zone {wanted}"
-    )]
-    TimeZone { kept: String, wanted: String },
+    #[error(transparent)]
+    Counts(#[from] counting::Mismatch),
 }
 
 /// What a service is made from.
@@ -68,15 +65,11 @@ impl Parts {
         RetentionContext { run: self.run_context(), retention: Retention { card_days, event_days } }
     }
 
-    /// Brings the schema up to date and checks that the counts are kept in the configured time zone.
+    /// Brings the schema up to date and checks that the counts are what this process would make of the same events.
     pub async fn prepare(&self) -> Result<(), StartError> {
         self.store.migrate().await?;
         let mut connection = self.store.run.acquire().await.map_err(StoreError::from)?;
-        let kept = counting::time_zone(&mut connection, self.zone).await?;
-        match kept == self.zone.name() {
-            true => Ok(()),
-            false => Err(StartError::TimeZone { kept, wanted: self.zone.name().to_owned() }),
-        }
+        Ok(counting::compare(&mut connection, self.zone).await??)
     }
 }
 

@@ -8,11 +8,12 @@ use indicatif::{ProgressBar, ProgressStyle};
 
 use super::open::{Opened, open, open_prepared};
 use super::{Cli, CommandError};
+use crate::domain::run::RunRequest;
 use crate::scoring::run::{RunContext, execute};
 use crate::scoring::{rebuild, retention};
 use crate::storage::StoreError;
 use crate::storage::private::Sharing;
-use crate::storage::run::{self as rows, RunRequest, RunRow, Trigger};
+use crate::storage::run::{self as rows, Requested, RunRow};
 
 /// How often progress is looked at.
 const LOOK_EVERY: Duration = Duration::from_millis(200);
@@ -35,13 +36,12 @@ pub async fn run(cli: &Cli, date: NaiveDate, reason: Option<String>) -> Result<E
 async fn run_date(opened: &Opened, date: NaiveDate, reason: Option<String>) -> Result<RunRow, CommandError> {
     let context = opened.parts.run_context();
     let now = context.clock.now();
-    if date > context.slot.calendar.day(now) {
-        return Err(format!("{date} is after today in {}", opened.parts.zone).into());
-    }
+    let request = RunRequest::manual(date, reason, context.slot.calendar.day(now))?;
     let mut connection = context.store.run.acquire().await?;
-    let request = RunRequest { date, trigger: Trigger::Manual, reason };
-    let queued = rows::request(&mut connection, &request, now).await?;
-    let queued = queued.map_err(|run_id| format!("run {run_id} of {date} is under way already"))?;
+    let queued = match rows::request(&mut connection, &request, now).await? {
+        Requested::Queued(row) => *row,
+        Requested::UnderWay(run_id) => return Err(format!("run {run_id} of {date} is under way already").into()),
+    };
     let claimed = rows::claim(&mut connection, Some(queued.run_id), now).await?;
     drop(connection);
     let progress = tokio::spawn(show_progress(context.clone(), queued.run_id));
@@ -69,7 +69,7 @@ async fn show_progress(context: RunContext, run_id: i64) -> Result<(), StoreErro
             eprintln!("run {run_id}: {} of {} subjects", row.subjects_done, row.subjects_total);
             shown = Some(row.subjects_done);
         }
-        if matches!(row.state.as_str(), "published" | "failed") {
+        if row.state.is_final() {
             bar.finish_and_clear();
             return Ok(());
         }

@@ -1,6 +1,7 @@
 //! From a value to points: curves and step tables (scoring law §7.3).
 
 use super::decimal::Decimal;
+use super::words::words;
 
 /// Places to which points are rounded, at every scale.
 pub const POINTS_PLACES: u32 = 4;
@@ -79,19 +80,11 @@ fn rounded_points(points: Decimal) -> Decimal {
     Decimal::rounded(points.millionths().into(), MILLION, POINTS_PLACES)
 }
 
-/// Which values are better.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Better {
-    Lower,
-    Higher,
-}
-
-impl Better {
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Better::Lower => "lower",
-            Better::Higher => "higher",
-        }
+words! {
+    /// Which values are better.
+    pub enum Better {
+        Lower = "lower",
+        Higher = "higher",
     }
 }
 

@@ -2,34 +2,20 @@
 
 use super::event::{Aggregate, AggregateKind};
 use super::id::Id;
+use super::words::words;
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum ExclusionTarget {
-    Order,
-    Review,
-    Aftersale,
-    Complaint,
-    Session,
+words! {
+    /// What can be excluded.
+    pub enum ExclusionTarget {
+        Order = "order",
+        Review = "review",
+        Aftersale = "aftersale",
+        Complaint = "complaint",
+        Session = "session",
+    }
 }
 
 impl ExclusionTarget {
-    /// Every target with the word on the wire, which rows keep too.
-    pub const TABLE: [(ExclusionTarget, &'static str); 5] = [
-        (ExclusionTarget::Order, "order"),
-        (ExclusionTarget::Review, "review"),
-        (ExclusionTarget::Aftersale, "aftersale"),
-        (ExclusionTarget::Complaint, "complaint"),
-        (ExclusionTarget::Session, "session"),
-    ];
-
-    pub fn parse(word: &str) -> Option<ExclusionTarget> {
-        ExclusionTarget::TABLE.iter().find(|row| row.1 == word).map(|row| row.0)
-    }
-
-    pub fn as_str(self) -> &'static str {
-        ExclusionTarget::TABLE[self as usize].1
-    }
-
     /// Whether the target lives inside an order, which must then be named too.
     pub fn is_part_of_order(self) -> bool {
         matches!(self, ExclusionTarget::Review | ExclusionTarget::Aftersale | ExclusionTarget::Complaint)

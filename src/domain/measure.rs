@@ -124,13 +124,13 @@ impl Measure {
 
     /// The measures that are also kept per product.
     pub const OF_PRODUCT: [Measure; 9] = [
-        Measure::PaidOrders,
         Measure::SignedOrders,
         Measure::Reviews,
         Measure::ProductStars,
         Measure::BadReviews1,
         Measure::BadReviews2,
         Measure::BadReviews3,
+        Measure::PaidOrders,
         Measure::QualityReturns,
         Measure::Complaints,
     ];

@@ -6,28 +6,37 @@
 //! The way of a fact: [`event`] → [`fold`] (one aggregate's events become tallies) → [`count`] (tallies become daily
 //! counts) → [`window`] sums → [`metric`] values → [`score`] (standings, points, dimensions, score, tier).
 
-pub mod advice;
-pub mod calendar;
-pub mod changes;
+// Facts: what arrives, and what of it can be told apart.
 pub mod content;
-pub mod count;
-pub mod curve;
-pub mod decimal;
 pub mod event;
 pub mod exclusion;
 mod fields;
-pub mod fold;
 pub mod id;
+pub mod parse;
+pub mod subject;
+pub mod words;
+
+// Counting: what a set of facts counts for, on which day.
+pub mod calendar;
+pub mod count;
+pub mod fold;
 pub mod live;
 pub mod measure;
 pub mod metric;
 pub mod order;
-pub mod parse;
-pub mod peers;
 pub mod product;
-pub mod rules;
-pub mod score;
 pub mod session;
-pub mod subject;
-pub mod what_if;
 pub mod window;
+
+// Rules: from counts to a score.
+pub mod curve;
+pub mod decimal;
+pub mod peers;
+pub mod rules;
+pub mod run;
+pub mod score;
+
+// Insight: what a score is made of, and what would change it.
+pub mod advice;
+pub mod changes;
+pub mod what_if;

@@ -4,22 +4,15 @@ use std::collections::HashMap;
 
 use super::curve::{Better, Ratio};
 use super::id::Id;
+use super::words::words;
 
-/// Which comparison gave a metric its points.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Basis {
-    Category,
-    Market,
-    Reference,
-}
-
-impl Basis {
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Basis::Category => "category",
-            Basis::Market => "market",
-            Basis::Reference => "reference",
-        }
+words! {
+    /// Which comparison gave a metric its points.
+    pub enum Basis {
+        Category = "category",
+        Market = "market",
+        /// The value itself gave them.
+        Reference = "reference",
     }
 }
 

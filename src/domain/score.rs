@@ -11,6 +11,7 @@ use super::metric::Metric;
 use super::peers::{Basis, Former, MetricPeers, Standing};
 use super::rules::{Assessment, MetricRule, PenaltyRule, RuleSet};
 use super::window::Window;
+use super::words::words;
 
 /// Places to which the score is rounded.
 pub const SCORE_PLACES: u32 = 2;
@@ -70,18 +71,10 @@ impl SubjectCounts {
     }
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Status {
-    Scored,
-    InsufficientVolume,
-}
-
-impl Status {
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Status::Scored => "scored",
-            Status::InsufficientVolume => "insufficient_volume",
-        }
+words! {
+    pub enum Status {
+        Scored = "scored",
+        InsufficientVolume = "insufficient_volume",
     }
 }
 

@@ -1,24 +1,23 @@
 //! Whoever is scored: a shop or a creator (scoring law §1).
 
-use std::fmt;
-
 use serde::{Deserialize, Serialize};
 
 use super::id::Id;
+use super::words::words;
 
-/// The two kinds of subject. Shops sort before creators; writers take locks in that order.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum SubjectKind {
-    /// 店铺, scored by 商家体验分.
-    Shop,
-    /// 达人, scored by 带货口碑分 on the orders that they brought, over all shops.
-    Creator,
+words! {
+    /// The two kinds of subject. Shops sort before creators; writers take locks in that order.
+    #[derive(Serialize, Deserialize)]
+    #[serde(rename_all = "lowercase")]
+    pub enum SubjectKind {
+        /// 店铺, scored by 商家体验分.
+        Shop = "shop",
+        /// 达人, scored by 带货口碑分 on the orders that they brought, over all shops.
+        Creator = "creator",
+    }
 }
 
 impl SubjectKind {
-    pub const ALL: [SubjectKind; 2] = [SubjectKind::Shop, SubjectKind::Creator];
-
     /// The number under which rows keep the kind.
     pub fn code(self) -> i16 {
         match self {
@@ -29,19 +28,6 @@ impl SubjectKind {
 
     pub fn from_code(code: i16) -> Option<SubjectKind> {
         SubjectKind::ALL.into_iter().find(|kind| kind.code() == code)
-    }
-
-    pub fn as_str(self) -> &'static str {
-        match self {
-            SubjectKind::Shop => "shop",
-            SubjectKind::Creator => "creator",
-        }
-    }
-}
-
-impl fmt::Display for SubjectKind {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str(self.as_str())
     }
 }
 

@@ -145,7 +145,7 @@ async fn advise(
         None => Vec::new(),
     };
     let calendar = state.run.slot.calendar;
-    let side = if counsel.fault == Fault::Numerator { "numerator" } else { "denominator" };
+    let side = if counsel.fault == Fault::Numerator { Side::Numerator } else { Side::Denominator };
     let metric = wire_metrics(&found.rule_set, &found.card, found.row.date).swap_remove(cost.index);
     Ok(MetricAdvice {
         costs: Number(cost.costs),

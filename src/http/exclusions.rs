@@ -16,6 +16,7 @@ use super::params::Params;
 use super::problem::{FieldError, Kind, Problem, ProblemBody};
 use crate::domain::exclusion::{Exclusion, ExclusionTarget};
 use crate::domain::id::Id;
+use crate::domain::words::Word;
 use crate::ingest::ledger::{self, Excluded};
 use crate::storage::exclusion::{self, ExclusionFilter, ExclusionRow, NewExclusion, Revocation};
 
@@ -108,7 +109,7 @@ impl ExclusionBody {
         let order_id = self.order_id.as_deref().and_then(|id| check_id(&mut faults, "/order_id", id));
         let target = ExclusionTarget::parse(&self.target);
         if target.is_none() {
-            let detail = "target is one of order, review, aftersale, complaint, session";
+            let detail = format!("target is one of {}", ExclusionTarget::list());
             faults.push(FieldError::new("/target", "invalid_value", detail));
         }
         match target {

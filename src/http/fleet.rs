@@ -57,10 +57,7 @@ pub struct FleetCard {
 
 /// Reads the kind that a query is about.
 pub(super) fn kind(params: &mut Params) -> SubjectKind {
-    match params.word("kind", &["shops", "creators", "shop", "creator"]).as_deref() {
-        Some("creators" | "creator") => SubjectKind::Creator,
-        _ => SubjectKind::Shop,
-    }
+    params.kind("kind").unwrap_or(SubjectKind::Shop)
 }
 
 /// Many subjects' short cards, for dashboards. Pages go on in the revision that they began with.
@@ -96,9 +93,9 @@ pub async fn list_scores(
         category_id: params.id("category_id"),
         tier_level: params.number("tier_level", 0, 100).map(|level| level as i16),
         below: params.decimal("below"),
-        scored: params.word("status", &["scored", "insufficient_volume"]).map(|word| word == "scored"),
+        scored: params.word("status").map(|status: Status| status == Status::Scored),
         ids: seen_ids(&caller, kind, params.ids("ids", IDS_MAX)),
-        order: params.word("sort", &ORDERS.map(|(_, word)| word)).map_or(FleetOrder::Id, |word| order_of(&word)),
+        order: params.word("sort").unwrap_or(FleetOrder::Id),
         after: None,
         limit: limit + 1,
     };
@@ -124,18 +121,6 @@ fn seen_ids(caller: &Caller, kind: SubjectKind, asked: Option<Vec<Id>>) -> Optio
     }
 }
 
-/// The ways to sort a fleet with their words.
-const ORDERS: [(FleetOrder, &str); 3] =
-    [(FleetOrder::Id, "id"), (FleetOrder::Score, "score"), (FleetOrder::ScoreDescending, "-score")];
-
-fn order_of(word: &str) -> FleetOrder {
-    ORDERS.into_iter().find(|(_, other)| *other == word).map_or(FleetOrder::Id, |(order, _)| order)
-}
-
-fn order_word(order: FleetOrder) -> &'static str {
-    ORDERS.into_iter().find(|(other, _)| *other == order).map_or("id", |(_, word)| word)
-}
-
 /// Where a page begins: in which run, sorted how, and behind whom.
 struct Cursor {
     order: FleetOrder,
@@ -146,7 +131,6 @@ struct Cursor {
 
 impl Cursor {
     fn write(order: FleetOrder, run_id: i64, row: &FleetRow) -> String {
-        let order = order_word(order);
         let hundredths = row.score_hundredths.map(|hundredths| hundredths.to_string()).unwrap_or_default();
         close_cursor(&format!("{order},{run_id},{hundredths},{}", row.subject_id))
     }
@@ -154,9 +138,13 @@ impl Cursor {
     fn read(text: &str) -> Option<Cursor> {
         let parts: Vec<&str> = text.split(',').collect();
         let [order, run_id, hundredths, id] = parts[..] else { return None };
-        let (order, _) = ORDERS.into_iter().find(|(_, word)| *word == order)?;
         let score_hundredths = if hundredths.is_empty() { None } else { Some(hundredths.parse().ok()?) };
-        Some(Cursor { order, run_id: run_id.parse().ok()?, score_hundredths, id: Id::parse(id).ok()? })
+        Some(Cursor {
+            order: FleetOrder::parse(order)?,
+            run_id: run_id.parse().ok()?,
+            score_hundredths,
+            id: Id::parse(id).ok()?,
+        })
     }
 }
 

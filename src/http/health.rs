@@ -12,7 +12,8 @@ use super::params::Params;
 use super::problem::{Kind, Problem, ProblemBody};
 use crate::domain::subject::SubjectKind;
 use crate::scoring::run::RunContext;
-use crate::storage::{StoreError, registry, run};
+use crate::scoring::schedule;
+use crate::storage::{StoreError, run};
 
 #[derive(Serialize, ToSchema)]
 pub struct Health {
@@ -61,14 +62,9 @@ pub async fn readyz(State(state): State<AppState>, params: Params) -> Result<Jso
     Ok(Json(Readiness { status: "ready".to_owned(), newest_published: newest }))
 }
 
-/// Today, if its slot has passed, a run was owed and none is published.
+/// Today, if its run is overdue: decided as the slot decides what is due.
 pub async fn overdue(connection: &mut PgConnection, context: &RunContext) -> Result<Option<NaiveDate>, StoreError> {
-    let newest = run::published_dates(connection).await?.map(|(_, newest)| newest);
     let now = context.clock.now();
-    let today = context.slot.calendar.day(now);
-    if now < context.slot.end(today) || newest.is_some_and(|newest| newest >= today) {
-        return Ok(None);
-    }
-    let first = registry::first_registered_at(connection).await?;
-    Ok(first.filter(|first| *first < context.slot.end(today)).map(|_| today))
+    let facts = schedule::read_facts(connection, &context.slot, now).await?;
+    Ok(schedule::overdue(&context.slot, &facts, now))
 }

@@ -11,6 +11,7 @@ use super::problem::{FieldError, Kind, Problem};
 use crate::domain::decimal::Decimal;
 use crate::domain::id::Id;
 use crate::domain::subject::{Subject, SubjectKind};
+use crate::domain::words::Word;
 
 /// Items of a page when the client does not say.
 pub const LIMIT_DEFAULT: i64 = 100;
@@ -107,9 +108,14 @@ impl Params {
         self.parsed(name, |text| text.parse().ok(), "a number such as 4.6")
     }
 
-    pub fn word(&mut self, name: &str, words: &[&str]) -> Option<String> {
-        let read = |text: &str| words.contains(&text).then(|| text.to_owned());
-        self.parsed(name, read, &format!("one of {}", words.join(", ")))
+    pub fn word<T: Word>(&mut self, name: &str) -> Option<T> {
+        self.parsed(name, T::parse, &format!("one of {}", T::list()))
+    }
+
+    /// A kind of subject, in the singular or the plural.
+    pub fn kind(&mut self, name: &str) -> Option<SubjectKind> {
+        let read = |text: &str| SubjectKind::parse(text.strip_suffix('s').unwrap_or(text));
+        self.parsed(name, read, "one of shops, creators, shop, creator")
     }
 
     /// The key after which a page begins, as [`super::page`] wrote it.

@@ -24,6 +24,7 @@ use crate::domain::live::{LiveCounts, LiveProduct, sum};
 use crate::domain::measure::Measure;
 use crate::domain::metric::Metric;
 use crate::domain::rules::RuleSet;
+use crate::domain::words::words;
 use crate::scoring::outlook::live_counts;
 use crate::storage::snapshot;
 
@@ -82,7 +83,21 @@ impl Sort {
     }
 }
 
-const SORTS: [&str; 4] = ["bad_review_rate", "quality_return_rate", "complaint_rate", "paid_orders"];
+words! {
+    enum SortWord {
+        BadReviewRate = "bad_review_rate",
+        QualityReturnRate = "quality_return_rate",
+        ComplaintRate = "complaint_rate",
+        PaidOrders = "paid_orders",
+    }
+}
+
+words! {
+    enum OrderWord {
+        Ascending = "asc",
+        Descending = "desc",
+    }
+}
 
 /// One product with what it is sorted and shown by.
 struct Counted {
@@ -116,12 +131,13 @@ pub async fn get_products(
     mut params: Params,
 ) -> Result<Response, Problem> {
     let wanted = Wanted::read(&state, &caller, (&kind, &id), &mut params)?;
-    let sort = match params.word("sort", &SORTS).as_deref() {
-        Some("paid_orders") => Sort::PaidOrders,
-        Some(metric) => Sort::Rate(Metric::parse(metric).unwrap_or(Metric::BadReviewRate)),
-        None => Sort::Rate(Metric::BadReviewRate),
+    let sort = match params.word("sort").unwrap_or(SortWord::BadReviewRate) {
+        SortWord::BadReviewRate => Sort::Rate(Metric::BadReviewRate),
+        SortWord::QualityReturnRate => Sort::Rate(Metric::QualityReturnRate),
+        SortWord::ComplaintRate => Sort::Rate(Metric::ComplaintRate),
+        SortWord::PaidOrders => Sort::PaidOrders,
     };
-    let ascending = params.word("order", &["asc", "desc"]).as_deref() == Some("asc");
+    let ascending = params.word("order") == Some(OrderWord::Ascending);
     let limit = params.limit() as usize;
     let after = params.cursor(Place::read);
     params.finish()?;

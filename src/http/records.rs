@@ -98,10 +98,7 @@ pub async fn get_records(
     mut params: Params,
 ) -> Result<Response, Problem> {
     let wanted = Wanted::read(&state, &caller, (&kind, &id), &mut params)?;
-    let side = match params.word("side", &["numerator", "denominator"]).as_deref() {
-        Some("denominator") => Side::Denominator,
-        _ => Side::Numerator,
-    };
+    let side = params.word("side").unwrap_or(Side::Numerator);
     let limit = params.limit() as usize;
     let after = params.cursor(read_mark);
     params.finish()?;
@@ -131,10 +128,7 @@ async fn records(
     let answer = RecordsAnswer {
         key: found.key(),
         metric: metric.id().to_owned(),
-        side: match side {
-            Side::Numerator => "numerator".to_owned(),
-            Side::Denominator => "denominator".to_owned(),
-        },
+        side: side.to_string(),
         window: WireWindow::of(&count.rule.window, found.row.date),
         total: count.total(),
         items: records.into_iter().map(|record| wire_record(record, |at| calendar.day(at))).collect(),

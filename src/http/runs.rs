@@ -5,7 +5,7 @@ use axum::body::Body;
 use axum::extract::{Path, State};
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use chrono::{DateTime, Datelike, NaiveDate, Utc};
+use chrono::{DateTime, NaiveDate, Utc};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
@@ -14,13 +14,8 @@ use super::media;
 use super::page::Page;
 use super::params::{Params, parse_date};
 use super::problem::{FieldError, Kind, Problem, ProblemBody};
-use crate::storage::run::{self, RunFilter, RunRequest, RunRow, Trigger};
-
-/// Characters of a reason.
-const REASON_LENGTH_MAX: usize = 2_000;
-
-/// The first year that can be scored.
-const RUN_YEAR_MIN: i32 = 1970;
+use crate::domain::run::{InvalidRun, RunRequest};
+use crate::storage::run::{self, Requested, RunFilter, RunRow};
 
 /// Which score date to compute.
 #[derive(Deserialize, ToSchema)]
@@ -68,8 +63,8 @@ impl From<RunRow> for WireRun {
             run_id: row.run_id.to_string(),
             date: row.date,
             revision: row.revision,
-            trigger: row.trigger,
-            state: row.state,
+            trigger: row.trigger.to_string(),
+            state: row.state.to_string(),
             late: row.late,
             reason: row.reason,
             subjects_total: row.subjects_total,
@@ -85,6 +80,13 @@ impl From<RunRow> for WireRun {
 
 fn invalid(pointer: &str, detail: &str) -> Problem {
     Problem::new(Kind::InvalidBody, detail).with_errors(vec![FieldError::new(pointer, "invalid_value", detail)])
+}
+
+fn pointer(error: InvalidRun) -> &'static str {
+    match error {
+        InvalidRun::TooEarly | InvalidRun::AfterToday => "/date",
+        InvalidRun::Reason => "/reason",
+    }
 }
 
 /// Asks for a run. A date that was published before gets a further revision.
@@ -108,29 +110,21 @@ pub async fn post_run(
     params.finish()?;
     let body: RunBody = media::json(&headers, body).await?;
     let date = parse_date(&body.date).ok_or_else(|| invalid("/date", "date is a date such as 2026-11-20"))?;
-    if body.reason.as_ref().is_some_and(|reason| reason.chars().count() > REASON_LENGTH_MAX || reason.contains('\0')) {
-        return Err(invalid("/reason", "reason is text of at most 2000 characters without U+0000"));
-    }
     let now = state.run.clock.now();
-    if date.year() < RUN_YEAR_MIN {
-        return Err(invalid("/date", "date is 1970-01-01 at the earliest"));
-    }
-    if date > state.run.slot.calendar.day(now) {
-        return Err(invalid("/date", "date is today at the latest, in the business time zone"));
-    }
-    let request = RunRequest { date, trigger: Trigger::Manual, reason: body.reason };
+    let request = RunRequest::manual(date, body.reason, state.run.slot.calendar.day(now))
+        .map_err(|error| invalid(pointer(error), &error.to_string()))?;
     let mut connection = state.run.store.read.acquire().await?;
     match run::request(&mut connection, &request, now).await? {
-        Ok(row) => {
+        Requested::Queued(row) => {
             state.wake.notify_one();
             let location = HeaderValue::try_from(format!("/v1/runs/{}", row.run_id));
-            let mut response = (StatusCode::ACCEPTED, Json(WireRun::from(row))).into_response();
+            let mut response = (StatusCode::ACCEPTED, Json(WireRun::from(*row))).into_response();
             if let Ok(location) = location {
                 response.headers_mut().insert(header::LOCATION, location);
             }
             Ok(response)
         }
-        Err(run_id) => {
+        Requested::UnderWay(run_id) => {
             let detail = format!("run {run_id} of this date is under way; see /v1/runs/{run_id}");
             Err(Problem::new(Kind::RunUnderWay, detail).with("run_id", run_id.to_string()))
         }
@@ -188,7 +182,7 @@ pub async fn list_runs(State(state): State<AppState>, mut params: Params) -> Res
     let limit = params.limit();
     let filter = RunFilter {
         date: params.date("date"),
-        state: params.word("state", &["queued", "running", "published", "failed"]),
+        state: params.word("state"),
         before: params.cursor(|key| key.parse().ok()),
         limit: limit + 1,
     };

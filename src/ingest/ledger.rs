@@ -45,7 +45,7 @@ async fn try_exclude(
         let own = if numbers.contains(&seq) { exclusion::get(&mut transaction, active).await? } else { None };
         return Ok(own.map_or(Excluded::Already(active), |row| Excluded::Done(Box::new(row))));
     }
-    counting::check_time_zone(&mut transaction, context.calendar.zone()).await?;
+    counting::check(&mut transaction, context.calendar.zone()).await?;
     let seq = held.get(&stripe).map_or(0, |held| held.head);
     numbers.push(seq);
     let before = exclusions_of(&mut transaction, &new.aggregate).await?;
@@ -80,7 +80,7 @@ async fn try_revoke(
     let mut transaction = connection.begin().await?;
     let stripe = stripe_of(&aggregate.shop_id);
     let held = hold(&mut transaction, &BTreeSet::from([stripe])).await?;
-    counting::check_time_zone(&mut transaction, context.calendar.zone()).await?;
+    counting::check(&mut transaction, context.calendar.zone()).await?;
     let seq = held.get(&stripe).map_or(0, |held| held.head);
     let before = exclusions_of(&mut transaction, &aggregate).await?;
     exclusion::revoke(&mut transaction, exclusion_id, revocation, seq, context.now()).await?;

@@ -42,7 +42,7 @@ pub async fn write(
     let stripes: BTreeSet<i16> = events.iter().map(|sent| stripe_of(&sent.event.aggregate.shop_id)).collect();
     let held = hold_as(&mut transaction, &stripes, recent.mark).await?;
     recent.begin(&held);
-    counting::check_time_zone(&mut transaction, context.calendar.zone()).await?;
+    counting::check(&mut transaction, context.calendar.zone()).await?;
     let mut outcomes = vec![Outcome::Refused; events.len()];
     let mut arrivals = arrivals(&mut transaction, events, recent).await?;
     for arrival in &mut arrivals {

@@ -40,7 +40,7 @@ pub async fn read(
     row: &RunRow,
 ) -> Result<(Vec<Field>, SettledSums), StoreError> {
     let (mut reading, moment) = snapshot::begin_shared(connection).await?;
-    counting::check_time_zone(&mut reading, context.slot.calendar.zone()).await?;
+    counting::check(&mut reading, context.slot.calendar.zone()).await?;
     retention::check_whole(&mut reading, oldest_day(context, row)).await?;
     let mut other = context.store.run.acquire().await?;
     let mut reading_products = snapshot::begin_at(&mut other, &moment).await?;

@@ -38,7 +38,7 @@ pub async fn rebuild(store: &Store, calendar: &Calendar) -> Result<u64, StoreErr
     let exclusions = exclusion::all_active(&mut reader).await?;
     count::truncate(&mut transaction).await?;
     let folded = count_everything(&mut transaction, &mut reader, &count::KEPT, &exclusions, calendar).await?;
-    counting::set_time_zone(&mut transaction, calendar.zone()).await?;
+    counting::note(&mut transaction, calendar.zone()).await?;
     transaction.commit().await?;
     Ok(folded)
 }

@@ -19,6 +19,7 @@ use crate::domain::rules::{MetricRule, RuleSet};
 use crate::domain::score::MetricCount;
 use crate::domain::subject::{Subject, SubjectKind};
 use crate::domain::window::DaySpan;
+use crate::domain::words::words;
 use crate::storage::record::{CandidateQuery, Place, candidates, head_of};
 use crate::storage::{StoreError, event, exclusion};
 
@@ -27,11 +28,12 @@ const CHUNK: i64 = 300;
 /// Candidates that are looked through at a time for a paid order of a product.
 const PAID_CHUNK: i64 = 20;
 
-/// Which of a metric's two counts.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Side {
-    Numerator,
-    Denominator,
+words! {
+    /// Which of a metric's two counts.
+    pub enum Side {
+        Numerator = "numerator",
+        Denominator = "denominator",
+    }
 }
 
 /// What a published run knew.

@@ -127,7 +127,7 @@ async fn remove(
     let mut transaction = connection.begin().await?;
     let stripes: BTreeSet<i16> = step.iter().map(|expired| stripe_of(&expired.aggregate.shop_id)).collect();
     let held = hold(&mut transaction, &stripes).await?;
-    counting::check_time_zone(&mut transaction, calendar.zone()).await?;
+    counting::check(&mut transaction, calendar.zone()).await?;
     // Since they were found, events may have joined them, or another sweep may have removed them.
     let found: Vec<&Aggregate> = step.iter().map(|expired| &expired.aggregate).collect();
     let aggregates = rows::still_expired(&mut transaction, &found, &bounds.expiry).await?;

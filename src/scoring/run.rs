@@ -17,10 +17,11 @@ use super::settled;
 use crate::clock::Clock;
 use crate::domain::id::Id;
 use crate::domain::rules::{RuleBook, RuleSet};
+use crate::domain::run::Trigger;
 use crate::domain::score::{Card, Peers, SubjectCounts, score_all};
 use crate::domain::subject::SubjectKind;
 use crate::domain::window::Window;
-use crate::storage::run::{self as rows, RunKnowledge, RunRow, Trigger};
+use crate::storage::run::{self as rows, RunKnowledge, RunRow};
 use crate::storage::score::{self, SubjectCards};
 use crate::storage::settled_sum::{self, SettledSums};
 use crate::storage::{Store, StoreError, peer_group, retention};
@@ -107,7 +108,7 @@ async fn attempt(context: &RunContext, row: &RunRow) -> Result<RunRow, RunError>
     let rule_sets = context.rules.rule_sets.iter().map(|rule_set| versions[&rule_set.id]).collect();
     let knowledge = RunKnowledge { heads: settled_sums.head.heads, rule_sets };
     let now = context.clock.now();
-    let late = row.trigger != Trigger::Manual.as_str() && now >= context.slot.end(row.date);
+    let late = row.trigger != Trigger::Manual && now >= context.slot.end(row.date);
     // Days may have been removed while the run computed.
     retention::check_whole(&mut connection, inputs::oldest_day(context, row)).await?;
     let published = rows::publish(&mut connection, row, &knowledge, late, now).await?;

@@ -7,13 +7,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use chrono::{DateTime, Days, NaiveDate, NaiveTime, TimeDelta, Utc};
-use sqlx::Connection;
+use sqlx::{Connection, PgConnection};
 use tokio::sync::Notify;
 
 use super::run::{RunContext, RunError, execute};
 use crate::domain::calendar::Calendar;
+use crate::domain::run::{RunRequest, Trigger};
 use crate::storage::StoreError;
-use crate::storage::run::{self as rows, RunRequest, RunRow, Trigger};
+use crate::storage::run::{self as rows, RunRow};
 use crate::storage::schedule::{self as stored, ScheduleFacts};
 
 /// How often a process looks whether something is due.
@@ -46,46 +47,64 @@ impl DailySlot {
 /// The run that is due now, if one is: today's first, then missed days in order.
 pub fn due(slot: &DailySlot, facts: &ScheduleFacts, now: DateTime<Utc>) -> Option<RunRequest> {
     let today = slot.calendar.day(now);
-    let owed = |date: NaiveDate| {
-        let known_in_time = facts.first_subject_at.is_some_and(|first| first < slot.end(date));
-        known_in_time && !facts.settled.contains(&date) && may_retry(facts, date, now)
-    };
-    if now >= slot.start(today) && owed(today) {
+    let may_begin =
+        |date: NaiveDate| is_owed(slot, facts, date) && !facts.under_way.contains(&date) && may_retry(facts, date, now);
+    if now >= slot.start(today) && may_begin(today) {
         let was_tried =
-            facts.failures.iter().any(|(date, trigger, ..)| *date == today && trigger == Trigger::Scheduled.as_str());
+            facts.failures.iter().any(|failed| failed.date == today && failed.trigger == Trigger::Scheduled);
         let trigger = if now < slot.end(today) || was_tried { Trigger::Scheduled } else { Trigger::CatchUp };
         return Some(RunRequest { date: today, trigger, reason: None });
     }
     let first = facts.first_published?;
     let missed =
-        (1..=BACKFILL_DAYS).rev().map(|days| today - Days::new(days)).find(|date| *date > first && owed(*date))?;
+        (1..=BACKFILL_DAYS).rev().map(|days| today - Days::new(days)).find(|date| *date > first && may_begin(*date))?;
     Some(RunRequest { date: missed, trigger: Trigger::Backfill, reason: None })
 }
 
+/// Today, if its slot has ended and the run that it owes is not published, whether one is under way or not.
+pub fn overdue(slot: &DailySlot, facts: &ScheduleFacts, now: DateTime<Utc>) -> Option<NaiveDate> {
+    let today = slot.calendar.day(now);
+    (now >= slot.end(today) && is_owed(slot, facts, today)).then_some(today)
+}
+
+/// Whether a date should have a published run and has none: some subject was known before its slot ended.
+fn is_owed(slot: &DailySlot, facts: &ScheduleFacts, date: NaiveDate) -> bool {
+    let known_in_time = facts.first_subject_at.is_some_and(|first| first < slot.end(date));
+    known_in_time && !facts.published.contains(&date)
+}
+
 fn may_retry(facts: &ScheduleFacts, date: NaiveDate, now: DateTime<Utc>) -> bool {
-    let Some((_, _, failures, last)) = facts.failures.iter().find(|(failed, ..)| *failed == date) else {
+    let Some(failed) = facts.failures.iter().find(|failed| failed.date == date) else {
         return true;
     };
-    let doublings = u32::try_from(*failures - 1).unwrap_or(0).min(16);
+    let doublings = u32::try_from(failed.attempts - 1).unwrap_or(0).min(16);
     let pause = (RETRY_PAUSE * 2_i32.pow(doublings)).min(RETRY_PAUSE_MAX);
-    now >= *last + pause
+    now >= failed.last_at + pause
+}
+
+/// What [`due`] and [`overdue`] decide by.
+pub async fn read_facts(
+    connection: &mut PgConnection,
+    slot: &DailySlot,
+    now: DateTime<Utc>,
+) -> Result<ScheduleFacts, StoreError> {
+    let today = slot.calendar.day(now);
+    stored::schedule_facts(connection, today - Days::new(BACKFILL_DAYS), today, slot.start(today)).await
 }
 
 /// Queues the run that is due, if one is.
 pub async fn queue_due(context: &RunContext) -> Result<Option<RunRow>, StoreError> {
     let now = context.clock.now();
-    let today = context.slot.calendar.day(now);
-    let slot_start = context.slot.start(today);
     let mut connection = context.store.run.acquire().await?;
-    let facts = stored::schedule_facts(&mut connection, today - Days::new(BACKFILL_DAYS), today, slot_start).await?;
+    let facts = read_facts(&mut connection, &context.slot, now).await?;
     if due(&context.slot, &facts, now).is_none() {
         return Ok(None);
     }
     let mut transaction = connection.begin().await?;
     stored::hold_schedule(&mut transaction).await?;
-    let facts = stored::schedule_facts(&mut transaction, today - Days::new(BACKFILL_DAYS), today, slot_start).await?;
+    let facts = read_facts(&mut transaction, &context.slot, now).await?;
     let queued = match due(&context.slot, &facts, now) {
-        Some(request) => rows::request(&mut transaction, &request, now).await?.ok(),
+        Some(request) => rows::request(&mut transaction, &request, now).await?.queued(),
         None => None,
     };
     transaction.commit().await?;

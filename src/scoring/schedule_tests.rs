@@ -1,9 +1,9 @@
 use chrono::{DateTime, NaiveDate, NaiveTime, Utc};
 
-use super::{DailySlot, due};
+use super::{DailySlot, due, overdue};
 use crate::domain::calendar::Calendar;
-use crate::storage::run::Trigger;
-use crate::storage::schedule::ScheduleFacts;
+use crate::domain::run::Trigger;
+use crate::storage::schedule::{Failures, ScheduleFacts};
 
 fn slot() -> DailySlot {
     let at = |hour| NaiveTime::from_hms_opt(hour, 0, 0).expect("hour");
@@ -31,7 +31,7 @@ fn a_run_is_due_from_the_start_of_the_slot_and_once() {
     let mut facts = facts();
     assert_eq!(due_at(&facts, "2026-11-20T11:59:59"), None);
     assert_eq!(due_at(&facts, "2026-11-20T12:00:00"), Some((date("2026-11-20"), Trigger::Scheduled)));
-    facts.settled.push(date("2026-11-20"));
+    facts.published.push(date("2026-11-20"));
     assert_eq!(due_at(&facts, "2026-11-20T12:00:00"), None);
 }
 
@@ -39,13 +39,13 @@ fn a_run_is_due_from_the_start_of_the_slot_and_once() {
 fn a_process_that_starts_after_the_slot_catches_up_today_then_the_missed_days_in_order() {
     let mut facts = facts();
     facts.first_published = Some(date("2026-11-16"));
-    facts.settled = vec![date("2026-11-16"), date("2026-11-18")];
+    facts.published = vec![date("2026-11-16"), date("2026-11-18")];
     assert_eq!(due_at(&facts, "2026-11-20T13:00:00"), Some((date("2026-11-20"), Trigger::CatchUp)));
-    facts.settled.push(date("2026-11-20"));
+    facts.published.push(date("2026-11-20"));
     assert_eq!(due_at(&facts, "2026-11-20T13:00:00"), Some((date("2026-11-17"), Trigger::Backfill)));
-    facts.settled.push(date("2026-11-17"));
+    facts.published.push(date("2026-11-17"));
     assert_eq!(due_at(&facts, "2026-11-20T13:00:00"), Some((date("2026-11-19"), Trigger::Backfill)));
-    facts.settled.push(date("2026-11-19"));
+    facts.published.push(date("2026-11-19"));
     assert_eq!(due_at(&facts, "2026-11-20T13:00:00"), None, "nothing before the first published date");
 }
 
@@ -53,7 +53,7 @@ fn a_process_that_starts_after_the_slot_catches_up_today_then_the_missed_days_in
 fn backfill_reaches_seven_days_back_and_no_further() {
     let mut facts = facts();
     facts.first_published = Some(date("2026-10-10"));
-    facts.settled = vec![date("2026-11-20")];
+    facts.published = vec![date("2026-11-20")];
     assert_eq!(due_at(&facts, "2026-11-20T13:00:00"), Some((date("2026-11-13"), Trigger::Backfill)));
 }
 
@@ -70,7 +70,10 @@ fn a_database_without_subjects_before_the_end_of_a_slot_owes_no_run_for_it() {
 #[test]
 fn a_failed_run_is_tried_again_after_a_growing_pause_even_when_the_slot_is_over() {
     let mut facts = facts();
-    let failed = |count| vec![(date("2026-11-20"), "scheduled".to_owned(), count, shanghai("2026-11-20T12:59:58"))];
+    let failed = |attempts| {
+        let last_at = shanghai("2026-11-20T12:59:58");
+        vec![Failures { date: date("2026-11-20"), trigger: Trigger::Scheduled, attempts, last_at }]
+    };
     facts.failures = failed(1);
     assert_eq!(due_at(&facts, "2026-11-20T13:00:02"), None);
     assert_eq!(due_at(&facts, "2026-11-20T13:00:03"), Some((date("2026-11-20"), Trigger::Scheduled)));
@@ -85,6 +88,27 @@ fn a_failed_run_is_tried_again_after_a_growing_pause_even_when_the_slot_is_over(
 fn a_clock_that_went_backwards_owes_nothing_that_is_published() {
     let mut facts = facts();
     facts.first_published = Some(date("2026-11-19"));
-    facts.settled = vec![date("2026-11-19"), date("2026-11-20")];
+    facts.published = vec![date("2026-11-19"), date("2026-11-20")];
     assert_eq!(due_at(&facts, "2026-11-19T12:30:00"), None);
+}
+
+fn overdue_at(facts: &ScheduleFacts, now: &str) -> Option<NaiveDate> {
+    overdue(&slot(), facts, shanghai(now))
+}
+
+#[test]
+fn a_run_that_is_owed_is_overdue_from_the_end_of_the_slot_until_it_is_published() {
+    let mut facts = facts();
+    let today = date("2026-11-20");
+    assert_eq!(overdue_at(&facts, "2026-11-20T12:59:59"), None);
+    assert_eq!(overdue_at(&facts, "2026-11-20T13:00:00"), Some(today));
+    facts.under_way = vec![today];
+    assert_eq!(overdue_at(&facts, "2026-11-20T13:00:00"), Some(today), "nobody can read what is under way");
+    assert_eq!(due_at(&facts, "2026-11-20T13:00:00"), None, "and it is not begun twice");
+    facts.under_way.clear();
+    facts.published = vec![today];
+    assert_eq!(overdue_at(&facts, "2026-11-20T13:00:00"), None);
+    facts.published.clear();
+    facts.first_subject_at = None;
+    assert_eq!(overdue_at(&facts, "2026-11-20T13:00:00"), None, "a database without subjects owes nothing");
 }

@@ -3,8 +3,8 @@
 use sqlx::{AssertSqlSafe, PgConnection, Row};
 
 use super::StoreError;
-use super::count::{DAILY_KEY, PRODUCT_KEY, TABLES};
-use crate::domain::measure::Measure;
+use super::count::TABLES;
+use super::measure_columns::{CountTable, DAILY, PRODUCT};
 
 /// Creates the empty temporary twins that [`REBUILT`] writes; they go with the transaction.
 pub async fn create_rebuilt(connection: &mut PgConnection) -> Result<(), StoreError> {
@@ -17,11 +17,13 @@ pub async fn create_rebuilt(connection: &mut PgConnection) -> Result<(), StoreEr
 
 /// The first differences between the kept counts and the rebuilt ones, in words, and how many rows differ in all.
 pub async fn differences(connection: &mut PgConnection, shown: i64) -> Result<(Vec<String>, i64), StoreError> {
-    let daily: Vec<&str> = Measure::ALL.iter().map(|measure| measure.column()).collect();
-    let product: Vec<&str> = Measure::OF_PRODUCT.iter().map(|measure| measure.column()).collect();
+    let counted = |table: &CountTable| {
+        let columns: Vec<&str> = table.measures.iter().map(|measure| measure.column()).collect();
+        (table.name, table.key.to_vec(), columns)
+    };
     let tables = [
-        ("daily_count", DAILY_KEY.to_vec(), daily),
-        ("product_count", PRODUCT_KEY.to_vec(), product),
+        counted(&DAILY),
+        counted(&PRODUCT),
         ("product_off_shelf", vec!["shop_id", "product_id", "from_day"], vec!["until_day"]),
         ("product_paid", vec!["subject_kind", "subject_id", "shop_id", "product_id"], vec!["last_day", "previous_day"]),
     ];

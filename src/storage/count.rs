@@ -8,6 +8,7 @@ use sqlx::postgres::PgHasArrayType;
 use sqlx::{AssertSqlSafe, Encode, PgConnection, Postgres, Type};
 
 use super::late_count::{self, LateMark};
+use super::measure_columns::{CountTable, DAILY, PRODUCT, listed, names};
 use super::row_type::{DailyChange, ProductChange};
 use super::{StoreError, settled_sum};
 use crate::domain::count::{CountChanges, Counts, ProductKey};
@@ -33,20 +34,11 @@ pub static KEPT: LazyLock<CountTables> = LazyLock::new(|| CountTables::named("")
 /// Temporary twins that a verification fills, see [`super::comparison`].
 pub static REBUILT: LazyLock<CountTables> = LazyLock::new(|| CountTables::named("rebuilt_"));
 
-/// As the attributes of `daily_change` stand.
-pub(super) const DAILY_KEY: [&str; 3] = ["subject_kind", "subject_id", "day"];
-pub(super) const PRODUCT_KEY: [&str; 5] = ["subject_kind", "subject_id", "shop_id", "product_id", "day"];
-
 impl CountTables {
     fn named(prefix: &str) -> CountTables {
         CountTables {
-            upsert_daily: upsert(&format!("{prefix}daily_count"), "daily_change", &DAILY_KEY, &Measure::ALL),
-            upsert_product: upsert(
-                &format!("{prefix}product_count"),
-                "product_change",
-                &PRODUCT_KEY,
-                &Measure::OF_PRODUCT,
-            ),
+            upsert_daily: upsert(prefix, &DAILY),
+            upsert_product: upsert(prefix, &PRODUCT),
             merge_paid: merge_paid(prefix),
             recount_paid: recount_paid(prefix),
             drop_unpaid: drop_unpaid(prefix),
@@ -65,18 +57,17 @@ impl CountTables {
 
 /// `insert … on conflict do update` that adds every measure of an array of rows; 0 is kept as null. The rows' attributes
 /// stand in the order of the key and the measures.
-fn upsert(table: &str, row_type: &str, key: &[&str], measures: &[Measure]) -> String {
-    let columns: Vec<&str> = measures.iter().map(|measure| measure.column()).collect();
-    let sums: Vec<String> = columns
-        .iter()
-        .map(|column| format!("{column} = nullif(coalesce(kept.{column}, 0) + coalesce(excluded.{column}, 0), 0)"))
-        .collect();
+fn upsert(prefix: &str, table: &CountTable) -> String {
+    let sum =
+        |column: &str| format!("{column} = nullif(coalesce(kept.{column}, 0) + coalesce(excluded.{column}, 0), 0)");
     format!(
-        "insert into {table} as kept ({key}, {columns}) select * from unnest($1::{row_type}[])
+        "insert into {prefix}{name} as kept ({key}, {columns}) select * from unnest($1::{change_type}[])
          on conflict ({key}) do update set {sums}",
-        key = key.join(", "),
-        columns = columns.join(", "),
-        sums = sums.join(", "),
+        name = table.name,
+        change_type = table.change_type,
+        key = table.key.join(", "),
+        columns = names(table.measures),
+        sums = listed(table.measures, sum),
     )
 }
 

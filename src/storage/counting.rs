@@ -1,36 +1,71 @@
-//! The settings under which counts are kept.
+//! The settings under which counts are kept: they change only by a rebuild.
+
+use std::sync::LazyLock;
 
 use chrono_tz::Tz;
 use sqlx::PgConnection;
 
-use super::StoreError;
+use super::{StoreError, measure_columns};
 
-/// The time zone of the counts. An empty database takes `zone`.
-pub async fn time_zone(connection: &mut PgConnection, zone: Tz) -> Result<String, StoreError> {
-    sqlx::query("insert into counting (time_zone) values ($1) on conflict do nothing")
+/// What this version counts.
+static MEASURES: LazyLock<String> = LazyLock::new(measure_columns::fingerprint);
+
+/// Why counts are not what this process would make of the same events.
+#[derive(Debug, thiserror::Error, PartialEq, Eq)]
+pub enum Mismatch {
+    #[error(
+        "the counts in this database are kept in the time zone {kept}, and {wanted} is configured; \
+         set --time-zone {kept}, or count anew: shopscore rebuild --time-zone {wanted}"
+    )]
+    TimeZone { kept: String, wanted: Tz },
+    #[error(
+        "the counts in this database were made by a version that counts other things than this one; \
+         count anew: shopscore rebuild"
+    )]
+    Measures,
+}
+
+/// Compares the settings of the counts with those of this process. An empty database takes this process's.
+pub async fn compare(connection: &mut PgConnection, zone: Tz) -> Result<Result<(), Mismatch>, StoreError> {
+    sqlx::query("insert into counting (time_zone, measures) values ($1, $2) on conflict do nothing")
         .bind(zone.name())
+        .bind(MEASURES.as_str())
         .execute(&mut *connection)
         .await?;
-    Ok(sqlx::query_scalar("select time_zone from counting").fetch_one(connection).await?)
+    compare_kept(connection, zone).await
 }
 
-/// Fails unless the counts are kept in `zone`: another process may have rebuilt them in another one.
-pub async fn check_time_zone(connection: &mut PgConnection, zone: Tz) -> Result<(), StoreError> {
-    let kept: String = sqlx::query_scalar("select time_zone from counting").fetch_one(connection).await?;
-    match kept == zone.name() {
-        true => Ok(()),
-        false => {
-            Err(StoreError::Settings(format!("the counts are kept in {kept} now; restart with --time-zone {kept}")))
-        }
+async fn compare_kept(connection: &mut PgConnection, zone: Tz) -> Result<Result<(), Mismatch>, StoreError> {
+    let (kept, measures): (String, String) =
+        sqlx::query_as("select time_zone, measures from counting").fetch_one(connection).await?;
+    if kept != zone.name() {
+        return Ok(Err(Mismatch::TimeZone { kept, wanted: zone }));
     }
+    Ok(if measures == *MEASURES { Ok(()) } else { Err(Mismatch::Measures) })
 }
 
-/// Notes the time zone of counts that were just rebuilt under it.
-pub async fn set_time_zone(connection: &mut PgConnection, zone: Tz) -> Result<(), StoreError> {
+/// Fails if the counts are not this process's any more: another process may have rebuilt them under other settings.
+pub async fn check(connection: &mut PgConnection, zone: Tz) -> Result<(), StoreError> {
+    compare_kept(connection, zone).await?.map_err(|mismatch| {
+        StoreError::Settings(match mismatch {
+            Mismatch::TimeZone { kept, .. } => {
+                format!("the counts are kept in {kept} now; restart with --time-zone {kept}")
+            }
+            Mismatch::Measures => {
+                "the counts were made anew by another version; run the version of shopscore that made them".to_owned()
+            }
+        })
+    })
+}
+
+/// Notes the settings of counts that were just rebuilt under them.
+pub async fn note(connection: &mut PgConnection, zone: Tz) -> Result<(), StoreError> {
     sqlx::query(
-        "insert into counting (time_zone) values ($1) on conflict (only_row) do update set time_zone = excluded.time_zone",
+        "insert into counting (time_zone, measures) values ($1, $2)
+         on conflict (only_row) do update set time_zone = excluded.time_zone, measures = excluded.measures",
     )
     .bind(zone.name())
+    .bind(MEASURES.as_str())
     .execute(connection)
     .await?;
     Ok(())

@@ -6,10 +6,10 @@ use chrono::NaiveDate;
 use sqlx::{AssertSqlSafe, PgConnection};
 
 use super::StoreError;
+use super::measure_columns::{DAILY, names};
 use super::row_type::DailyChange;
 use super::stripe::HeldStripes;
 use crate::domain::count::CountChanges;
-use crate::domain::measure::Measure;
 
 /// From which day on back a writing transaction notes what it adds, and the number that tells whether somebody knows of
 /// it: one stripe stands for all that it holds, since it stores in all of them at once.
@@ -31,11 +31,12 @@ impl LateMark {
 }
 
 static APPEND: LazyLock<String> = LazyLock::new(|| {
-    let columns: Vec<&str> = Measure::ALL.iter().map(|measure| measure.column()).collect();
     format!(
-        "insert into late_count (stripe, seq, subject_kind, subject_id, day, {})
-         select $2::smallint, $3::bigint, * from unnest($1::daily_change[])",
-        columns.join(", ")
+        "insert into late_count (stripe, seq, {}, {})
+         select $2::smallint, $3::bigint, * from unnest($1::{}[])",
+        DAILY.key.join(", "),
+        names(DAILY.measures),
+        DAILY.change_type
     )
 });
 

@@ -3,31 +3,16 @@
 use std::collections::{BTreeMap, HashMap};
 
 use chrono::NaiveDate;
-use sqlx::postgres::PgRow;
 use sqlx::{AssertSqlSafe, PgConnection, Row};
 
 use super::StoreError;
+use super::measure_columns::{DAILY, PRODUCT, as_numbers, read};
 use crate::domain::count::Counts;
 use crate::domain::id::Id;
 use crate::domain::live::{LiveCounts, LiveProduct};
-use crate::domain::measure::Measure;
 use crate::domain::product::OffShelf;
 use crate::domain::subject::Subject;
 use crate::domain::window::DaySpan;
-
-/// The columns of measures, summed to one type whatever theirs is.
-fn columns(measures: &[Measure]) -> String {
-    let column = |measure: &Measure| format!("coalesce({}, 0)::bigint", measure.column());
-    measures.iter().map(column).collect::<Vec<_>>().join(", ")
-}
-
-fn counts(row: &PgRow, first: usize, measures: &[Measure]) -> Result<Counts, StoreError> {
-    let mut counts = Counts::default();
-    for (index, measure) in measures.iter().enumerate() {
-        counts.add(*measure, row.try_get(first + index)?);
-    }
-    Ok(counts)
-}
 
 /// The counts of a subject and of its products on the days of a span. Run in a transaction of one snapshot.
 pub async fn live_counts(
@@ -46,7 +31,7 @@ async fn daily(
 ) -> Result<BTreeMap<NaiveDate, Counts>, StoreError> {
     let sql = format!(
         "select day, {} from daily_count where day = any($3) and subject_kind = $1 and subject_id = $2",
-        columns(&Measure::ALL)
+        as_numbers(DAILY.measures)
     );
     let rows = sqlx::query(AssertSqlSafe(sql))
         .bind(subject.kind.code())
@@ -54,7 +39,7 @@ async fn daily(
         .bind(span.days().collect::<Vec<_>>())
         .fetch_all(connection)
         .await?;
-    rows.iter().map(|row| Ok((row.try_get(0)?, counts(row, 1, &Measure::ALL)?))).collect()
+    rows.iter().map(|row| Ok((row.try_get(0)?, read(row, 1, DAILY.measures)?))).collect()
 }
 
 /// The products of a subject's orders that have counts on the days of a span, by shop and id.
@@ -66,7 +51,7 @@ pub async fn products(
     let sql = format!(
         "select shop_id, product_id, day, {} from product_count
          where subject_kind = $1 and subject_id = $2 and day between $3 and $4 order by shop_id, product_id",
-        columns(&Measure::OF_PRODUCT)
+        as_numbers(PRODUCT.measures)
     );
     let rows = sqlx::query(AssertSqlSafe(sql))
         .bind(subject.kind.code())
@@ -86,7 +71,7 @@ pub async fn products(
             products.push(LiveProduct { shop_id, product_id, daily: BTreeMap::new(), off_shelf: Vec::new() });
         }
         if let Some(product) = products.last_mut() {
-            product.daily.insert(row.try_get(2)?, counts(row, 3, &Measure::OF_PRODUCT)?);
+            product.daily.insert(row.try_get(2)?, read(row, 3, PRODUCT.measures)?);
         }
     }
     let mut spans = off_shelf(connection, &products).await?;

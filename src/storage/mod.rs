@@ -12,6 +12,7 @@ pub mod event;
 pub mod exclusion;
 pub mod late_count;
 pub mod live;
+pub mod measure_columns;
 pub mod packing;
 pub mod peer_group;
 pub mod private;

@@ -7,10 +7,10 @@ use chrono::{DateTime, NaiveDate, Utc};
 use sqlx::{AssertSqlSafe, PgConnection};
 
 use super::StoreError;
+use super::measure_columns::{DAILY, PRODUCT, of};
 use crate::domain::count::CountChanges;
 use crate::domain::event::{Aggregate, AggregateKind};
 use crate::domain::id::Id;
-use crate::domain::measure::Measure;
 use crate::domain::subject::SubjectKind;
 
 /// Takes a business day for removal. `true` for the first process that asks, `false` for all others.
@@ -204,7 +204,7 @@ pub async fn delete_empty_counts(connection: &mut PgConnection, changes: &CountC
          using unnest($1::smallint[], $2::text[], $3::date[]) as key (subject_kind, subject_id, day)
          where kept.subject_kind = key.subject_kind and kept.subject_id = key.subject_id collate \"C\"
            and kept.day = key.day and num_nonnulls({}) = 0",
-        columns(&Measure::ALL)
+        of("kept", DAILY.measures)
     );
     sqlx::query(AssertSqlSafe(sql))
         .bind(daily().map(|(subject, _)| subject.kind.code()).collect::<Vec<_>>())
@@ -220,7 +220,7 @@ pub async fn delete_empty_counts(connection: &mut PgConnection, changes: &CountC
          where kept.subject_kind = key.subject_kind and kept.subject_id = key.subject_id collate \"C\"
            and kept.shop_id = key.shop_id collate \"C\" and kept.product_id = key.product_id collate \"C\"
            and kept.day = key.day and num_nonnulls({}) = 0",
-        columns(&Measure::OF_PRODUCT)
+        of("kept", PRODUCT.measures)
     );
     sqlx::query(AssertSqlSafe(sql))
         .bind(products().map(|key| key.subject.kind.code()).collect::<Vec<_>>())
@@ -231,8 +231,4 @@ pub async fn delete_empty_counts(connection: &mut PgConnection, changes: &CountC
         .execute(connection)
         .await?;
     Ok(())
-}
-
-fn columns(measures: &[Measure]) -> String {
-    measures.iter().map(|measure| format!("kept.{}", measure.column())).collect::<Vec<_>>().join(", ")
 }

@@ -8,13 +8,14 @@ use sqlx::postgres::{PgArgumentBuffer, PgHasArrayType, PgTypeInfo};
 use sqlx::{Encode, Postgres, Type};
 
 use super::event::NewEvent;
+use super::measure_columns::{DAILY, PRODUCT};
 use crate::domain::count::{Counts, DailyKey, ProductKey};
 use crate::domain::measure::Measure;
 
-/// A row of the composite type `daily_change`.
+/// A row of the composite type `daily_count_change`.
 pub struct DailyChange<'a>(pub &'a DailyKey, pub &'a Counts);
 
-/// A row of the composite type `product_change`.
+/// A row of the composite type `product_count_change`.
 pub struct ProductChange<'a>(pub &'a ProductKey, pub &'a Counts);
 
 /// Writes the attributes in their order. 0 is sent as null, as it is kept.
@@ -30,7 +31,7 @@ impl Encode<'_, Postgres> for DailyChange<'_> {
         let DailyChange((subject, day), counts) = self;
         let mut record = PgRecordEncoder::new(buffer);
         record.encode(subject.kind.code())?.encode(subject.id.as_str())?.encode(*day)?;
-        encode_counts(&mut record, counts, &Measure::ALL)?;
+        encode_counts(&mut record, counts, DAILY.measures)?;
         record.finish();
         Ok(IsNull::No)
     }
@@ -42,7 +43,7 @@ impl Encode<'_, Postgres> for ProductChange<'_> {
         let mut record = PgRecordEncoder::new(buffer);
         record.encode(subject.kind.code())?.encode(subject.id.as_str())?;
         record.encode(shop_id.as_str())?.encode(product_id.as_str())?.encode(*day)?;
-        encode_counts(&mut record, counts, &Measure::OF_PRODUCT)?;
+        encode_counts(&mut record, counts, PRODUCT.measures)?;
         record.finish();
         Ok(IsNull::No)
     }
@@ -62,7 +63,7 @@ impl Encode<'_, Postgres> for NewEvent<'_> {
 }
 
 macro_rules! of_composite_type {
-    ($($row:ident = $name:literal,)+) => {$(
+    ($($row:ident = $name:expr,)+) => {$(
         impl Type<Postgres> for $row<'_> {
             fn type_info() -> PgTypeInfo {
                 PgTypeInfo::with_name($name)
@@ -78,7 +79,7 @@ macro_rules! of_composite_type {
 }
 
 of_composite_type! {
-    DailyChange = "daily_change",
-    ProductChange = "product_change",
+    DailyChange = DAILY.change_type,
+    ProductChange = PRODUCT.change_type,
     NewEvent = "new_event",
 }

@@ -5,6 +5,7 @@ use sqlx::{AssertSqlSafe, Connection, FromRow, PgConnection};
 
 use super::{StoreError, turnover};
 use crate::domain::rules::RuleSet;
+use crate::domain::run::{RunRequest, RunState, Trigger};
 
 /// How long a process may be silent before another takes its run over.
 pub const LEASE_SECONDS: f64 = 30.0;
@@ -14,8 +15,10 @@ pub struct RunRow {
     pub run_id: i64,
     pub date: NaiveDate,
     pub revision: Option<i32>,
-    pub trigger: String,
-    pub state: String,
+    #[sqlx(try_from = "String")]
+    pub trigger: Trigger,
+    #[sqlx(try_from = "String")]
+    pub state: RunState,
     pub late: bool,
     pub reason: Option<String>,
     pub fence: i64,
@@ -32,39 +35,30 @@ pub struct RunRow {
 const COLUMNS: &str = "run_id, date, revision, trigger, state, late, reason, fence, subjects_total, subjects_done,
     requested_at, started_at, finished_at, published_at, error, rule_sets";
 
-/// Why a run was asked for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Trigger {
-    Scheduled,
-    CatchUp,
-    Backfill,
-    Manual,
+/// What became of a request for a run.
+#[derive(Clone, Debug)]
+pub enum Requested {
+    Queued(Box<RunRow>),
+    /// A run of that date is under way already: its id.
+    UnderWay(i64),
 }
 
-impl Trigger {
-    pub fn as_str(self) -> &'static str {
+impl Requested {
+    /// The run that was queued, if one was.
+    pub fn queued(self) -> Option<RunRow> {
         match self {
-            Trigger::Scheduled => "scheduled",
-            Trigger::CatchUp => "catch_up",
-            Trigger::Backfill => "backfill",
-            Trigger::Manual => "manual",
+            Requested::Queued(row) => Some(*row),
+            Requested::UnderWay(_) => None,
         }
     }
 }
 
-#[derive(Clone, Debug)]
-pub struct RunRequest {
-    pub date: NaiveDate,
-    pub trigger: Trigger,
-    pub reason: Option<String>,
-}
-
-/// Queues a run. `Err` inside names the run of that date that is under way.
+/// Queues a run.
 pub async fn request(
     connection: &mut PgConnection,
     request: &RunRequest,
     now: DateTime<Utc>,
-) -> Result<Result<RunRow, i64>, StoreError> {
+) -> Result<Requested, StoreError> {
     // The run under way may end between the two statements; then the next turn of the loop queues this one.
     loop {
         let queued = sqlx::query_as(AssertSqlSafe(format!(
@@ -78,14 +72,14 @@ pub async fn request(
         .fetch_optional(&mut *connection)
         .await?;
         if let Some(row) = queued {
-            return Ok(Ok(row));
+            return Ok(Requested::Queued(Box::new(row)));
         }
         let under_way = sqlx::query_scalar("select run_id from run where date = $1 and state in ('queued', 'running')")
             .bind(request.date)
             .fetch_optional(&mut *connection)
             .await?;
         if let Some(run_id) = under_way {
-            return Ok(Err(run_id));
+            return Ok(Requested::UnderWay(run_id));
         }
     }
 }
@@ -201,7 +195,7 @@ pub async fn get(connection: &mut PgConnection, run_id: i64) -> Result<Option<Ru
 #[derive(Clone, Debug, Default)]
 pub struct RunFilter {
     pub date: Option<NaiveDate>,
-    pub state: Option<String>,
+    pub state: Option<RunState>,
     /// Only those with a smaller id: the list goes from the newest to the oldest.
     pub before: Option<i64>,
     pub limit: i64,
@@ -215,7 +209,7 @@ pub async fn list(connection: &mut PgConnection, filter: &RunFilter) -> Result<V
          order by run_id desc limit $4"
     )))
     .bind(filter.date)
-    .bind(&filter.state)
+    .bind(filter.state.map(RunState::as_str))
     .bind(filter.before)
     .bind(filter.limit)
     .fetch_all(connection)

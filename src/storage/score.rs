@@ -8,6 +8,7 @@ use crate::domain::id::Id;
 use crate::domain::rules::RuleSet;
 use crate::domain::score::{Card, tier};
 use crate::domain::subject::{Subject, SubjectKind};
+use crate::domain::words::words;
 
 const HUNDREDTH: i64 = 10_000;
 
@@ -133,12 +134,13 @@ pub async fn short_cards(
     rows.into_iter().map(card).collect()
 }
 
-/// How a fleet is sorted. Whoever has no score comes last; of equal scores the ids decide.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum FleetOrder {
-    Id,
-    Score,
-    ScoreDescending,
+words! {
+    /// How a fleet is sorted. Subjects without a score come last; of equal scores the ids decide.
+    pub enum FleetOrder {
+        Id = "id",
+        Score = "score",
+        ScoreDescending = "-score",
+    }
 }
 
 /// Which short cards of a run to list.

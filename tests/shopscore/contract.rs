@@ -130,6 +130,10 @@ async fn runs_add_revisions_and_refuse_the_future() {
     assert_eq!((status, &problem["type"]), (404, &json!("urn:shopscore:problem:subject-not-found")));
     assert_eq!(service.post("/v1/runs", &json!({"date": "2026-11-21"})).await.0, 422, "tomorrow");
     assert_eq!(service.post("/v1/runs", &json!({"date": "20.11.2026"})).await.0, 422);
+    let (status, problem) = service.post("/v1/runs", &json!({"date": "1969-12-31"})).await;
+    assert_eq!((status, &problem["errors"][0]["pointer"]), (422, &json!("/date")), "{problem}");
+    let (status, problem) = service.post("/v1/runs", &json!({"date": "2026-11-20", "reason": "\0"})).await;
+    assert_eq!((status, &problem["errors"][0]["pointer"]), (422, &json!("/reason")), "{problem}");
     let first = service.run("2026-11-20".parse().expect("date")).await;
     let second = service.run("2026-11-20".parse().expect("date")).await;
     assert_eq!((&first["revision"], &second["revision"], &first["late"]), (&json!(1), &json!(2), &json!(false)));

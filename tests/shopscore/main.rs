@@ -20,6 +20,7 @@ mod recent;
 mod records;
 mod retention;
 mod rule_sets;
+mod schema;
 mod sliding;
 mod slot;
 mod still;

@@ -2,8 +2,9 @@
 
 use chrono::{DateTime, Utc};
 use serde_json::{Value, json};
+use shopscore::domain::run::{RunRequest, Trigger};
 use shopscore::scoring::run::{RunError, execute};
-use shopscore::storage::run::{self as rows, RunRequest, Trigger};
+use shopscore::storage::run as rows;
 
 use crate::support::{Choices, TestService, fresh_database};
 
@@ -65,7 +66,8 @@ async fn a_run_whose_process_fell_silent_is_taken_over_and_the_silent_one_cannot
     // A process queues and claims a run in one breath, so that the service does not get it, and falls silent.
     let mut transaction = sqlx::Connection::begin(&mut *connection).await.expect("a transaction");
     let request = RunRequest { date: "2026-11-20".parse().expect("date"), trigger: Trigger::Manual, reason: None };
-    let queued = rows::request(&mut transaction, &request, now).await.expect("a request").expect("no other run");
+    let queued =
+        rows::request(&mut transaction, &request, now).await.expect("a request").queued().expect("no other run");
     let silent = rows::claim(&mut transaction, Some(queued.run_id), now).await.expect("a claim").expect("the run");
     transaction.commit().await.expect("a commit");
     let (status, problem) = service.post("/v1/runs", &json!({"date": "2026-11-20"})).await;
@@ -96,6 +98,26 @@ async fn a_run_by_hand_in_the_morning_does_not_stand_for_the_one_of_the_slot() {
     let both = |runs: &[Value]| runs.iter().filter(|run| run["state"] == "published").count() == 2;
     let runs = runs_when(&service, "2026-11-20", both).await;
     assert_eq!((&runs[0]["trigger"], &runs[0]["revision"]), (&json!("scheduled"), &json!(2)));
+    service.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_service_is_not_ready_while_the_run_of_the_slot_is_owed_though_one_by_hand_came_before_it() {
+    let service = TestService::start().await;
+    service.register_in(&["s-1".to_owned()], "food").await;
+    service.run("2026-11-20".parse().expect("date")).await;
+    // Another process decides what is due and falls silent, so that the run of the slot stays owed.
+    let mut connection = service.parts.store.run.acquire().await.expect("a connection");
+    let mut deciding = sqlx::Connection::begin(&mut *connection).await.expect("a transaction");
+    sqlx::query("select from schedule for update").execute(&mut *deciding).await.expect("the schedule");
+    service.parts.clock.set(shanghai("2026-11-20T13:00:00"));
+    let (status, problem) = service.get("/readyz").await;
+    assert_eq!(status, 503, "{problem}");
+    assert!(problem["detail"].as_str().expect("a reason").contains("2026-11-20"), "{problem}");
+    deciding.rollback().await.expect("the schedule is free");
+    while service.get("/readyz").await.0 != 200 {
+        tokio::task::yield_now().await;
+    }
     service.stop().await;
 }
 

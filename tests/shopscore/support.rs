@@ -65,13 +65,22 @@ async fn server() -> &'static TestServer {
     SERVER.get_or_init(start).await
 }
 
-/// A new database, migrated and empty.
+/// A new database, migrated and without rows.
 pub async fn fresh_database() -> PgConnectOptions {
+    database_from(TEMPLATE).await
+}
+
+/// A new database without a schema.
+pub async fn empty_database() -> PgConnectOptions {
+    database_from("template0").await
+}
+
+async fn database_from(template: &str) -> PgConnectOptions {
     let server = server().await;
     let name = format!("test_{}", DATABASES.fetch_add(1, Ordering::SeqCst));
     let _one_at_a_time = server.cloning.lock().await;
     let mut connection = PgConnection::connect_with(&server.options).await.expect("a connection");
-    let sql = format!("create database {name} template {TEMPLATE}");
+    let sql = format!("create database {name} template {template}");
     connection.execute(AssertSqlSafe(sql)).await.expect("a database of its own");
     server.options.clone().database(&name)
 }

@@ -2,7 +2,8 @@
 
 use chrono::DateTime;
 use serde_json::{Value, json};
-use shopscore::storage::run::{self as rows, RunRequest, Trigger};
+use shopscore::domain::run::{RunRequest, Trigger};
+use shopscore::storage::run as rows;
 
 use crate::support::TestService;
 
@@ -75,7 +76,8 @@ async fn the_newest_run_tells_its_figures_and_an_overdue_one_shows_until_it_is_p
     let mut transaction = sqlx::Connection::begin(&mut *connection).await.expect("a transaction");
     let request = RunRequest { date: "2026-11-21".parse().expect("date"), trigger: Trigger::Scheduled, reason: None };
     let now = context.clock.now();
-    let queued = rows::request(&mut transaction, &request, now).await.expect("a request").expect("no other run");
+    let queued =
+        rows::request(&mut transaction, &request, now).await.expect("a request").queued().expect("no other run");
     rows::claim(&mut transaction, Some(queued.run_id), now).await.expect("a claim").expect("the run");
     sqlx::query("update run set lease_until = clock_timestamp() + interval '1 day' where state = 'running'")
         .execute(&mut *transaction)

@@ -1,0 +1,88 @@
+//! What the code lists and what the schema declares are the same: columns of measures, attributes of what is sent, and the
+//! settings that counts are kept under.
+
+use std::borrow::Cow;
+
+use shopscore::scoring::rebuild;
+use shopscore::storage::counting::{self, Mismatch};
+use shopscore::storage::measure_columns::{CountTable, DAILY, PRODUCT};
+use sqlx::{AssertSqlSafe, Connection, PgConnection};
+
+use crate::support::{TestService, empty_database, fresh_database};
+
+/// The columns of a table or the attributes of a type, in their order.
+async fn attributes(connection: &mut PgConnection, name: &str) -> Vec<String> {
+    sqlx::query_scalar(
+        "select attname::text from pg_attribute
+         where attrelid = (select oid from pg_class where relname = $1) and attnum > 0 and not attisdropped
+         order by attnum",
+    )
+    .bind(name)
+    .fetch_all(connection)
+    .await
+    .expect("attributes")
+}
+
+fn expected(table: &CountTable) -> Vec<String> {
+    let columns = table.measures.iter().map(|measure| measure.column());
+    table.key.iter().copied().chain(columns).map(str::to_owned).collect()
+}
+
+fn sorted(mut names: Vec<String>) -> Vec<String> {
+    names.sort();
+    names
+}
+
+#[tokio::test]
+async fn every_measure_has_its_column_and_changes_are_sent_in_the_order_of_the_table_of_measures() {
+    let mut connection = PgConnection::connect_with(&fresh_database().await).await.expect("a connection");
+    for table in [&DAILY, &PRODUCT] {
+        let change = attributes(&mut connection, table.change_type).await;
+        assert_eq!(change, expected(table), "{}: the attributes stand in another order", table.change_type);
+        let columns = attributes(&mut connection, table.name).await;
+        assert_eq!(sorted(columns), sorted(expected(table)), "{}", table.name);
+    }
+    let late = attributes(&mut connection, "late_count").await;
+    let of_late = expected(&DAILY).into_iter().chain(["stripe".to_owned(), "seq".to_owned()]).collect();
+    assert_eq!(sorted(late), sorted(of_late));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn counts_of_other_measures_are_refused_until_they_are_counted_anew() {
+    let service = TestService::start().await;
+    let store = &service.parts.store;
+    sqlx::query("update counting set measures = replace(measures, ' complaints', '')")
+        .execute(&store.read)
+        .await
+        .expect("counts of an older version");
+    let refusal = service.parts.prepare().await.expect_err("counts that lack a measure").to_string();
+    assert!(refusal.contains("shopscore rebuild"), "{refusal}");
+    let event = serde_json::json!({"id": "e", "type": "order.signed", "shop_id": "s", "data": {"order_id": "o"},
+                                   "time": "2026-11-08T10:00:00Z"});
+    assert_eq!(service.post("/v1/events", &event).await.0, 503, "nobody adds to counts that lack a measure");
+    rebuild::rebuild(store, &service.parts.calendar()).await.expect("a rebuild");
+    service.parts.prepare().await.expect("counts of this version");
+    assert_eq!(service.post("/v1/events", &event).await.0, 201);
+    service.stop().await;
+}
+
+#[tokio::test]
+async fn counts_of_the_version_before_are_known_for_what_they_are() {
+    let mut connection = PgConnection::connect_with(&empty_database().await).await.expect("a connection");
+    let all = sqlx::migrate!("./migrations");
+    let before: Vec<_> = all.migrations.iter().filter(|migration| migration.version < 13).cloned().collect();
+    let mut older = sqlx::migrate!("./migrations");
+    older.migrations = Cow::Owned(before);
+    older.run(&mut connection).await.expect("the schema before");
+    sqlx::query(AssertSqlSafe("insert into counting (time_zone) values ('Asia/Shanghai')"))
+        .execute(&mut connection)
+        .await
+        .expect("counts");
+    all.run(&mut connection).await.expect("the schema now");
+    // A measure that is added later makes this a mismatch: then old days must be counted anew.
+    let compared = counting::compare(&mut connection, chrono_tz::Asia::Shanghai).await.expect("an answer");
+    assert_eq!(compared, Ok(()));
+    let elsewhere = counting::compare(&mut connection, chrono_tz::Europe::Berlin).await.expect("an answer");
+    let (kept, wanted) = ("Asia/Shanghai".to_owned(), chrono_tz::Europe::Berlin);
+    assert_eq!(elsewhere, Err(Mismatch::TimeZone { kept, wanted }));
+}
