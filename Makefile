@@ -1,6 +1,6 @@
 # Thin: makes sure that PostgreSQL's programs exist (installs Debian's package where it is allowed to), then calls cargo.
 
-.PHONY: demo test serve check openapi faults bench bench-ingest bench-run bench-read postgres
+.PHONY: demo test serve check openapi reference faults bench bench-ingest bench-run bench-read postgres
 
 demo: postgres
 	cargo run --release --quiet -- demo $(ARGS)
@@ -18,6 +18,10 @@ check: postgres
 # Writes openapi.yaml from the code.
 openapi:
 	cargo run --quiet -- openapi > openapi.yaml.new && mv openapi.yaml.new openapi.yaml
+
+# Writes docs/reference.md from the code.
+reference:
+	cargo run --quiet -- reference > docs/reference.md.new && mv docs/reference.md.new docs/reference.md
 
 # The fault tests with a hundred kills of the service and of PostgreSQL each.
 faults: postgres

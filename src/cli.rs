@@ -13,6 +13,7 @@ use chrono::NaiveDate;
 use clap::{Parser, Subcommand};
 
 use crate::config::{DatabaseSettings, ListenSettings, RetentionSettings, ScoringSettings};
+use crate::domain::reference;
 use crate::scoring::book;
 use crate::{demo, http};
 
@@ -70,6 +71,8 @@ pub enum Command {
     },
     /// Print the description of the HTTP contract (OpenAPI 3.1, YAML)
     Openapi,
+    /// Print what events, measures and metrics there are (Markdown)
+    Reference,
     /// Make a marketplace, score it, show the result and stay up
     Demo(demo::DemoSettings),
 }
@@ -126,6 +129,10 @@ impl Cli {
             Some(Command::Key { command }) => key::key(&self, command).await,
             Some(Command::Openapi) => {
                 print!("{}", http::docs::yaml()?);
+                Ok(ExitCode::SUCCESS)
+            }
+            Some(Command::Reference) => {
+                print!("{}", reference::markdown());
                 Ok(ExitCode::SUCCESS)
             }
             Some(Command::Demo(settings)) => demo::demo(&self, settings).await,

@@ -108,7 +108,7 @@ struct Lines {
 impl Lines {
     fn line(&mut self, shop: usize, code: i16, at: DateTime<Utc>, kind: i16, id: &str, data: String) -> Line {
         self.number += 1;
-        let name = shopscore::domain::event::EventType::from_code(code).map_or("", |event_type| event_type.name());
+        let name = shopscore::domain::event::EventType::from_code(code).map_or("", |event_type| event_type.as_str());
         let time = at.format("%Y-%m-%dT%H:%M:%SZ");
         let number = self.number;
         Line {

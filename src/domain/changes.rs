@@ -5,10 +5,11 @@
 //! the change of the score before its last rounding, since each is the difference of two running totals.
 
 use super::decimal::{Decimal, PLACES_MAX};
-use super::metric::Metric;
+use super::metric::{Metric, MetricCount};
 use super::rules::{MetricRule, RuleSet};
-use super::score::{Card, Peers, dimension_scores, mean_of_dimensions, points_of, score_instead, weights};
-use super::score::{MetricCount, SubjectCounts};
+use super::score::{
+    Card, Peers, SubjectCounts, dimension_scores, mean_of_dimensions, points_of, score_instead, weights,
+};
 
 /// A published card with the rules that made it.
 #[derive(Clone, Copy, Debug)]
@@ -44,8 +45,7 @@ pub fn changes(old: Side<'_>, new: Side<'_>, old_peers: &Peers) -> Option<Change
     let (from, to) = (unrounded(old)?, unrounded(new)?);
     let steps = Steps::gather(old, new, old_peers);
     let mut metrics: Vec<(Metric, MetricChange)> = all_metrics(old, new);
-    let mut points: Vec<Option<Decimal>> =
-        old.card.metrics.iter().map(|metric| metric.assessed.map(|assessed| assessed.points)).collect();
+    let mut points = old.card.points();
     let old_category = old.card.category_id.as_ref();
     let total = |points: &[Option<Decimal>]| {
         let dimensions = dimension_scores(old.rule_set, old_category, points);
@@ -90,7 +90,7 @@ impl Steps {
         };
         let instead = score_instead(old.rule_set, &subject, old_peers, Some(old.card));
         let steps = old.rule_set.metrics.iter().enumerate().filter_map(|(old_index, rule)| {
-            let new_index = place(new.rule_set, rule.metric)?;
+            let new_index = new.rule_set.place(rule.metric)?;
             old.card.metrics[old_index].assessed?;
             let now = new.card.metrics[new_index].assessed?;
             let value = counts[old_index].value(rule.metric)?;
@@ -103,16 +103,12 @@ impl Steps {
     }
 }
 
-fn place(rule_set: &RuleSet, metric: Metric) -> Option<usize> {
-    rule_set.metrics.iter().position(|rule| rule.metric == metric)
-}
-
 fn new_count(new: Side<'_>, rule: &MetricRule) -> MetricCount {
-    place(new.rule_set, rule.metric).map_or_else(MetricCount::default, |index| new.card.metrics[index].count)
+    new.rule_set.place(rule.metric).map_or_else(MetricCount::default, |index| new.card.metrics[index].count)
 }
 
 fn all_metrics(old: Side<'_>, new: Side<'_>) -> Vec<(Metric, MetricChange)> {
-    let gone = old.rule_set.metrics.iter().filter(|rule| place(new.rule_set, rule.metric).is_none());
+    let gone = old.rule_set.metrics.iter().filter(|rule| new.rule_set.place(rule.metric).is_none());
     let all = new.rule_set.metrics.iter().chain(gone);
     all.map(|rule| (rule.metric, MetricChange::default())).collect()
 }
@@ -131,9 +127,11 @@ fn share_weights(
     let mut left = to.minus(reached);
     let mut last = None;
     for (index, (metric, change)) in metrics.iter_mut().enumerate() {
-        let before = place(old.rule_set, *metric)
+        let before = old
+            .rule_set
+            .place(*metric)
             .map_or(0, |place| share(old_weights[place].1, points[place].unwrap_or_default()));
-        let after = place(new.rule_set, *metric).map_or(0, |place| {
+        let after = new.rule_set.place(*metric).map_or(0, |place| {
             let points = new.card.metrics[place].assessed.map_or(Decimal::ZERO, |assessed| assessed.points);
             share(new_weights[place].1, points)
         });

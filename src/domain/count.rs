@@ -6,11 +6,11 @@ use chrono::NaiveDate;
 
 use super::calendar::Calendar;
 use super::event::{Aggregate, AggregateKind};
-use super::fold::{Folded, Tally};
 use super::id::Id;
 use super::measure::Measure;
 use super::product::OffShelf;
 use super::subject::{Subject, SubjectKind};
+use super::tally::{Folded, Tally};
 
 /// One integer per [`Measure`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -29,6 +29,18 @@ impl Counts {
 
     pub fn add(&mut self, measure: Measure, amount: i64) {
         self.0[measure as usize] += amount;
+    }
+
+    /// These counts without others.
+    pub fn minus(mut self, other: &Counts) -> Counts {
+        self.0.iter_mut().zip(other.0).for_each(|(count, other)| *count -= other);
+        self
+    }
+
+    /// These counts and others together.
+    pub fn plus(mut self, other: &Counts) -> Counts {
+        self.0.iter_mut().zip(other.0).for_each(|(count, other)| *count += other);
+        self
     }
 
     pub fn is_zero(&self) -> bool {

@@ -1,24 +1,84 @@
-//! Reading the members of a JSON object field by field, for [`super::parse`].
+//! Reading the members of a JSON object field by field, and what can be said of a field in documentation.
 
 use chrono::{DateTime, Timelike, Utc};
 use serde_json::{Map, Value};
 
 use super::content::Digits;
-use super::event::{AggregateKind, EventType};
+use super::fault::Fault;
 use super::id::Id;
-use super::parse::Fault;
+use super::words::Word;
 
 /// The members of one JSON object, read field by field; what is wrong is noted and reading goes on.
-pub(super) struct Fields<'a> {
-    pub(super) members: &'a Map<String, Value>,
-    pub(super) base: &'static str,
-    pub(super) faults: &'a mut Vec<Fault>,
+pub(crate) struct Fields<'a> {
+    pub(crate) members: &'a Map<String, Value>,
+    pub(crate) base: &'static str,
+    pub(crate) faults: &'a mut Vec<Fault>,
+}
+
+/// A type of value that a field can hold.
+pub(crate) trait Field: Sized {
+    /// What the value looks like.
+    const SHAPE: Shape;
+    /// Whether the field may be absent or null.
+    const IS_OPTIONAL: bool = false;
+
+    /// Reads the field of a name; `None` where it is wrong, which is noted.
+    fn read(fields: &mut Fields<'_>, name: &str) -> Option<Self>;
+
+    /// The value as JSON writes it, for documentation.
+    fn shown(&self) -> String;
+}
+
+/// What the value of a field looks like.
+#[derive(Clone, Copy, Debug)]
+pub enum Shape {
+    Id,
+    Boolean,
+    /// A whole number from 1 to 5.
+    Stars,
+    /// One of these.
+    Word(fn() -> Vec<&'static str>),
+}
+
+/// Whether a field must be there.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Presence {
+    Required,
+    Optional,
+    /// What an absent field means, as JSON writes it.
+    Default(String),
+}
+
+/// A field as documentation describes it.
+#[derive(Clone, Debug)]
+pub struct FieldDefinition {
+    pub name: &'static str,
+    pub about: &'static str,
+    pub shape: Shape,
+    pub presence: Presence,
+}
+
+/// The most stars of a review or a rating; the fewest are one.
+pub const STARS_MAX: u8 = 5;
+
+/// Stars of a review or a rating: 1 to 5.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Stars(u8);
+
+impl Stars {
+    pub fn number(self) -> u8 {
+        self.0
+    }
 }
 
 impl<'a> Fields<'a> {
-    fn fault<T>(&mut self, name: &str, code: &'static str, detail: String) -> Option<T> {
+    pub(crate) fn fault<T>(&mut self, name: &str, code: &'static str, detail: String) -> Option<T> {
         self.faults.push(Fault::new(format!("{}/{name}", self.base), code, detail));
         None
+    }
+
+    pub(crate) fn is_named(&self, name: &str) -> bool {
+        !matches!(self.members.get(name), None | Some(Value::Null))
     }
 
     /// A field that is there and not null.
@@ -29,70 +89,24 @@ impl<'a> Fields<'a> {
         }
     }
 
-    /// `Some(None)` where the field is absent or null, `None` where it is there and wrong.
-    pub(super) fn optional<T>(&mut self, name: &str, read: impl Fn(&mut Self, &str) -> Option<T>) -> Option<Option<T>> {
-        match self.members.get(name) {
-            None | Some(Value::Null) => Some(None),
-            Some(_) => read(self, name).map(Some),
-        }
+    /// What the field says, or `default` where it is absent or null; `None` where it is wrong.
+    pub(crate) fn or<T: Field>(&mut self, name: &str, default: T) -> Option<T> {
+        Option::<T>::read(self, name).map(|value| value.unwrap_or(default))
     }
 
-    fn text(&mut self, name: &str) -> Option<&'a str> {
+    pub(crate) fn text(&mut self, name: &str) -> Option<&'a str> {
         match self.required(name)? {
             Value::String(text) => Some(text),
             _ => self.fault(name, "wrong_type", format!("{name} is a string")),
         }
     }
 
-    pub(super) fn id(&mut self, name: &str) -> Option<Id> {
-        let text = self.text(name)?;
-        match Id::parse(text) {
-            Ok(id) => Some(id),
-            Err(invalid) => self.fault(name, "invalid_id", invalid.to_string()),
-        }
-    }
-
-    pub(super) fn boolean(&mut self, name: &str) -> Option<bool> {
-        match self.required(name)? {
-            Value::Bool(value) => Some(*value),
-            _ => self.fault(name, "wrong_type", format!("{name} is true or false")),
-        }
-    }
-
-    pub(super) fn stars(&mut self, name: &str) -> Option<u8> {
-        let Value::Number(number) = self.required(name)? else {
-            return self.fault(name, "wrong_type", format!("{name} is a whole number from 1 to 5"));
-        };
-        match Digits::of(number.as_str()).small_integer() {
-            Some(stars @ 1..=5) => Some(stars),
-            _ => self.fault(name, "invalid_value", format!("{name} is a whole number from 1 to 5")),
-        }
-    }
-
-    pub(super) fn word<T: Copy>(&mut self, name: &str, words: &[(&str, T)]) -> Option<T> {
-        let text = self.text(name)?;
-        match words.iter().find(|(word, _)| *word == text) {
-            Some((_, value)) => Some(*value),
-            None => {
-                let known: Vec<&str> = words.iter().map(|(word, _)| *word).collect();
-                self.fault(name, "invalid_value", format!("{name} is one of {}", known.join(", ")))
-            }
-        }
-    }
-
-    pub(super) fn event_type(&mut self, name: &str) -> Option<EventType> {
-        let text = self.text(name)?;
-        match EventType::parse(text) {
-            Some(event_type) => Some(event_type),
-            None => {
-                let shown: String = text.chars().take(128).collect();
-                self.fault(name, "unknown_type", format!("no event type is named {shown:?}"))
-            }
-        }
+    pub(crate) fn id(&mut self, name: &str) -> Option<Id> {
+        Id::read(self, name)
     }
 
     /// An RFC 3339 instant with offset, to the microsecond (finer digits are cut off).
-    pub(super) fn time(&mut self, name: &str) -> Option<DateTime<Utc>> {
+    pub(crate) fn time(&mut self, name: &str) -> Option<DateTime<Utc>> {
         let text = self.text(name)?;
         let parsed = DateTime::parse_from_rfc3339(text).ok().filter(|time| time.nanosecond() < 1_000_000_000);
         let instant = parsed.and_then(|time| DateTime::from_timestamp_micros(time.timestamp_micros()));
@@ -104,25 +118,86 @@ impl<'a> Fields<'a> {
             }
         }
     }
+}
 
-    /// The one aggregate that a retraction names.
-    pub(super) fn named_aggregate(&mut self) -> (Option<AggregateKind>, Option<Id>) {
-        let is_named = |kind: &AggregateKind| !matches!(self.members.get(kind.field()), None | Some(Value::Null));
-        let named: Vec<AggregateKind> = AggregateKind::ALL.into_iter().filter(is_named).collect();
-        match named[..] {
-            [kind] => (Some(kind), self.id(kind.field())),
-            [] => {
-                let detail = "name the order_id, session_id or product_id of the event to void";
-                self.faults.push(Fault::new("/data", "missing_field", detail));
-                (None, None)
-            }
-            _ => {
-                for kind in named {
-                    let detail = "a retraction names one of order_id, session_id and product_id".to_owned();
-                    self.fault::<()>(kind.field(), "contradiction", detail);
-                }
-                (None, None)
-            }
+impl Field for Id {
+    const SHAPE: Shape = Shape::Id;
+
+    fn read(fields: &mut Fields<'_>, name: &str) -> Option<Id> {
+        let text = fields.text(name)?;
+        match Id::parse(text) {
+            Ok(id) => Some(id),
+            Err(invalid) => fields.fault(name, "invalid_id", invalid.to_string()),
         }
+    }
+
+    fn shown(&self) -> String {
+        format!("\"{self}\"")
+    }
+}
+
+impl Field for bool {
+    const SHAPE: Shape = Shape::Boolean;
+
+    fn read(fields: &mut Fields<'_>, name: &str) -> Option<bool> {
+        match fields.required(name)? {
+            Value::Bool(value) => Some(*value),
+            _ => fields.fault(name, "wrong_type", format!("{name} is true or false")),
+        }
+    }
+
+    fn shown(&self) -> String {
+        self.to_string()
+    }
+}
+
+impl Field for Stars {
+    const SHAPE: Shape = Shape::Stars;
+
+    fn read(fields: &mut Fields<'_>, name: &str) -> Option<Stars> {
+        let wanted = || format!("{name} is a whole number from 1 to {STARS_MAX}");
+        let Value::Number(number) = fields.required(name)? else {
+            return fields.fault(name, "wrong_type", wanted());
+        };
+        match Digits::of(number.as_str()).small_integer() {
+            Some(stars @ 1..=STARS_MAX) => Some(Stars(stars)),
+            _ => fields.fault(name, "invalid_value", wanted()),
+        }
+    }
+
+    fn shown(&self) -> String {
+        self.0.to_string()
+    }
+}
+
+impl<T: Word> Field for T {
+    const SHAPE: Shape = Shape::Word(|| T::MEMBERS.iter().map(|member| member.as_str()).collect());
+
+    fn read(fields: &mut Fields<'_>, name: &str) -> Option<T> {
+        let text = fields.text(name)?;
+        match T::parse(text) {
+            Some(member) => Some(member),
+            None => fields.fault(name, "invalid_value", format!("{name} is one of {}", T::list())),
+        }
+    }
+
+    fn shown(&self) -> String {
+        format!("\"{}\"", self.as_str())
+    }
+}
+
+impl<T: Field> Field for Option<T> {
+    const SHAPE: Shape = T::SHAPE;
+    const IS_OPTIONAL: bool = true;
+
+    fn read(fields: &mut Fields<'_>, name: &str) -> Option<Option<T>> {
+        match fields.is_named(name) {
+            true => T::read(fields, name).map(Some),
+            false => Some(None),
+        }
+    }
+
+    fn shown(&self) -> String {
+        self.as_ref().map_or_else(|| "null".to_owned(), T::shown)
     }
 }

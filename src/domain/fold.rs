@@ -6,28 +6,13 @@
 
 use std::collections::HashSet;
 
-use chrono::{DateTime, Utc};
-
 use super::calendar::Calendar;
-use super::event::{AggregateKind, Event, Fact};
+use super::event::{AggregateKind, Event, Fact, Part};
 use super::exclusion::{Exclusion, ExclusionTarget};
 use super::id::Id;
 use super::measure::Measure;
-use super::product::OffShelf;
+use super::tally::{Folded, Tally, Teller};
 use super::{order, product, session};
-
-/// One amount that an aggregate adds to one measure.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Tally {
-    /// The cohort instant; its business day is the cohort day.
-    pub at: DateTime<Utc>,
-    pub measure: Measure,
-    pub amount: i64,
-}
-
-/// Takes in the tallies of one aggregate, one by one: the tally, the case that it comes from, and a way to the events
-/// that it rests on, which only those who explain counts go.
-pub(super) type Tell<'t> = dyn for<'e> FnMut(Tally, Option<&'e Id>, &dyn Fn() -> Vec<&'e Event>) + 't;
 
 /// One amount of one aggregate with what it rests on.
 #[derive(Clone, Debug)]
@@ -37,18 +22,6 @@ pub struct Explained {
     pub aftersale_id: Option<Id>,
     /// The events that made it count.
     pub facts: Vec<Event>,
-}
-
-/// All that one aggregate counts for.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Folded {
-    /// The creator to whom the tallies count too.
-    pub creator_id: Option<Id>,
-    /// The product of an order.
-    pub product_id: Option<Id>,
-    pub tallies: Vec<Tally>,
-    /// The days at whose end a product was off the shelf.
-    pub off_shelf: Vec<OffShelf>,
 }
 
 /// Folds the events of one aggregate under the exclusions that are in force for it.
@@ -86,7 +59,7 @@ pub fn explain<'a>(
 }
 
 /// Folds standing events, telling every tally.
-fn walk(kind: AggregateKind, standing: &[&Event], calendar: &Calendar, tell: &mut Tell<'_>) -> Folded {
+fn walk(kind: AggregateKind, standing: &[&Event], calendar: &Calendar, tell: &mut Teller<'_>) -> Folded {
     match kind {
         AggregateKind::Order => order::fold(standing, tell),
         AggregateKind::Session => session::fold(standing, calendar, tell),
@@ -123,27 +96,11 @@ fn standing_events<'a>(events: impl Iterator<Item = &'a Event> + Clone, exclusio
 
 /// Whether an exclusion, which is one of the event's own aggregate, removes the event.
 fn excludes(exclusion: &Exclusion, event: &Event) -> bool {
-    let part = match (&event.fact, exclusion.target) {
-        (_, ExclusionTarget::Order | ExclusionTarget::Session) => return true,
-        (Fact::ReviewPosted { review_id, .. }, ExclusionTarget::Review) => review_id,
-        (
-            Fact::AftersaleOpened { aftersale_id, .. }
-            | Fact::AftersaleAwaitingMerchant { aftersale_id }
-            | Fact::AftersaleMerchantResponded { aftersale_id }
-            | Fact::AftersaleCompleted { aftersale_id, .. }
-            | Fact::ArbitrationDecided { aftersale_id, .. },
-            ExclusionTarget::Aftersale,
-        ) => aftersale_id,
-        (
-            Fact::ComplaintFiled { complaint_id } | Fact::ComplaintWithdrawn { complaint_id },
-            ExclusionTarget::Complaint,
-        ) => complaint_id,
-        _ => return false,
+    let part = match exclusion.target {
+        ExclusionTarget::Order | ExclusionTarget::Session => return true,
+        ExclusionTarget::Review => Part::Review(&exclusion.id),
+        ExclusionTarget::Aftersale => Part::Aftersale(&exclusion.id),
+        ExclusionTarget::Complaint => Part::Complaint(&exclusion.id),
     };
-    *part == exclusion.id
-}
-
-/// Whole seconds from one instant to another, rounded down; 0 if they run backwards (scoring law §4.5).
-pub fn seconds_between(from: DateTime<Utc>, to: DateTime<Utc>) -> i64 {
-    (to - from).num_seconds().max(0)
+    event.fact.part() == Some(part)
 }

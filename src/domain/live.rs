@@ -9,9 +9,10 @@ use chrono::NaiveDate;
 use super::count::Counts;
 use super::id::Id;
 use super::measure::Measure;
+use super::metric::MetricCount;
 use super::product::OffShelf;
 use super::rules::{MetricRule, RuleSet};
-use super::score::{MetricCount, SubjectCounts};
+use super::score::SubjectCounts;
 use super::window::DaySpan;
 
 /// A subject's counts by day, its own and its products'.
@@ -32,16 +33,10 @@ pub struct LiveProduct {
 
 /// The sums of daily counts over a span.
 pub fn sum(daily: &BTreeMap<NaiveDate, Counts>, span: DaySpan) -> Counts {
-    let mut sums = Counts::default();
     if span.from > span.to {
-        return sums;
+        return Counts::default();
     }
-    for counts in daily.range(span.from..=span.to).map(|(_, counts)| counts) {
-        for measure in Measure::ALL {
-            sums.add(measure, counts.get(measure));
-        }
-    }
-    sums
+    daily.range(span.from..=span.to).fold(Counts::default(), |sums, (_, counts)| sums.plus(counts))
 }
 
 impl LiveProduct {
@@ -50,7 +45,7 @@ impl LiveProduct {
         !self.off_shelf.iter().any(|off| off.from_day <= day && off.until_day.is_none_or(|until| day < until))
     }
 
-    /// Whether the product counts in the product base score (scoring law §5).
+    /// Whether the product counts in metrics of qualifying products (scoring law §5).
     pub fn qualifies(&self, span: DaySpan, score_date: NaiveDate) -> bool {
         let paid = self.daily.range(span.from..=span.to).any(|(_, counts)| counts.get(Measure::PaidOrders) > 0);
         paid && score_date.pred_opt().is_some_and(|day| self.on_shelf(day))
@@ -64,28 +59,19 @@ impl LiveCounts {
             rule_set,
             category_id,
             |window| sum(&self.daily, window.days(score_date)),
-            |window| self.excess(window.days(score_date), score_date),
+            |window| self.unqualified(window.days(score_date), score_date),
         )
     }
 
-    /// What products that do not qualify add to the counts of the product base score.
-    fn excess(&self, span: DaySpan, score_date: NaiveDate) -> MetricCount {
-        let mut excess = MetricCount::default();
-        for product in self.products.iter().filter(|product| !product.qualifies(span, score_date)) {
-            let sums = sum(&product.daily, span);
-            excess.numerator += sums.get(Measure::ProductStars);
-            excess.volume += sums.get(Measure::Reviews);
-        }
-        excess
+    /// The sums of the products that do not qualify.
+    fn unqualified(&self, span: DaySpan, score_date: NaiveDate) -> Counts {
+        let unqualified = self.products.iter().filter(|product| !product.qualifies(span, score_date));
+        unqualified.fold(Counts::default(), |sums, product| sums.plus(&sum(&product.daily, span)))
     }
 
     /// What one day adds to the counts of a metric, whichever products qualify.
     pub fn of_day(&self, rule_set: &RuleSet, rule: &MetricRule, day: NaiveDate) -> MetricCount {
-        let definition = rule.metric.definition();
         let counts = self.daily.get(&day).copied().unwrap_or_default();
-        MetricCount {
-            numerator: counts.get(definition.numerator(rule_set.bad_stars_max)),
-            volume: definition.denominator.iter().map(|measure| counts.get(*measure)).sum(),
-        }
+        rule.metric.definition().count(&counts, rule_set.bad_stars_max)
     }
 }

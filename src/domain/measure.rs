@@ -5,72 +5,144 @@
 //! sets share one set of counts.
 
 use super::event::EventType;
+use super::words::words;
 
 /// The highest bound that a rule set may choose for bad stars.
 pub const BAD_STARS_MAX: u8 = 3;
+/// A session rated with at most this many stars is a dissatisfied one.
+pub const DISSATISFIED_STARS_MAX: u8 = 3;
 
+words! {
+    /// The event of an aggregate by whose business day an amount is counted (scoring law §2).
+    pub enum Cohort {
+        Payment = "payment",
+        PickUp = "pick-up",
+        SignOff = "sign-off",
+        /// Of an after-sale case.
+        Completion = "completion",
+        SessionStart = "session start",
+    }
+}
+
+impl Cohort {
+    /// The types of these events: an amount's instant is always that of one event of these types.
+    pub fn event_types(self) -> &'static [EventType] {
+        match self {
+            Cohort::Payment => &[EventType::OrderPaid],
+            Cohort::PickUp => &[EventType::OrderPickedUp],
+            Cohort::SignOff => &[EventType::OrderSigned, EventType::OrderConfirmed],
+            Cohort::Completion => &[EventType::AftersaleCompleted],
+            Cohort::SessionStart => &[EventType::SessionStarted],
+        }
+    }
+}
+
+/// Defines the measures. A row has: what is counted; the measure; its name, which is the column's too; the event by whose
+/// day it counts; the types of event of which an aggregate must have a faulty one (few stars, a completed case, a
+/// complaint) to count here, none where no fault is needed; and whether it is also kept per product.
 macro_rules! measures {
-    ($($(#[$doc:meta])* $variant:ident = $column:literal,)+) => {
-        /// One counted integer. The name is also the column's.
+    ($($(#[doc = $about:literal])+ $measure:ident = $column:literal, $cohort:ident, [$($fault:ident),*], $per_product:ident;)+) => {
+        /// One counted integer.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-        pub enum Measure { $($(#[$doc])* $variant,)+ }
+        pub enum Measure { $($(#[doc = $about])+ $measure,)+ }
 
         impl Measure {
-            pub const ALL: [Measure; [$($column),+].len()] = [$(Measure::$variant),+];
+            pub const ALL: [Measure; [$($column),+].len()] = [$(Measure::$measure),+];
             pub const COUNT: usize = Measure::ALL.len();
 
             pub fn column(self) -> &'static str {
-                match self { $(Measure::$variant => $column,)+ }
+                match self { $(Measure::$measure => $column,)+ }
+            }
+
+            /// What is counted, as documentation says it.
+            pub fn about(self) -> &'static str {
+                match self { $(Measure::$measure => concat!($($about),+).trim_ascii(),)+ }
+            }
+
+            pub fn cohort(self) -> Cohort {
+                match self { $(Measure::$measure => Cohort::$cohort,)+ }
+            }
+
+            /// The types of which an aggregate must have a faulty event to count here; empty where no fault is needed.
+            pub fn faults(self) -> &'static [EventType] {
+                match self { $(Measure::$measure => &[$(EventType::$fault),*],)+ }
+            }
+
+            const fn is_per_product(self) -> bool {
+                match self { $(Measure::$measure => matches!(Kept::$per_product, Kept::PerProduct),)+ }
             }
         }
     };
 }
 
+/// At what grain a measure is kept.
+enum Kept {
+    PerSubject,
+    PerProduct,
+}
+
 measures! {
-    // Cohort day: sign-off.
-    SignedOrders = "signed_orders",
+    /// Signed orders: physical ones that the courier delivered, virtual ones that the buyer confirmed.
+    SignedOrders = "signed_orders", SignOff, [], PerProduct;
     /// Signed orders that have a review.
-    Reviews = "reviews",
-    ProductStars = "product_stars",
-    /// Reviews with at most 1, 2, 3 product stars.
-    BadReviews1 = "bad_reviews_1",
-    BadReviews2 = "bad_reviews_2",
-    BadReviews3 = "bad_reviews_3",
+    Reviews = "reviews", SignOff, [], PerProduct;
+    /// Sum of the product stars of the reviews of signed orders.
+    ProductStars = "product_stars", SignOff, [], PerProduct;
+    /// Signed orders whose review has 1 product star.
+    BadReviews1 = "bad_reviews_1", SignOff, [ReviewPosted], PerProduct;
+    /// Signed orders whose review has at most 2 product stars.
+    BadReviews2 = "bad_reviews_2", SignOff, [ReviewPosted], PerProduct;
+    /// Signed orders whose review has at most 3 product stars.
+    BadReviews3 = "bad_reviews_3", SignOff, [ReviewPosted], PerProduct;
     /// Signed orders whose review has service stars.
-    ServiceReviews = "service_reviews",
-    BadServiceReviews1 = "bad_service_reviews_1",
-    BadServiceReviews2 = "bad_service_reviews_2",
-    BadServiceReviews3 = "bad_service_reviews_3",
-    /// Signed orders with a quality return, a counted complaint, or a review of at most 1, 2, 3 product stars.
-    NegativeOrders1 = "negative_orders_1",
-    NegativeOrders2 = "negative_orders_2",
-    NegativeOrders3 = "negative_orders_3",
+    ServiceReviews = "service_reviews", SignOff, [], PerSubject;
+    /// Signed orders whose review has 1 service star.
+    BadServiceReviews1 = "bad_service_reviews_1", SignOff, [ReviewPosted], PerSubject;
+    /// Signed orders whose review has at most 2 service stars.
+    BadServiceReviews2 = "bad_service_reviews_2", SignOff, [ReviewPosted], PerSubject;
+    /// Signed orders whose review has at most 3 service stars.
+    BadServiceReviews3 = "bad_service_reviews_3", SignOff, [ReviewPosted], PerSubject;
+    /// Signed orders with a quality return, a counted complaint, or a review of 1 product star.
+    NegativeOrders1 = "negative_orders_1", SignOff, [ReviewPosted, AftersaleCompleted, ComplaintFiled], PerSubject;
+    /// Signed orders with a quality return, a counted complaint, or a review of at most 2 product stars.
+    NegativeOrders2 = "negative_orders_2", SignOff, [ReviewPosted, AftersaleCompleted, ComplaintFiled], PerSubject;
+    /// Signed orders with a quality return, a counted complaint, or a review of at most 3 product stars.
+    NegativeOrders3 = "negative_orders_3", SignOff, [ReviewPosted, AftersaleCompleted, ComplaintFiled], PerSubject;
     /// Signed orders that have a pick-up.
-    DeliveredOrders = "delivered_orders",
-    DeliverySeconds = "delivery_seconds",
-    // Cohort day: payment.
-    PaidOrders = "paid_orders",
-    QualityReturns = "quality_returns",
-    LogisticsReturns = "logistics_returns",
-    Complaints = "complaints",
-    // Cohort day: pick-up.
-    PickedUpOrders = "picked_up_orders",
-    /// Σ of 70, 20, 10 and 0 by the band of payment → pick-up.
-    PickupMarks = "pickup_marks",
-    // Cohort day: completion of the case.
-    RefundOnlyCases = "refund_only_cases",
-    RefundOnlyWaitSeconds = "refund_only_wait_seconds",
+    DeliveredOrders = "delivered_orders", SignOff, [], PerSubject;
+    /// Sum of the seconds from pick-up to sign-off.
+    DeliverySeconds = "delivery_seconds", SignOff, [], PerSubject;
+    /// Paid orders.
+    PaidOrders = "paid_orders", Payment, [], PerProduct;
+    /// Paid orders that came back for their quality or their delivery: a case of kind return_refund, reason quality or
+    /// logistics, completed as refunded.
+    QualityReturns = "quality_returns", Payment, [AftersaleCompleted], PerProduct;
+    /// Paid orders that came back for their delivery, in a case opened within 14 days of shipping.
+    LogisticsReturns = "logistics_returns", Payment, [AftersaleCompleted], PerSubject;
+    /// Complaints that were filed and not withdrawn; several of one order count.
+    Complaints = "complaints", Payment, [ComplaintFiled], PerProduct;
+    /// Orders picked up, without pre-sale orders and those that need no shipping.
+    PickedUpOrders = "picked_up_orders", PickUp, [], PerSubject;
+    /// Sum of 70 for a pick-up within 24 hours of payment, 20 within 36, 10 within 48, 0 later.
+    PickupMarks = "pickup_marks", PickUp, [], PerSubject;
+    /// Completed cases of kind refund_only.
+    RefundOnlyCases = "refund_only_cases", Completion, [], PerSubject;
+    /// Sum of the seconds in which completed refund_only cases waited for the merchant.
+    RefundOnlyWaitSeconds = "refund_only_wait_seconds", Completion, [], PerSubject;
     /// Completed cases of kind return_refund or exchange.
-    ReturnRefundCases = "return_refund_cases",
-    ReturnRefundWaitSeconds = "return_refund_wait_seconds",
-    MerchantLiableCases = "merchant_liable_cases",
-    // Cohort day: start of the session.
+    ReturnRefundCases = "return_refund_cases", Completion, [], PerSubject;
+    /// Sum of the seconds in which completed return_refund and exchange cases waited for the merchant.
+    ReturnRefundWaitSeconds = "return_refund_wait_seconds", Completion, [], PerSubject;
+    /// Completed cases in which the platform held the merchant liable.
+    MerchantLiableCases = "merchant_liable_cases", Completion, [ArbitrationDecided], PerSubject;
     /// Human sessions started between 08:00:00 and 22:59:59.
-    DaytimeSessions = "daytime_sessions",
-    QuickReplies = "quick_replies",
+    DaytimeSessions = "daytime_sessions", SessionStart, [], PerSubject;
+    /// Human sessions started between 08:00:00 and 22:59:59 that a human answered within 180 seconds.
+    QuickReplies = "quick_replies", SessionStart, [], PerSubject;
     /// Rated human sessions of any hour.
-    RatedSessions = "rated_sessions",
-    DissatisfiedSessions = "dissatisfied_sessions",
+    RatedSessions = "rated_sessions", SessionStart, [], PerSubject;
+    /// Human sessions of any hour rated with 1 to 3 stars.
+    DissatisfiedSessions = "dissatisfied_sessions", SessionStart, [SessionRated], PerSubject;
 }
 
 impl Measure {
@@ -82,56 +154,40 @@ impl Measure {
     pub const NEGATIVE_ORDERS: [Measure; BAD_STARS_MAX as usize] =
         [Measure::NegativeOrders1, Measure::NegativeOrders2, Measure::NegativeOrders3];
 
-    /// The types of the events whose instants the amounts go by: an amount's instant is always that of one event of
-    /// these types in its aggregate.
-    pub fn cohort(self) -> &'static [EventType] {
-        use Measure::*;
-        match self {
-            PaidOrders | QualityReturns | LogisticsReturns | Complaints => &[EventType::OrderPaid],
-            PickedUpOrders | PickupMarks => &[EventType::OrderPickedUp],
-            RefundOnlyCases
-            | RefundOnlyWaitSeconds
-            | ReturnRefundCases
-            | ReturnRefundWaitSeconds
-            | MerchantLiableCases => &[EventType::AftersaleCompleted],
-            DaytimeSessions | QuickReplies | RatedSessions | DissatisfiedSessions => &[EventType::SessionStarted],
-            SignedOrders | Reviews | ProductStars | BadReviews1 | BadReviews2 | BadReviews3 | ServiceReviews
-            | BadServiceReviews1 | BadServiceReviews2 | BadServiceReviews3 | NegativeOrders1 | NegativeOrders2
-            | NegativeOrders3 | DeliveredOrders | DeliverySeconds => {
-                &[EventType::OrderSigned, EventType::OrderConfirmed]
+    /// The measures that are also kept per product, in the order of the table.
+    pub const OF_PRODUCT: [Measure; Measure::OF_PRODUCT_COUNT] = {
+        let mut list = [Measure::ALL[0]; Measure::OF_PRODUCT_COUNT];
+        let (mut index, mut place) = (0, 0);
+        while index < Measure::COUNT {
+            if Measure::ALL[index].is_per_product() {
+                list[place] = Measure::ALL[index];
+                place += 1;
             }
+            index += 1;
         }
-    }
+        list
+    };
 
-    /// The types of which an aggregate must have a faulty event (few stars, a completed case, a complaint) to count
-    /// here; empty where no fault is needed.
-    pub fn faults(self) -> &'static [EventType] {
-        use Measure::*;
-        match self {
-            QualityReturns | LogisticsReturns => &[EventType::AftersaleCompleted],
-            Complaints => &[EventType::ComplaintFiled],
-            MerchantLiableCases => &[EventType::ArbitrationDecided],
-            DissatisfiedSessions => &[EventType::SessionRated],
-            BadReviews1 | BadReviews2 | BadReviews3 | BadServiceReviews1 | BadServiceReviews2 | BadServiceReviews3 => {
-                &[EventType::ReviewPosted]
-            }
-            NegativeOrders1 | NegativeOrders2 | NegativeOrders3 => {
-                &[EventType::ReviewPosted, EventType::AftersaleCompleted, EventType::ComplaintFiled]
-            }
-            _ => &[],
+    const OF_PRODUCT_COUNT: usize = {
+        let (mut index, mut count) = (0, 0);
+        while index < Measure::COUNT {
+            count += Measure::ALL[index].is_per_product() as usize;
+            index += 1;
         }
-    }
+        count
+    };
 
-    /// The measures that are also kept per product.
-    pub const OF_PRODUCT: [Measure; 9] = [
-        Measure::SignedOrders,
-        Measure::Reviews,
-        Measure::ProductStars,
-        Measure::BadReviews1,
-        Measure::BadReviews2,
-        Measure::BadReviews3,
-        Measure::PaidOrders,
-        Measure::QualityReturns,
-        Measure::Complaints,
-    ];
+    pub fn parse(column: &str) -> Option<Measure> {
+        Measure::ALL.into_iter().find(|measure| measure.column() == column)
+    }
+}
+
+/// The star fields of an event type's data of which one with at most so many stars makes the event a fault. `None`: every
+/// event of the type is one.
+pub fn faulty_stars(event_type: EventType) -> Option<(&'static [&'static str], u8)> {
+    match event_type {
+        EventType::ReviewPosted => Some((&["product_stars", "service_stars"], BAD_STARS_MAX)),
+        EventType::SessionRated => Some((&["stars"], DISSATISFIED_STARS_MAX)),
+        _ => None,
+    }
 }

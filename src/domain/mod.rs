@@ -10,7 +10,8 @@
 pub mod content;
 pub mod event;
 pub mod exclusion;
-mod fields;
+pub mod fault;
+pub mod fields;
 pub mod id;
 pub mod parse;
 pub mod subject;
@@ -26,6 +27,7 @@ pub mod metric;
 pub mod order;
 pub mod product;
 pub mod session;
+pub mod tally;
 pub mod window;
 
 // Rules: from counts to a score.
@@ -39,4 +41,5 @@ pub mod score;
 // Insight: what a score is made of, and what would change it.
 pub mod advice;
 pub mod changes;
+pub mod reference;
 pub mod what_if;

@@ -4,22 +4,35 @@ use std::collections::BTreeMap;
 
 use chrono::{DateTime, Utc};
 
-use super::event::{AftersaleKind, AftersaleOutcome, AftersaleReason, Event, Fact, Liable, OrderAttributes, OrderKind};
-use super::fold::{Folded, Tally, Tell, seconds_between};
+use super::event::{AftersaleKind, AftersaleOutcome, AftersaleReason, Event, Fact, Liable, OrderKind, Part};
+use super::fields::Stars;
 use super::id::Id;
 use super::measure::{BAD_STARS_MAX, Measure};
+use super::tally::{Folded, Tally, Teller, seconds_between};
 
 /// A logistics return opens at most this long after the order was shipped: 14 days.
 const LOGISTICS_RETURN_SECONDS_MAX: i64 = 14 * 24 * 3600;
 
 /// Bands of payment → pick-up: hours, and the marks that an order in the band earns.
 const PICKUP_BANDS: [(i64, i64); 3] = [(24, 70), (36, 20), (48, 10)];
+/// The most marks that one order can earn.
+pub const PICKUP_MARKS_MAX: i64 = PICKUP_BANDS[0].1;
+
+/// What its payment says of an order.
+#[derive(Clone, Copy, Debug)]
+pub struct OrderAttributes<'a> {
+    pub product_id: &'a Id,
+    pub kind: OrderKind,
+    pub creator_id: Option<&'a Id>,
+    pub presale: bool,
+    pub needs_shipping: bool,
+}
 
 /// The earliest facts of an order whose payment is known.
 #[derive(Debug)]
 pub struct OrderFacts<'a> {
     pub paid: &'a Event,
-    pub attributes: &'a OrderAttributes,
+    pub attributes: OrderAttributes<'a>,
     pub shipped: Option<&'a Event>,
     /// Physical goods only.
     pub picked_up: Option<&'a Event>,
@@ -35,8 +48,8 @@ pub struct OrderFacts<'a> {
 #[derive(Clone, Copy, Debug)]
 pub struct Review<'a> {
     pub posted: &'a Event,
-    pub product_stars: u8,
-    pub service_stars: Option<u8>,
+    pub product_stars: Stars,
+    pub service_stars: Option<Stars>,
 }
 
 /// A completed after-sale case.
@@ -56,14 +69,14 @@ pub struct Case<'a> {
 }
 
 /// Folds the standing events of one order, which are sorted by (time, id).
-pub fn fold(events: &[&Event], tell: &mut Tell<'_>) -> Folded {
+pub fn fold(events: &[&Event], tell: &mut Teller<'_>) -> Folded {
     let by_case = events_by_case(events);
     let Some(facts) = OrderFacts::gather(events, &by_case) else {
         return Folded::default();
     };
     facts.tally(tell);
     Folded {
-        creator_id: facts.attributes.creator_id.clone(),
+        creator_id: facts.attributes.creator_id.cloned(),
         product_id: Some(facts.attributes.product_id.clone()),
         ..Folded::default()
     }
@@ -74,7 +87,11 @@ impl<'a> OrderFacts<'a> {
     pub fn gather(events: &[&'a Event], by_case: &'a CaseEvents<'a>) -> Option<OrderFacts<'a>> {
         let earliest = |wanted: Fact| events.iter().copied().find(|event| event.fact == wanted);
         let (paid, attributes) = events.iter().find_map(|event| match &event.fact {
-            Fact::OrderPaid(attributes) => Some((*event, attributes)),
+            Fact::OrderPaid { product_id, kind, creator_id, presale, needs_shipping } => {
+                let (creator_id, kind, presale) = (creator_id.as_ref(), *kind, *presale);
+                let needs_shipping = *needs_shipping;
+                Some((*event, OrderAttributes { product_id, kind, creator_id, presale, needs_shipping }))
+            }
             _ => None,
         })?;
         let (picked_up, signed) = match attributes.kind {
@@ -116,7 +133,7 @@ impl<'a> OrderFacts<'a> {
         self.cases.iter().filter(logistics).find(|case| in_time(case))
     }
 
-    fn tally(&self, tell: &mut Tell<'_>) {
+    fn tally(&self, tell: &mut Teller<'_>) {
         self.tally_payment(tell);
         self.tally_pickup(tell);
         if let Some(signed) = self.signed {
@@ -127,7 +144,7 @@ impl<'a> OrderFacts<'a> {
         }
     }
 
-    fn tally_payment(&self, tell: &mut Tell<'_>) {
+    fn tally_payment(&self, tell: &mut Teller<'_>) {
         let (paid, at) = (self.paid, self.paid.time);
         put(tell, at, Measure::PaidOrders, 1, None, &|| vec![paid]);
         if let Some(case) = self.quality_return() {
@@ -142,7 +159,7 @@ impl<'a> OrderFacts<'a> {
     }
 
     /// Pre-sale orders and orders that need no shipping are left out.
-    fn tally_pickup(&self, tell: &mut Tell<'_>) {
+    fn tally_pickup(&self, tell: &mut Teller<'_>) {
         let timed = !self.attributes.presale && self.attributes.needs_shipping;
         let (Some(picked_up), true) = (self.picked_up, timed) else {
             return;
@@ -155,7 +172,7 @@ impl<'a> OrderFacts<'a> {
         put(tell, picked_up.time, Measure::PickupMarks, marks, None, &facts);
     }
 
-    fn tally_sign_off(&self, signed: &'a Event, tell: &mut Tell<'_>) {
+    fn tally_sign_off(&self, signed: &'a Event, tell: &mut Teller<'_>) {
         let at = signed.time;
         put(tell, at, Measure::SignedOrders, 1, None, &|| vec![self.paid, signed]);
         if let Some(picked_up) = self.picked_up {
@@ -168,14 +185,14 @@ impl<'a> OrderFacts<'a> {
         let service_stars = self.review.and_then(|review| review.service_stars);
         if let Some(stars) = product_stars {
             put(tell, at, Measure::Reviews, 1, None, &with_review);
-            put(tell, at, Measure::ProductStars, stars.into(), None, &with_review);
+            put(tell, at, Measure::ProductStars, stars.number().into(), None, &with_review);
         }
         put(tell, at, Measure::ServiceReviews, service_stars.is_some().into(), None, &with_review);
         let at_fault = !self.complaints.is_empty() || self.quality_return().is_some();
         for bound in 1..=BAD_STARS_MAX {
             let index = usize::from(bound - 1);
-            let bad_product = product_stars.is_some_and(|stars| stars <= bound);
-            let bad_service = service_stars.is_some_and(|stars| stars <= bound);
+            let bad_product = product_stars.is_some_and(|stars| stars.number() <= bound);
+            let bad_service = service_stars.is_some_and(|stars| stars.number() <= bound);
             put(tell, at, Measure::BAD_REVIEWS[index], bad_product.into(), None, &with_review);
             put(tell, at, Measure::BAD_SERVICE_REVIEWS[index], bad_service.into(), None, &with_review);
             let negative = i64::from(bad_product || at_fault);
@@ -199,7 +216,7 @@ impl<'a> Case<'a> {
             && self.outcome == AftersaleOutcome::Refunded
     }
 
-    fn tally(&self, tell: &mut Tell<'_>) {
+    fn tally(&self, tell: &mut Teller<'_>) {
         let (cases, wait_seconds) = match self.kind {
             AftersaleKind::RefundOnly => (Measure::RefundOnlyCases, Measure::RefundOnlyWaitSeconds),
             AftersaleKind::ReturnRefund | AftersaleKind::Exchange => {
@@ -223,7 +240,7 @@ impl<'a> Case<'a> {
 }
 
 fn put<'e>(
-    tell: &mut Tell<'_>,
+    tell: &mut Teller<'_>,
     at: DateTime<Utc>,
     measure: Measure,
     amount: i64,
@@ -256,13 +273,8 @@ pub type CaseEvents<'a> = BTreeMap<&'a Id, Vec<&'a Event>>;
 fn events_by_case<'a>(events: &[&'a Event]) -> CaseEvents<'a> {
     let mut by_case = CaseEvents::new();
     for event in events {
-        match &event.fact {
-            Fact::AftersaleOpened { aftersale_id, .. }
-            | Fact::AftersaleAwaitingMerchant { aftersale_id }
-            | Fact::AftersaleMerchantResponded { aftersale_id }
-            | Fact::AftersaleCompleted { aftersale_id, .. }
-            | Fact::ArbitrationDecided { aftersale_id, .. } => by_case.entry(aftersale_id).or_default().push(event),
-            _ => {}
+        if let Some(Part::Aftersale(aftersale_id)) = event.fact.part() {
+            by_case.entry(aftersale_id).or_default().push(event);
         }
     }
     by_case

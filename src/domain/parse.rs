@@ -2,29 +2,10 @@
 
 use serde_json::{Map, Value};
 
-use super::event::{
-    AftersaleKind, AftersaleOutcome, AftersaleReason, Aggregate, AggregateKind, Channel, Event, EventType, Fact,
-    Liable, OrderAttributes, OrderKind,
-};
+use super::event::{Aggregate, AggregateKind, Event, EventType, Fact};
+use super::fault::Fault;
 use super::fields::Fields;
 use super::id::Id;
-
-/// One thing wrong with an event, and where.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Fault {
-    /// JSON pointer (RFC 6901) into the event.
-    pub pointer: String,
-    /// Stable, documented word for the kind of fault.
-    pub code: &'static str,
-    /// What is wrong and what to do, in a sentence.
-    pub detail: String,
-}
-
-impl Fault {
-    pub fn new(pointer: impl Into<String>, code: &'static str, detail: impl Into<String>) -> Fault {
-        Fault { pointer: pointer.into(), code, detail: detail.into() }
-    }
-}
 
 /// Which envelope a body uses; they differ in where the shop stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -61,7 +42,7 @@ pub fn parse_event(value: Value, envelope: Envelope) -> Result<Event, Vec<Fault>
     let id = outer.id("id");
     let shop_id = outer.id(envelope.shop_field());
     let time = outer.time("time");
-    let event_type = outer.event_type("type");
+    let event_type = event_type(&mut outer, "type");
     let data = match data {
         Some(Value::Object(data)) => Some(data),
         None | Some(Value::Null) => {
@@ -136,118 +117,43 @@ fn contains_nul(members: &Map<String, Value>) -> bool {
 fn parse_fact(event_type: EventType, fields: &mut Fields<'_>) -> Option<(AggregateKind, Id, Fact)> {
     let (kind, aggregate_id) = match event_type.aggregate_kind() {
         Some(kind) => (Some(kind), fields.id(kind.field())),
-        None => fields.named_aggregate(),
+        None => named_aggregate(fields),
     };
-    let fact = match event_type {
-        EventType::OrderPaid => order_paid(fields),
-        EventType::ReviewPosted => review(fields),
-        EventType::ReviewRevised => review(fields).map(|_| Fact::ReviewRevised),
-        EventType::AftersaleOpened => {
-            let (aftersale_id, kind) = (fields.id("aftersale_id"), fields.word("kind", &AFTERSALE_KINDS));
-            let reason = fields.word("reason", &AFTERSALE_REASONS);
-            all3(aftersale_id, kind, reason).map(|(aftersale_id, kind, reason)| Fact::AftersaleOpened {
-                aftersale_id,
-                kind,
-                reason,
-            })
-        }
-        EventType::AftersaleAwaitingMerchant => {
-            fields.id("aftersale_id").map(|aftersale_id| Fact::AftersaleAwaitingMerchant { aftersale_id })
-        }
-        EventType::AftersaleMerchantResponded => {
-            fields.id("aftersale_id").map(|aftersale_id| Fact::AftersaleMerchantResponded { aftersale_id })
-        }
-        EventType::AftersaleCompleted => {
-            let aftersale_id = fields.id("aftersale_id");
-            let outcome = fields.word("outcome", &AFTERSALE_OUTCOMES);
-            aftersale_id.zip(outcome).map(|(aftersale_id, outcome)| Fact::AftersaleCompleted { aftersale_id, outcome })
-        }
-        EventType::ArbitrationDecided => {
-            let (aftersale_id, liable) = (fields.id("aftersale_id"), fields.word("liable", &LIABLE));
-            aftersale_id.zip(liable).map(|(aftersale_id, liable)| Fact::ArbitrationDecided { aftersale_id, liable })
-        }
-        EventType::ComplaintFiled => {
-            fields.id("complaint_id").map(|complaint_id| Fact::ComplaintFiled { complaint_id })
-        }
-        EventType::ComplaintWithdrawn => {
-            fields.id("complaint_id").map(|complaint_id| Fact::ComplaintWithdrawn { complaint_id })
-        }
-        EventType::SessionStarted => {
-            let channel = fields.optional("channel", |fields, name| fields.word(name, &CHANNELS));
-            let creator_id = fields.optional("creator_id", Fields::id);
-            channel.zip(creator_id).map(|(channel, creator_id)| Fact::SessionStarted {
-                channel: channel.unwrap_or(Channel::Human),
-                creator_id,
-            })
-        }
-        EventType::SessionRated => fields.stars("stars").map(|stars| Fact::SessionRated { stars }),
-        EventType::Retracted => fields.id("event_id").map(|event_id| Fact::Retracted { event_id }),
-        EventType::OrderShipped
-        | EventType::OrderPickedUp
-        | EventType::OrderSigned
-        | EventType::OrderConfirmed
-        | EventType::OrderCancelled
-        | EventType::SessionReplied
-        | EventType::ProductListed
-        | EventType::ProductDelisted => event_type.bare_fact(),
-    };
-    all3(kind, aggregate_id, fact)
+    let fact = event_type.read_fact(fields);
+    Some((kind?, aggregate_id?, fact?))
 }
 
-fn order_paid(fields: &mut Fields<'_>) -> Option<Fact> {
-    let product_id = fields.id("product_id");
-    let kind = fields.optional("kind", |fields, name| fields.word(name, &ORDER_KINDS));
-    let creator_id = fields.optional("creator_id", Fields::id);
-    let presale = fields.optional("presale", Fields::boolean);
-    let needs_shipping = fields.optional("needs_shipping", Fields::boolean);
-    let (product_id, kind, creator_id) = all3(product_id, kind, creator_id)?;
-    let (presale, needs_shipping) = presale.zip(needs_shipping)?;
-    Some(Fact::OrderPaid(OrderAttributes {
-        product_id,
-        kind: kind.unwrap_or(OrderKind::Physical),
-        creator_id,
-        presale: presale.unwrap_or(false),
-        needs_shipping: needs_shipping.unwrap_or(true),
-    }))
+/// The one aggregate that a retraction names.
+fn named_aggregate(fields: &mut Fields<'_>) -> (Option<AggregateKind>, Option<Id>) {
+    let named: Vec<AggregateKind> =
+        AggregateKind::ALL.into_iter().filter(|kind| fields.is_named(kind.field())).collect();
+    match named[..] {
+        [kind] => (Some(kind), fields.id(kind.field())),
+        [] => {
+            let detail = "name the order_id, session_id or product_id of the event to void";
+            fields.faults.push(Fault::new("/data", "missing_field", detail));
+            (None, None)
+        }
+        _ => {
+            for kind in named {
+                let detail = "a retraction names one of order_id, session_id and product_id".to_owned();
+                fields.fault::<()>(kind.field(), "contradiction", detail);
+            }
+            (None, None)
+        }
+    }
 }
 
-fn review(fields: &mut Fields<'_>) -> Option<Fact> {
-    let (review_id, product_stars) = (fields.id("review_id"), fields.stars("product_stars"));
-    let service_stars = fields.optional("service_stars", Fields::stars);
-    fields.optional("logistics_stars", Fields::stars)?;
-    all3(review_id, product_stars, service_stars).map(|(review_id, product_stars, service_stars)| Fact::ReviewPosted {
-        review_id,
-        product_stars,
-        service_stars,
-    })
+fn event_type(fields: &mut Fields<'_>, name: &str) -> Option<EventType> {
+    let text = fields.text(name)?;
+    match EventType::parse(text) {
+        Some(event_type) => Some(event_type),
+        None => {
+            let shown: String = text.chars().take(128).collect();
+            fields.fault(name, "unknown_type", format!("no event type is named {shown:?}"))
+        }
+    }
 }
-
-fn all3<A, B, C>(a: Option<A>, b: Option<B>, c: Option<C>) -> Option<(A, B, C)> {
-    Some((a?, b?, c?))
-}
-
-const ORDER_KINDS: [(&str, OrderKind); 2] = [("physical", OrderKind::Physical), ("virtual", OrderKind::Virtual)];
-const CHANNELS: [(&str, Channel); 2] = [("human", Channel::Human), ("bot", Channel::Bot)];
-const AFTERSALE_KINDS: [(&str, AftersaleKind); 3] = [
-    ("refund_only", AftersaleKind::RefundOnly),
-    ("return_refund", AftersaleKind::ReturnRefund),
-    ("exchange", AftersaleKind::Exchange),
-];
-const AFTERSALE_REASONS: [(&str, AftersaleReason); 5] = [
-    ("quality", AftersaleReason::Quality),
-    ("logistics", AftersaleReason::Logistics),
-    ("wrong_item", AftersaleReason::WrongItem),
-    ("no_longer_wanted", AftersaleReason::NoLongerWanted),
-    ("other", AftersaleReason::Other),
-];
-const AFTERSALE_OUTCOMES: [(&str, AftersaleOutcome); 4] = [
-    ("refunded", AftersaleOutcome::Refunded),
-    ("exchanged", AftersaleOutcome::Exchanged),
-    ("rejected", AftersaleOutcome::Rejected),
-    ("withdrawn", AftersaleOutcome::Withdrawn),
-];
-const LIABLE: [(&str, Liable); 4] =
-    [("merchant", Liable::Merchant), ("buyer", Liable::Buyer), ("platform", Liable::Platform), ("none", Liable::None)];
 
 #[cfg(test)]
 #[path = "parse_tests.rs"]

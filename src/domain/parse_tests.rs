@@ -1,7 +1,8 @@
 use serde_json::{Value, json};
 
-use super::{Envelope, Fault, parse_event, stored_fact};
+use super::{Envelope, parse_event, stored_fact};
 use crate::domain::event::{EventType, Fact, OrderKind};
+use crate::domain::fault::Fault;
 
 fn faults(value: Value) -> Vec<(String, &'static str)> {
     let faults: Vec<Fault> = parse_event(value, Envelope::Native).expect_err("faults");
@@ -16,9 +17,10 @@ fn event(event_type: &str, data: Value) -> Value {
 fn an_order_is_physical_and_needs_shipping_unless_it_says_otherwise() {
     let data = json!({"order_id": "o", "product_id": "p", "kind": null, "presale": null, "extra": {"kept": 1}});
     let parsed = parse_event(event("order.paid", data), Envelope::Native).expect("sound");
-    let Fact::OrderPaid(attributes) = &parsed.fact else { panic!("{:?}", parsed.fact) };
-    assert_eq!(attributes.kind, OrderKind::Physical);
-    assert!(!attributes.presale && attributes.needs_shipping && attributes.creator_id.is_none());
+    let Fact::OrderPaid { kind, creator_id, presale, needs_shipping, .. } = &parsed.fact else {
+        panic!("{:?}", parsed.fact)
+    };
+    assert_eq!((*kind, creator_id, *presale, *needs_shipping), (OrderKind::Physical, &None, false, true));
     assert!(parsed.data.contains("\"kept\":1"));
     assert_eq!(stored_fact(EventType::OrderPaid, &parsed.data), Some(parsed.fact));
 }

@@ -7,7 +7,8 @@ use super::count::Counts;
 use super::curve::{POINTS_PLACES, Ratio};
 use super::decimal::{Decimal, PLACES_MAX};
 use super::id::Id;
-use super::metric::Metric;
+use super::measure::Measure;
+use super::metric::{MetricCount, Population};
 use super::peers::{Basis, Former, MetricPeers, Standing};
 use super::rules::{Assessment, MetricRule, PenaltyRule, RuleSet};
 use super::window::Window;
@@ -16,26 +17,6 @@ use super::words::words;
 /// Places to which the score is rounded.
 pub const SCORE_PLACES: u32 = 2;
 const MILLION: i128 = 1_000_000;
-
-/// The two counts of one metric of one subject.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct MetricCount {
-    pub numerator: i64,
-    /// What is held against the metric's minimum. The denominator is this times the metric's scale.
-    pub volume: i64,
-}
-
-impl MetricCount {
-    pub fn denominator(&self, metric: Metric) -> i64 {
-        self.volume * metric.definition().denominator_scale
-    }
-
-    /// `None` without a denominator.
-    pub fn value(&self, metric: Metric) -> Option<Ratio> {
-        let denominator = self.denominator(metric);
-        (denominator > 0).then_some(Ratio { numerator: self.numerator, denominator })
-    }
-}
 
 /// What one subject brings into a run under one rule set. `metrics` stand in the rule set's order.
 #[derive(Clone, Debug)]
@@ -46,27 +27,23 @@ pub struct SubjectCounts {
 }
 
 impl SubjectCounts {
-    /// Takes the counts that a rule set asks for out of window sums. `base_score_excess` is what products off the shelf
-    /// or without a paid order add to the two counts of the product base score, to be taken away.
+    /// Takes the counts that a rule set asks for out of window sums. `unqualified` are the sums of the products that do not
+    /// qualify, for metrics that leave them out.
     pub fn of(
         rule_set: &RuleSet,
         category_id: Option<Id>,
         sums: impl Fn(Window) -> Counts,
-        base_score_excess: impl Fn(Window) -> MetricCount,
+        unqualified: impl Fn(Window) -> Counts,
     ) -> SubjectCounts {
         let metrics = rule_set.metrics.iter().map(|rule| {
-            let window = rule.window.window;
-            let definition = rule.metric.definition();
-            let sums = sums(window);
-            let numerator = sums.get(definition.numerator(rule_set.bad_stars_max));
-            let volume: i64 = definition.denominator.iter().map(|measure| sums.get(*measure)).sum();
-            let excess = match rule.metric {
-                Metric::ProductBaseScore => base_score_excess(window),
-                _ => MetricCount::default(),
+            let (definition, window) = (rule.metric.definition(), rule.window.window);
+            let counted = match definition.population {
+                Population::All => sums(window),
+                Population::QualifyingProducts => sums(window).minus(&unqualified(window)),
             };
-            MetricCount { numerator: numerator - excess.numerator, volume: volume - excess.volume }
+            definition.count(&counted, rule_set.bad_stars_max)
         });
-        let signed_orders = sums(rule_set.near.window).get(super::measure::Measure::SignedOrders);
+        let signed_orders = sums(rule_set.near.window).get(Measure::SignedOrders);
         SubjectCounts { category_id, signed_orders, metrics: metrics.collect() }
     }
 }
@@ -110,6 +87,11 @@ pub struct Card {
 }
 
 impl Card {
+    /// The points of every metric, where it is assessed.
+    pub fn points(&self) -> Vec<Option<Decimal>> {
+        self.metrics.iter().map(|metric| metric.assessed.map(|assessed| assessed.points)).collect()
+    }
+
     pub fn status(&self) -> Status {
         if self.score.is_some() { Status::Scored } else { Status::InsufficientVolume }
     }
@@ -175,11 +157,11 @@ fn score_one(
         MetricCard { count, assessed }
     };
     let metrics: Vec<MetricCard> = rule_set.metrics.iter().enumerate().map(metric_card).collect();
-    let points: Vec<Option<Decimal>> =
-        metrics.iter().map(|metric| metric.assessed.map(|assessed| assessed.points)).collect();
-    let dimensions = dimension_scores(rule_set, category_id, &points);
-    let score = mean_of_dimensions(rule_set, category_id, &dimensions, SCORE_PLACES);
-    Card { category_id: subject.category_id.clone(), signed_orders: subject.signed_orders, dimensions, metrics, score }
+    let (category_id, signed_orders) = (subject.category_id.clone(), subject.signed_orders);
+    let mut card = Card { category_id, signed_orders, dimensions: Vec::new(), metrics, score: None };
+    card.dimensions = dimension_scores(rule_set, subject.category_id.as_ref(), &card.points());
+    card.score = mean_of_dimensions(rule_set, subject.category_id.as_ref(), &card.dimensions, SCORE_PLACES);
+    card
 }
 
 /// The dimension scores that points make, in the rule set's order (scoring law §7.4).

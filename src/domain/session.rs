@@ -2,18 +2,16 @@
 
 use super::calendar::Calendar;
 use super::event::{Channel, Event, Fact};
-use super::fold::{Folded, Tally, Tell, seconds_between};
-use super::measure::Measure;
+use super::measure::{DISSATISFIED_STARS_MAX, Measure};
+use super::tally::{Folded, Tally, Teller, seconds_between};
 
 /// A reply within this many seconds of the session's start is in time.
 const REPLY_SECONDS_MAX: i64 = 180;
 /// Sessions that start in these hours of the business clock (08:00:00-22:59:59) expect a reply.
 const SERVICE_HOURS: std::ops::RangeInclusive<u32> = 8..=22;
-/// A rating of at most this many stars is a dissatisfied one.
-const DISSATISFIED_STARS_MAX: u8 = 3;
 
 /// Folds the standing events of one session, which are sorted by (time, id).
-pub fn fold(events: &[&Event], calendar: &Calendar, tell: &mut Tell<'_>) -> Folded {
+pub fn fold(events: &[&Event], calendar: &Calendar, tell: &mut Teller<'_>) -> Folded {
     let start = events.iter().find_map(|event| match &event.fact {
         Fact::SessionStarted { channel, creator_id } => Some((*event, *channel, creator_id.clone())),
         _ => None,
@@ -40,7 +38,7 @@ pub fn fold(events: &[&Event], calendar: &Calendar, tell: &mut Tell<'_>) -> Fold
     });
     if let Some((rated, stars)) = rating {
         put(Measure::RatedSessions, 1, Some(rated));
-        put(Measure::DissatisfiedSessions, (stars <= DISSATISFIED_STARS_MAX).into(), Some(rated));
+        put(Measure::DissatisfiedSessions, (stars.number() <= DISSATISFIED_STARS_MAX).into(), Some(rated));
     }
     Folded { creator_id, ..Folded::default() }
 }

@@ -2,9 +2,9 @@
 
 use super::decimal::Decimal;
 use super::measure::Measure;
-use super::metric::Metric;
+use super::metric::{Metric, MetricCount};
 use super::rules::RuleSet;
-use super::score::{Card, MetricCount, Peers, SubjectCounts, score_instead};
+use super::score::{Card, Peers, SubjectCounts, score_instead};
 
 /// The most further orders that a target is looked for with.
 pub const FURTHER_ORDERS_MAX: i64 = 1_000_000_000;

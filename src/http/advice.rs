@@ -20,9 +20,10 @@ use super::products::{Sort, WireProduct, worst};
 use super::reads::{Found, Wanted, find_with};
 use super::records::{WireRecord, page_of, wire_record};
 use super::wire::{Number, ScoreKey, WireMetric, WireTitle, wire_metrics};
-use crate::domain::advice::{Cost, Fault, costs, counsel};
+use crate::domain::advice::{Cost, costs};
 use crate::domain::decimal::PLACES_MAX;
 use crate::domain::live::LiveCounts;
+use crate::domain::metric::Wrong;
 use crate::domain::rules::MetricRule;
 use crate::scoring::outlook::live_counts;
 use crate::scoring::records::Side;
@@ -133,19 +134,19 @@ async fn advise(
     cost: Cost<'_>,
 ) -> Result<MetricAdvice, Problem> {
     let rule = &found.rule_set.metrics[cost.index];
-    let counsel = counsel(rule.metric);
-    let records = match counsel.fault {
-        Fault::Numerator => {
+    let definition = rule.metric.definition();
+    let records = match definition.wrong {
+        Wrong::Numerator => {
             page_of(connection, state, found, (rule.metric, Side::Numerator), None, RECORDS_SHOWN).await?.0
         }
-        Fault::Missing => Vec::new(),
+        Wrong::Lacking { .. } => Vec::new(),
     };
-    let products = match Sort::of(counsel.products) {
+    let products = match Sort::of(definition.product_rate) {
         Some(sort) => worst(found, live, sort, PRODUCTS_SHOWN),
         None => Vec::new(),
     };
     let calendar = state.run.slot.calendar;
-    let side = if counsel.fault == Fault::Numerator { Side::Numerator } else { Side::Denominator };
+    let side = if definition.wrong == Wrong::Numerator { Side::Numerator } else { Side::Denominator };
     let metric = wire_metrics(&found.rule_set, &found.card, found.row.date).swap_remove(cost.index);
     Ok(MetricAdvice {
         costs: Number(cost.costs),
@@ -155,7 +156,7 @@ async fn advise(
             .iter()
             .map(|penalty| LiftedPenalty { code: penalty.code.clone(), title: (&penalty.title).into() })
             .collect(),
-        advice: WireTitle { en: counsel.en.to_owned(), zh: counsel.zh.to_owned() },
+        advice: WireTitle { en: definition.advice_en.to_owned(), zh: definition.advice_zh.to_owned() },
         records: records.into_iter().map(|record| wire_record(record, |at| calendar.day(at))).collect(),
         records_path: format!(
             "/v1/{kind}/{}/metrics/{}/records?side={side}&rule_set={}&date={}&revision={}",
@@ -166,13 +167,13 @@ async fn advise(
             found.row.revision.unwrap_or_default()
         ),
         products,
-        worst_days: worst_days(found, live, rule, counsel.fault),
+        worst_days: worst_days(found, live, rule),
         metric,
     })
 }
 
 /// The days of the window on which most went wrong, the worst first.
-fn worst_days(found: &Found, live: &LiveCounts, rule: &MetricRule, fault: Fault) -> Vec<WorstDay> {
+fn worst_days(found: &Found, live: &LiveCounts, rule: &MetricRule) -> Vec<WorstDay> {
     let date = found.row.date;
     let span = rule.window.window.days(date);
     let reach = Days::new(u64::from(rule.window.window.oldest()) + 1);
@@ -185,7 +186,7 @@ fn worst_days(found: &Found, live: &LiveCounts, rule: &MetricRule, fault: Fault)
             let leaves_on = *day + reach;
             let days_left = (leaves_on - date).num_days();
             let worst = WorstDay { day: *day, numerator: count.numerator, denominator, leaves_on, days_left };
-            (fault.of(rule.metric, count), worst)
+            (rule.metric.definition().wrong_amount(count), worst)
         })
         .filter(|(faults, _)| *faults > 0)
         .collect();

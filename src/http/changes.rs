@@ -188,7 +188,7 @@ fn change_side(found: &Found) -> ChangeSide {
 }
 
 fn metric_state(found: &Found, metric: Metric) -> Option<MetricState> {
-    let index = found.rule_set.metrics.iter().position(|rule| rule.metric == metric)?;
+    let index = found.rule_set.place(metric)?;
     let card = &found.card.metrics[index];
     Some(MetricState {
         numerator: card.count.numerator,

@@ -2,7 +2,7 @@
 
 use chrono::{DateTime, SecondsFormat, TimeDelta, Utc};
 
-use crate::domain::parse::Fault;
+use crate::domain::fault::Fault;
 
 /// How far the clock of a sender may run ahead of ours.
 const FUTURE_MAX: TimeDelta = TimeDelta::minutes(5);

@@ -18,7 +18,8 @@ use super::media::{self, RawEvents};
 use super::params::Params;
 use super::problem::{FieldError, Kind, Problem, ProblemBody};
 use crate::domain::event::{AGGREGATE_EVENTS_MAX, Event};
-use crate::domain::parse::{Envelope, Fault, parse_event};
+use crate::domain::fault::Fault;
+use crate::domain::parse::{Envelope, parse_event};
 use crate::ingest::writer::Atomicity;
 use crate::ingest::{Outcome, SentEvent};
 
@@ -196,7 +197,7 @@ fn not_the_callers(event: &Event, caller: &Caller, envelope: Envelope) -> Option
     }
     let event_type = event.fact.event_type();
     (!caller.relay().allows(event_type)).then(|| {
-        let detail = format!("{} is for keys with the scope events:relay", event_type.name());
+        let detail = format!("{} is for keys with the scope events:relay", event_type);
         Fault::new("/type", "forbidden_type", detail)
     })
 }

@@ -242,10 +242,9 @@ fn counted(found: &Found, live: &LiveCounts) -> Vec<Counted> {
     let span = |metric| window_of(rule_set, metric).days(date);
     let counted = live.products.iter().map(|product| {
         let rate = |metric: Metric| {
-            let definition = metric.definition();
             let counts = sum(&product.daily, span(metric));
-            let denominator = definition.denominator.iter().map(|measure| counts.get(*measure)).sum();
-            (metric, counts.get(definition.numerator(rule_set.bad_stars_max)), denominator)
+            let count = metric.definition().count(&counts, rule_set.bad_stars_max);
+            (metric, count.numerator, count.denominator(metric))
         };
         let rates = [Metric::BadReviewRate, Metric::QualityReturnRate, Metric::ComplaintRate].map(rate);
         let base = sum(&product.daily, span(Metric::ProductBaseScore));
@@ -267,8 +266,7 @@ fn counted(found: &Found, live: &LiveCounts) -> Vec<Counted> {
 }
 
 fn window_of(rule_set: &RuleSet, metric: Metric) -> crate::domain::window::Window {
-    let rule = rule_set.metrics.iter().find(|rule| rule.metric == metric);
-    rule.map_or(rule_set.near.window, |rule| rule.window.window)
+    rule_set.place(metric).map_or(rule_set.near.window, |place| rule_set.metrics[place].window.window)
 }
 
 fn wire_product(counted: Counted) -> WireProduct {

@@ -146,7 +146,7 @@ fn not_measured(found: &Found) -> Problem {
 }
 
 fn count_of(found: &Found, metric: Metric, side: Side) -> Option<Count<'_>> {
-    let index = found.rule_set.metrics.iter().position(|rule| rule.metric == metric)?;
+    let index = found.rule_set.place(metric)?;
     Some(Count {
         subject: &found.subject,
         rule_set: &found.rule_set,
@@ -199,7 +199,7 @@ pub(super) fn wire_record(record: Record, day: impl Fn(DateTime<Utc>) -> NaiveDa
 fn wire_fact(event: Event) -> WireFact {
     WireFact {
         event_id: event.id.to_string(),
-        event_type: event.fact.event_type().name().to_owned(),
+        event_type: event.fact.event_type().to_string(),
         time: event.time,
         // It was JSON when it was stored.
         data: serde_json::value::RawValue::from_string(event.data).unwrap_or_default(),

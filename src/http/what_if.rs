@@ -21,9 +21,9 @@ use super::wire::{Number, ScoreKey, WireDimension, WireMetric, WireTier, wire_di
 use crate::domain::decimal::Decimal;
 use crate::domain::live;
 use crate::domain::measure::Measure;
-use crate::domain::metric::Metric;
+use crate::domain::metric::{Metric, MetricCount};
 use crate::domain::rules::RuleSet;
-use crate::domain::score::{Card, MetricCount};
+use crate::domain::score::Card;
 use crate::domain::what_if::{Assumption, FURTHER_ORDERS_MAX, Published};
 use crate::domain::window::DaySpan;
 use crate::scoring::outlook::live_counts;
@@ -178,7 +178,7 @@ fn check(body: &WhatIfBody, rule_set: &RuleSet) -> Result<(Assumption, Option<De
     }
     for (id, count) in &body.set {
         let pointer = format!("/set/{id}");
-        match Metric::parse(id).filter(|metric| rule_set.metrics.iter().any(|rule| rule.metric == *metric)) {
+        match Metric::parse(id).filter(|metric| rule_set.place(*metric).is_some()) {
             Some(metric) => match counts(metric, count) {
                 Ok(count) => assumption.set.push((metric, count)),
                 Err(detail) => faults.push(FieldError::new(pointer, "invalid_value", detail)),

@@ -228,10 +228,6 @@ fn same_event(left: &Event, right: &Event) -> bool {
 /// The shops and creators that new events name, as often as they do.
 fn named_subjects(touched: &[Touched<'_>]) -> impl Iterator<Item = Subject> {
     let shops = touched.iter().map(|one| Subject { kind: SubjectKind::Shop, id: one.aggregate.shop_id.clone() });
-    let creators = touched.iter().flat_map(|one| &one.new).filter_map(|event| match &event.fact {
-        Fact::OrderPaid(attributes) => attributes.creator_id.as_ref(),
-        Fact::SessionStarted { creator_id, .. } => creator_id.as_ref(),
-        _ => None,
-    });
+    let creators = touched.iter().flat_map(|one| &one.new).filter_map(|event| event.fact.creator_id());
     shops.chain(creators.map(|id| Subject { kind: SubjectKind::Creator, id: id.clone() }))
 }

@@ -1,6 +1,6 @@
 //! What a run reads: everything that scores depend on, of one moment.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use chrono::{Days, NaiveDate};
 use sqlx::PgConnection;
@@ -9,26 +9,25 @@ use super::run::RunContext;
 use super::settled::Sliding;
 use crate::domain::id::Id;
 use crate::domain::measure::Measure;
-use crate::domain::metric::Metric;
-use crate::domain::rules::RuleBook;
-use crate::domain::score::MetricCount;
+use crate::domain::metric::Population;
+use crate::domain::rules::{RuleBook, RuleSet};
 use crate::domain::subject::SubjectKind;
 use crate::domain::window::Window;
 use crate::storage::run::RunRow;
 use crate::storage::settled_sum::SettledSums;
-use crate::storage::window_sum::{self, SumPlan, Sums};
+use crate::storage::window_sum::{SumPlan, Sums, UnqualifiedProducts};
 use crate::storage::{StoreError, counting, registry, retention, snapshot, stripe};
 
-/// What of products does not count for the base score, by the window.
-pub type Excess = HashMap<Window, HashMap<Id, MetricCount>>;
+/// The sums of the products that do not qualify, by the window.
+pub type Unqualified = HashMap<Window, UnqualifiedProducts>;
 
 /// What one kind of subject brings into a run.
-pub struct Field {
+pub struct KindInputs {
     pub kind: SubjectKind,
     pub subjects: Vec<(Id, Option<Id>)>,
     pub plan: SumPlan,
     pub sums: Sums,
-    pub excess: Excess,
+    pub unqualified: Unqualified,
 }
 
 /// Reads everything that scores depend on in one snapshot, and the sums of settled days with the knowledge that all
@@ -38,7 +37,7 @@ pub async fn read(
     connection: &mut PgConnection,
     context: &RunContext,
     row: &RunRow,
-) -> Result<(Vec<Field>, SettledSums), StoreError> {
+) -> Result<(Vec<KindInputs>, SettledSums), StoreError> {
     let (mut reading, moment) = snapshot::begin_shared(connection).await?;
     counting::check(&mut reading, context.slot.calendar.zone()).await?;
     retention::check_whole(&mut reading, oldest_day(context, row)).await?;
@@ -47,14 +46,19 @@ pub async fn read(
     // Each may wait for the other.
     snapshot::be_patient(&mut reading).await?;
     snapshot::be_patient(&mut reading_products).await?;
-    let (summed, excess) =
-        tokio::try_join!(read_sums(&mut reading, context, row), read_excess(&mut reading_products, context, row))?;
+    let (summed, unqualified) =
+        tokio::try_join!(read_sums(&mut reading, context, row), read_unqualified(&mut reading_products, context, row))?;
     reading_products.rollback().await?;
     reading.rollback().await?;
     let (summed, settled_sums) = summed;
-    let with_excess =
-        |((subjects, plan, sums), excess): (Summed, Excess)| Field { kind: plan.kind, subjects, plan, sums, excess };
-    Ok((summed.into_iter().zip(excess).map(with_excess).collect(), settled_sums))
+    let of_kind = |((subjects, plan, sums), unqualified): (Summed, Unqualified)| KindInputs {
+        kind: plan.kind,
+        subjects,
+        plan,
+        sums,
+        unqualified,
+    };
+    Ok((summed.into_iter().zip(unqualified).map(of_kind).collect(), settled_sums))
 }
 
 /// The subjects of one kind with their categories, and their sums.
@@ -78,20 +82,21 @@ async fn read_sums(
     Ok((summed, sliding.finish()))
 }
 
-/// What does not count for the base score, kind by kind.
-async fn read_excess(
+/// The products that do not qualify, kind by kind.
+async fn read_unqualified(
     connection: &mut PgConnection,
     context: &RunContext,
     row: &RunRow,
-) -> Result<Vec<Excess>, StoreError> {
+) -> Result<Vec<Unqualified>, StoreError> {
     let mut of_kinds = Vec::new();
     for kind in SubjectKind::ALL {
-        let mut excess = Excess::new();
-        for window in base_score_windows(&context.rules, kind) {
-            let of_window = window_sum::base_score_excess(connection, kind, window.days(row.date), row.date).await?;
-            excess.insert(window, of_window);
+        let mut unqualified = Unqualified::new();
+        for (window, measures) in of_qualifying_products(&context.rules, kind) {
+            let (measures, days) = (measures.into_iter().collect(), window.days(row.date));
+            let products = UnqualifiedProducts::read(connection, kind, measures, days, row.date).await?;
+            unqualified.insert(window, products);
         }
-        of_kinds.push(excess);
+        of_kinds.push(unqualified);
     }
     Ok(of_kinds)
 }
@@ -103,20 +108,33 @@ pub fn oldest_day(context: &RunContext, row: &RunRow) -> NaiveDate {
 
 /// The sums that the rule sets of a kind ask for, each once.
 pub fn sum_plan(rules: &RuleBook, kind: SubjectKind) -> SumPlan {
-    let mut sums = BTreeSet::new();
-    for rule_set in rules.of_kind(kind) {
-        sums.insert((rule_set.near.window, Measure::SignedOrders));
-        for rule in &rule_set.metrics {
-            let definition = rule.metric.definition();
-            let numerator = definition.numerator(rule_set.bad_stars_max);
-            let measures = definition.denominator.iter().copied().chain([numerator]);
-            sums.extend(measures.map(|measure| (rule.window.window, measure)));
-        }
-    }
+    let near = rules.of_kind(kind).map(|rule_set| (rule_set.near.window, Measure::SignedOrders));
+    let sums: BTreeSet<(Window, Measure)> = summed(rules, kind, |_| true).chain(near).collect();
     SumPlan { kind, sums: sums.into_iter().collect() }
 }
 
-fn base_score_windows(rules: &RuleBook, kind: SubjectKind) -> BTreeSet<Window> {
-    let metrics = rules.of_kind(kind).flat_map(|rule_set| &rule_set.metrics);
-    metrics.filter(|rule| rule.metric == Metric::ProductBaseScore).map(|rule| rule.window.window).collect()
+/// Of metrics that leave products out: the windows with the measures that are summed over them.
+fn of_qualifying_products(rules: &RuleBook, kind: SubjectKind) -> BTreeMap<Window, BTreeSet<Measure>> {
+    let mut windows: BTreeMap<Window, BTreeSet<Measure>> = BTreeMap::new();
+    for (window, measure) in summed(rules, kind, |population| population == Population::QualifyingProducts) {
+        windows.entry(window).or_default().insert(measure);
+    }
+    windows
+}
+
+/// The measures that metrics of some populations are made of, with the window of each.
+fn summed(
+    rules: &RuleBook,
+    kind: SubjectKind,
+    is_wanted: impl Fn(Population) -> bool,
+) -> impl Iterator<Item = (Window, Measure)> {
+    let of_rule_set = move |rule_set: &RuleSet| {
+        let wanted = rule_set.metrics.iter().filter(|rule| is_wanted(rule.metric.definition().population));
+        let sums = wanted.flat_map(|rule| {
+            let measures = rule.metric.definition().measures(rule_set.bad_stars_max);
+            measures.map(|measure| (rule.window.window, measure))
+        });
+        sums.collect::<Vec<_>>()
+    };
+    rules.of_kind(kind).flat_map(of_rule_set)
 }

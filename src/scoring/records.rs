@@ -10,14 +10,14 @@ use sqlx::PgConnection;
 
 use crate::domain::calendar::Calendar;
 use crate::domain::event::{Aggregate, AggregateKind, EventType};
-use crate::domain::fold::{Explained, Folded, explain};
+use crate::domain::fold::{Explained, explain};
 use crate::domain::id::Id;
 use crate::domain::live::LiveProduct;
 use crate::domain::measure::Measure;
-use crate::domain::metric::Metric;
+use crate::domain::metric::{MetricCount, Population};
 use crate::domain::rules::{MetricRule, RuleSet};
-use crate::domain::score::MetricCount;
 use crate::domain::subject::{Subject, SubjectKind};
+use crate::domain::tally::{Folded, Tally};
 use crate::domain::window::DaySpan;
 use crate::domain::words::words;
 use crate::storage::record::{CandidateQuery, Place, candidates, head_of};
@@ -179,7 +179,8 @@ fn newest_days(count: &Count<'_>, limit: usize, whole: DaySpan) -> chrono::Naive
 
 /// The types of event that the measures go by, and those of which one must be a fault.
 fn needed(measures: &[Measure]) -> (Vec<EventType>, Vec<EventType>) {
-    let mut cohort: Vec<EventType> = measures.iter().flat_map(|measure| measure.cohort()).copied().collect();
+    let mut cohort: Vec<EventType> =
+        measures.iter().flat_map(|measure| measure.cohort().event_types()).copied().collect();
     cohort.dedup();
     let all_faulty = measures.iter().all(|measure| !measure.faults().is_empty());
     let faults = measures.iter().flat_map(|measure| measure.faults()).copied();
@@ -195,7 +196,7 @@ struct Reader<'c, 'a> {
     connection: &'c mut PgConnection,
     knowledge: Knowledge<'a>,
     count: &'a Count<'a>,
-    /// Whether a product counts in the product base score of this run.
+    /// Whether a product qualifies in this run.
     qualifying: HashMap<(Id, Id), bool>,
 }
 
@@ -257,9 +258,10 @@ impl Reader<'_, '_> {
         }
     }
 
-    /// Whether an order's product counts in the metric: only the product base score leaves some out.
+    /// Whether an order's product counts in the metric.
     async fn qualifies(&mut self, aggregate: &Aggregate, folded: &Folded) -> Result<bool, StoreError> {
-        let (Metric::ProductBaseScore, Some(product_id)) = (self.count.rule.metric, &folded.product_id) else {
+        let population = self.count.rule.metric.definition().population;
+        let (Population::QualifyingProducts, Some(product_id)) = (population, &folded.product_id) else {
             return Ok(true);
         };
         let product = (aggregate.shop_id.clone(), product_id.clone());
@@ -319,9 +321,7 @@ impl Reader<'_, '_> {
             let places = candidates(self.connection, &query, self.knowledge.heads).await?;
             let folded = self.explained(&places, &[]).await?;
             let counts = |(place, (folded, _)): (&Place, &(Folded, Vec<Explained>))| {
-                let paid = |tally: &crate::domain::fold::Tally| {
-                    tally.measure == Measure::PaidOrders && self.is_in_window(tally.at)
-                };
+                let paid = |tally: &Tally| tally.measure == Measure::PaidOrders && self.is_in_window(tally.at);
                 place.aggregate.shop_id == *shop_id
                     && folded.product_id.as_ref() == Some(product_id)
                     && self.is_the_subjects(folded)

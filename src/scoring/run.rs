@@ -11,7 +11,7 @@ use std::time::Duration;
 use sqlx::{Connection, PgConnection};
 use tokio::task::JoinHandle;
 
-use super::inputs::{self, Field};
+use super::inputs::{self, KindInputs};
 use super::schedule::DailySlot;
 use super::settled;
 use crate::clock::Clock;
@@ -92,13 +92,13 @@ async fn attempt(context: &RunContext, row: &RunRow) -> Result<RunRow, RunError>
     let mut connection = context.store.run.acquire().await.map_err(StoreError::from)?;
     let versions = rule_set_versions(&mut connection, context).await?;
     settled::settle(&mut connection, row.date).await?;
-    let (fields, settled_sums) = inputs::read(&mut connection, context, row).await?;
-    let total: usize = fields.iter().map(|field| field.subjects.len()).sum();
+    let (kinds, settled_sums) = inputs::read(&mut connection, context, row).await?;
+    let total: usize = kinds.iter().map(|inputs| inputs.subjects.len()).sum();
     progress(&mut connection, row, total, 0).await?;
 
     let rules = std::sync::Arc::clone(&context.rules);
     let computed =
-        tokio::task::spawn_blocking(move || fields.into_iter().map(|field| compute(&rules, field)).collect());
+        tokio::task::spawn_blocking(move || kinds.into_iter().map(|inputs| compute(&rules, inputs)).collect());
     let computed: Vec<Computed> = computed.await.map_err(|error| RunError::Computation(error.to_string()))?;
 
     write(&mut connection, context, row, &versions, &computed, total).await?;
@@ -186,15 +186,14 @@ async fn rule_set_versions(
 }
 
 /// The whole computation of one kind, without I/O.
-fn compute(rules: &RuleBook, field: Field) -> Computed {
-    let nothing = vec![0; field.plan.sums.len()];
+fn compute(rules: &RuleBook, inputs: KindInputs) -> Computed {
+    let nothing = vec![0; inputs.plan.sums.len()];
     let of_rule_set = |rule_set: &RuleSet| {
-        let counts = field.subjects.iter().map(|(id, category_id)| {
-            let sums = field.sums.get(id).unwrap_or(&nothing);
-            let excess = |window: Window| {
-                field.excess.get(&window).and_then(|excess| excess.get(id)).copied().unwrap_or_default()
-            };
-            SubjectCounts::of(rule_set, category_id.clone(), |window| field.plan.counts(sums, window), excess)
+        let counts = inputs.subjects.iter().map(|(id, category_id)| {
+            let sums = inputs.sums.get(id).unwrap_or(&nothing);
+            let unqualified =
+                |window: Window| inputs.unqualified.get(&window).map(|products| products.of(id)).unwrap_or_default();
+            SubjectCounts::of(rule_set, category_id.clone(), |window| inputs.plan.counts(sums, window), unqualified)
         });
         let counts: Vec<SubjectCounts> = counts.collect();
         score_all(rule_set, &counts)
@@ -203,10 +202,10 @@ fn compute(rules: &RuleBook, field: Field) -> Computed {
     let (cards, peers) = thread::scope(|scope| {
         let of_rule_set = &of_rule_set;
         let threads: Vec<_> =
-            rules.of_kind(field.kind).map(|rule_set| scope.spawn(move || of_rule_set(rule_set))).collect();
+            rules.of_kind(inputs.kind).map(|rule_set| scope.spawn(move || of_rule_set(rule_set))).collect();
         let computed = |thread: ScopedJoinHandle<'_, _>| thread.join().unwrap_or_else(|panic| resume_unwind(panic));
         threads.into_iter().map(computed).unzip()
     });
-    let subjects = field.subjects.into_iter().map(|(id, _)| id).collect();
-    Computed { kind: field.kind, subjects, cards, peers }
+    let subjects = inputs.subjects.into_iter().map(|(id, _)| id).collect();
+    Computed { kind: inputs.kind, subjects, cards, peers }
 }

@@ -8,10 +8,10 @@ use super::packing::{Packed, put};
 use crate::domain::decimal::Decimal;
 use crate::domain::id::Id;
 use crate::domain::measure::Measure;
-use crate::domain::metric::Metric;
+use crate::domain::metric::{Metric, MetricCount};
 use crate::domain::peers::{Basis, Standing};
 use crate::domain::rules::RuleSet;
-use crate::domain::score::{Assessed, Card, MetricCard, MetricCount};
+use crate::domain::score::{Assessed, Card, MetricCard};
 use crate::domain::window::Window;
 
 /// Decimals are kept in ten-thousandths: points and dimension scores have four places, the score two.

@@ -9,14 +9,14 @@ use futures_util::TryStreamExt;
 use sqlx::{AssertSqlSafe, PgConnection, Row};
 
 use super::StoreError;
+use super::measure_columns::{listed, names};
 use crate::domain::count::Counts;
 use crate::domain::id::Id;
 use crate::domain::measure::Measure;
-use crate::domain::score::MetricCount;
 use crate::domain::subject::SubjectKind;
 use crate::domain::window::{DaySpan, Window};
 
-/// Sums of one kind of subject in the order of a plan's sums. Who is not there has none.
+/// Sums of one kind of subject in the order of a plan's sums. Subjects without counts are absent.
 pub type Sums = HashMap<Id, Vec<i64>>;
 
 /// The sums of measures over windows that a run needs of one kind of subject. As text, it is kept beside sums that were
@@ -61,8 +61,7 @@ impl FromStr for SumPlan {
     fn from_str(text: &str) -> Result<SumPlan, StoreError> {
         let read = || {
             let mut parts = text.split("; ");
-            let kind = parts.next()?;
-            let kind = SubjectKind::ALL.into_iter().find(|known| known.as_str() == kind)?;
+            let kind = SubjectKind::parse(parts.next()?)?;
             Some(SumPlan { kind, sums: parts.map(planned_sum).collect::<Option<_>>()? })
         };
         read().ok_or_else(|| StoreError::Corrupt(format!("the plan of sums {text:?}")))
@@ -72,8 +71,7 @@ impl FromStr for SumPlan {
 fn planned_sum(text: &str) -> Option<(Window, Measure)> {
     let (days_ago, column) = text.split_once(' ')?;
     let (oldest, newest) = days_ago.split_once('-')?;
-    let measure = Measure::ALL.into_iter().find(|measure| measure.column() == column)?;
-    Some((Window::new(oldest.parse().ok()?, newest.parse().ok()?)?, measure))
+    Some((Window::new(oldest.parse().ok()?, newest.parse().ok()?)?, Measure::parse(column)?))
 }
 
 /// What some days do to the sums of a window.
@@ -129,59 +127,43 @@ pub async fn add_days(
     Ok(())
 }
 
-/// What products that do not qualify for the product base score add to its counts: those off the shelf at the end of
-/// the day before the score date, and those without a paid order in the window. They are few; the products that qualify
-/// are not read.
-pub async fn base_score_excess(
-    connection: &mut PgConnection,
-    kind: SubjectKind,
-    span: DaySpan,
-    score_date: NaiveDate,
-) -> Result<HashMap<Id, MetricCount>, StoreError> {
-    let rows: Vec<(String, i64, i64)> = sqlx::query_as(
-        "with off as not materialized (
-             -- Spans of one product have no day in common, so each product is there once.
-             select shop_id, product_id from product_off_shelf
-             where from_day < $4 and (until_day is null or until_day >= $4)
-         ), candidate as (
-             -- A shop's products are its own.
-             select shop_id as subject_id, shop_id, product_id, true as is_off from off where $1 = 1
-             union all
-             select paid.subject_id, shop_id, product_id, true
-             from off join product_paid as paid using (shop_id, product_id)
-             where paid.subject_kind = $1 and $1 <> 1
-             union all
-             -- Whether the window has a paid order is certain only where one of the two newest days is in it.
-             select subject_id, shop_id, product_id, false from product_paid as paid
-             where subject_kind = $1
-               and (last_day < $2 or (last_day > $3 and (previous_day is null or previous_day not between $2 and $3)))
-               and not exists (
-                   select from off where off.shop_id = paid.shop_id and off.product_id = paid.product_id
-               )
-         )
-         select subject_id, sum(product_stars)::bigint, sum(reviews)::bigint
-         from candidate cross join lateral (
-             select sum(product_stars) as product_stars, sum(reviews) as reviews, sum(paid_orders) as paid_orders
-             from product_count as kept
-             where kept.subject_kind = $1 and kept.subject_id = candidate.subject_id
-               and kept.shop_id = candidate.shop_id and kept.product_id = candidate.product_id
-               and kept.day between $2 and $3
-         ) as counted
-         where reviews > 0 and (is_off or coalesce(paid_orders, 0) = 0)
-         group by subject_id",
-    )
-    // Planned for the kind and its days each time.
-    .persistent(false)
-    .bind(kind.code())
-    .bind(span.from)
-    .bind(span.to)
-    .bind(score_date)
-    .fetch_all(connection)
-    .await?;
-    let excess = |(subject_id, numerator, volume): (String, i64, i64)| {
-        (Id::stored(&subject_id), MetricCount { numerator, volume })
-    };
-    Ok(rows.into_iter().map(excess).collect())
+/// The sums over a window of the products that do not qualify (scoring law §5, `product_base_score`), of every subject
+/// that has any.
+#[derive(Clone, Debug)]
+pub struct UnqualifiedProducts {
+    measures: Vec<Measure>,
+    sums: Sums,
+}
+
+impl UnqualifiedProducts {
+    /// Reads the sums of `measures`, which are kept per product.
+    pub async fn read(
+        connection: &mut PgConnection,
+        kind: SubjectKind,
+        measures: Vec<Measure>,
+        span: DaySpan,
+        score_date: NaiveDate,
+    ) -> Result<UnqualifiedProducts, StoreError> {
+        let sql = include_str!("sql/unqualified_products.sql")
+            .replace("{sums}", &listed(&measures, |column| format!("sum({column}) as {column}")))
+            .replace("{totals}", &listed(&measures, |column| format!("coalesce(sum({column}), 0)::bigint")))
+            .replace("{names}", &names(&measures));
+        // Planned for the kind and its days each time.
+        let query = sqlx::query_as(AssertSqlSafe(sql)).persistent(false);
+        let rows: Vec<(String, Vec<i64>)> =
+            query.bind(kind.code()).bind(span.from).bind(span.to).bind(score_date).fetch_all(connection).await?;
+        let sums = rows.into_iter().map(|(subject_id, sums)| (Id::stored(&subject_id), sums)).collect();
+        Ok(UnqualifiedProducts { measures, sums })
+    }
+
+    /// The sums of one subject's.
+    pub fn of(&self, subject_id: &Id) -> Counts {
+        let mut counts = Counts::default();
+        for (measure, sum) in self.measures.iter().zip(self.sums.get(subject_id).into_iter().flatten()) {
+            counts.add(*measure, *sum);
+        }
+        counts
+    }
 }
 
 #[cfg(test)]

@@ -205,6 +205,12 @@ fn openapi_yaml_is_what_the_code_says() {
     assert_eq!(http::docs::yaml().expect("yaml"), written, "run: make openapi");
 }
 
+#[test]
+fn the_reference_of_events_measures_and_metrics_is_what_the_code_says() {
+    let written = include_str!("../../docs/reference.md");
+    assert_eq!(shopscore::domain::reference::markdown(), written, "run: make reference");
+}
+
 /// The description as JSON.
 fn description() -> Value {
     serde_json::to_value(http::docs::description()).expect("a description")

@@ -3,9 +3,12 @@
 
 use std::borrow::Cow;
 
+use shopscore::domain::event::EventType;
+use shopscore::domain::measure::{Cohort, Measure, faulty_stars};
 use shopscore::scoring::rebuild;
 use shopscore::storage::counting::{self, Mismatch};
 use shopscore::storage::measure_columns::{CountTable, DAILY, PRODUCT};
+use shopscore::storage::record;
 use sqlx::{AssertSqlSafe, Connection, PgConnection};
 
 use crate::support::{TestService, empty_database, fresh_database};
@@ -85,4 +88,52 @@ async fn counts_of_the_version_before_are_known_for_what_they_are() {
     let elsewhere = counting::compare(&mut connection, chrono_tz::Europe::Berlin).await.expect("an answer");
     let (kept, wanted) = ("Asia/Shanghai".to_owned(), chrono_tz::Europe::Berlin);
     assert_eq!(elsewhere, Err(Mismatch::TimeZone { kept, wanted }));
+}
+
+/// The condition of an index, as PostgreSQL writes it.
+async fn condition(connection: &mut PgConnection, index: &str) -> String {
+    sqlx::query_scalar("select pg_get_expr(indpred, indrelid) from pg_index where indexrelid = $1::regclass")
+        .bind(index)
+        .fetch_one(connection)
+        .await
+        .expect("a partial index")
+}
+
+fn type_in(cohorts: &[Cohort]) -> String {
+    let codes = cohorts.iter().flat_map(|cohort| cohort.event_types()).map(|event_type| event_type.code());
+    let mut codes: Vec<i16> = codes.collect();
+    codes.sort();
+    let codes: Vec<String> = codes.iter().map(i16::to_string).collect();
+    format!("type in ({})", codes.join(", "))
+}
+
+#[tokio::test]
+async fn the_indexes_that_find_records_have_the_events_that_measures_go_by() {
+    let mut connection = PgConnection::connect_with(&fresh_database().await).await.expect("a connection");
+    let mut faulty: Vec<EventType> = Measure::ALL.into_iter().flat_map(Measure::faults).copied().collect();
+    // In the order in which the index names them.
+    faulty.sort_by_key(|event_type| (faulty_stars(*event_type).is_some(), event_type.code()));
+    faulty.dedup();
+    let (plain, starred): (Vec<EventType>, Vec<EventType>) =
+        faulty.into_iter().partition(|event_type| faulty_stars(*event_type).is_none());
+    let plain: Vec<String> = plain.iter().map(|event_type| event_type.code().to_string()).collect();
+    let fault = format!("type in ({}) or {}", plain.join(", "), record::fault_condition(&starred));
+    let creator = format!("{} is not null", record::creator_condition().replace(" collate \"C\"", ""));
+    let declared = [
+        ("event_paid", type_in(&[Cohort::Payment])),
+        ("event_delivery", type_in(&[Cohort::PickUp, Cohort::SignOff])),
+        ("event_service", type_in(&[Cohort::Completion, Cohort::SessionStart])),
+        ("event_fault", fault),
+        ("event_creator", creator),
+    ];
+    let cohorts = declared.iter().take(3).map(|(_, condition)| condition.matches(',').count() + 1).sum::<usize>();
+    let all = Cohort::ALL.iter().flat_map(|cohort| cohort.event_types()).count();
+    assert_eq!(cohorts, all, "every cohort has an index");
+    for (index, expected) in declared {
+        let sql = format!("create index expected_{index} on event (shop_id) where {expected}");
+        sqlx::query(AssertSqlSafe(sql)).execute(&mut connection).await.expect("an index");
+        let (found, wanted) =
+            (condition(&mut connection, index).await, condition(&mut connection, &format!("expected_{index}")).await);
+        assert_eq!(found, wanted, "{index}");
+    }
 }

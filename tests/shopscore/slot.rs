@@ -115,6 +115,7 @@ async fn a_service_is_not_ready_while_the_run_of_the_slot_is_owed_though_one_by_
     assert_eq!(status, 503, "{problem}");
     assert!(problem["detail"].as_str().expect("a reason").contains("2026-11-20"), "{problem}");
     deciding.rollback().await.expect("the schedule is free");
+    drop(connection);
     while service.get("/readyz").await.0 != 200 {
         tokio::task::yield_now().await;
     }

@@ -140,6 +140,11 @@ impl RuleSet {
         windows.map(|window| window.window.oldest()).max().unwrap_or_default()
     }
 
+    /// Where a metric stands among the rule set's metrics, and so in its cards.
+    pub fn place(&self, metric: Metric) -> Option<usize> {
+        self.metrics.iter().position(|rule| rule.metric == metric)
+    }
+
     /// The metrics of one dimension.
     pub fn metrics_of(&self, dimension: usize) -> impl Iterator<Item = (usize, &MetricRule)> {
         self.metrics.iter().enumerate().filter(move |(_, rule)| rule.dimension == dimension)

@@ -1,0 +1,17 @@
+//! One thing wrong with what a client sent, and where.
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Fault {
+    /// JSON pointer (RFC 6901) into the event or body.
+    pub pointer: String,
+    /// Stable, documented word for the kind of fault.
+    pub code: &'static str,
+    /// What is wrong and what to do, in a sentence.
+    pub detail: String,
+}
+
+impl Fault {
+    pub fn new(pointer: impl Into<String>, code: &'static str, detail: impl Into<String>) -> Fault {
+        Fault { pointer: pointer.into(), code, detail: detail.into() }
+    }
+}
