@@ -3,25 +3,10 @@
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
-use chrono::NaiveTime;
 use chrono_tz::Tz;
 use clap::{Args, ValueEnum};
 
-/// When the scores of a day are published: two clock times of one day.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct SlotTimes {
-    pub from: NaiveTime,
-    pub to: NaiveTime,
-}
-
-fn parse_slot(text: &str) -> Result<SlotTimes, String> {
-    let time = |text: &str| NaiveTime::parse_from_str(text, "%H:%M").ok();
-    let times = text.split_once('-').and_then(|(from, to)| time(from).zip(time(to)));
-    match times {
-        Some((from, to)) if from < to => Ok(SlotTimes { from, to }),
-        _ => Err("a slot is two times of one day, the earlier one first, such as 12:00-13:00".to_owned()),
-    }
-}
+use crate::domain::slot::SlotTimes;
 
 fn parse_zone(text: &str) -> Result<Tz, String> {
     text.parse().map_err(|_| "a time zone is an IANA name such as Asia/Shanghai".to_owned())
@@ -70,7 +55,7 @@ fn default_state_dir() -> PathBuf {
 #[derive(Clone, Debug, Args)]
 pub struct ScoringSettings {
     /// When the scores of a day are published, in the business time zone
-    #[arg(long, env = "SHOPSCORE_SLOT", value_name = "FROM-TO", default_value = "12:00-13:00", value_parser = parse_slot, global = true)]
+    #[arg(long, env = "SHOPSCORE_SLOT", value_name = "FROM-TO", default_value = "12:00-13:00", global = true)]
     pub slot: SlotTimes,
 
     /// The business time zone
@@ -123,19 +108,6 @@ impl ListenSettings {
         match self.auth {
             Some(auth) => auth == Auth::Required,
             None => !self.listen.ip().is_loopback(),
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::parse_slot;
-
-    #[test]
-    fn a_slot_lies_within_one_day() {
-        assert!(parse_slot("12:00-13:00").is_ok());
-        for wrong in ["13:00-12:00", "12:00-12:00", "12-13", "", "12:00-24:00"] {
-            assert!(parse_slot(wrong).is_err(), "{wrong}");
         }
     }
 }

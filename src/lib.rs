@@ -2,10 +2,11 @@
 //!
 //! See `ARCHITECTURE.md` for the shape; the binary is a thin caller of [`cli`].
 
+pub mod access;
 pub mod cli;
 pub mod clock;
 pub mod config;
-pub mod demo;
+pub mod context;
 pub mod domain;
 pub mod http;
 pub mod ingest;

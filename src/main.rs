@@ -4,7 +4,8 @@ use std::io::IsTerminal;
 use std::process::ExitCode;
 
 use clap::Parser;
-use shopscore::cli::Cli;
+use shopscore::cli::execute;
+use shopscore::cli::settings::Cli;
 use tracing_subscriber::EnvFilter;
 
 #[tokio::main]
@@ -16,7 +17,7 @@ async fn main() -> ExitCode {
         .with_writer(std::io::stderr)
         .with_ansi(std::io::stderr().is_terminal())
         .init();
-    match cli.execute().await {
+    match execute(&cli).await {
         Ok(code) => code,
         Err(error) => {
             eprintln!("shopscore: {error}");

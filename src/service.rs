@@ -3,74 +3,25 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use chrono_tz::Tz;
 use tokio::net::TcpListener;
 use tokio::sync::{Notify, oneshot};
 use tokio::task::JoinSet;
 
-use crate::clock::Clock;
-use crate::config::{RetentionSettings, SlotTimes};
-use crate::domain::calendar::Calendar;
-use crate::domain::rules::RuleBook;
+use crate::context::Context;
 use crate::http::answer::{AnswerCache, RunCache};
 use crate::http::media::BodyBudget;
+use crate::http::routes::router;
+use crate::http::state::{App, AppState};
 use crate::http::telemetry::Telemetry;
 use crate::http::turnover::Turnover;
-use crate::http::{AppState, Shared, router};
 use crate::ingest::queue::IngestQueue;
-use crate::ingest::{KnownSubjects, WriteContext};
-use crate::scoring::book::Archive;
-use crate::scoring::retention::{self, Retention, RetentionContext};
-use crate::scoring::run::RunContext;
-use crate::scoring::schedule::{self, DailySlot};
-use crate::storage::{Store, StoreError, counting};
+use crate::scoring::{retention, schedule};
 
-#[derive(Debug, thiserror::Error)]
-pub enum StartError {
-    #[error(transparent)]
-    Store(#[from] StoreError),
-    #[error(transparent)]
-    Counts(#[from] counting::Mismatch),
-}
-
-/// What a service is made from.
-#[derive(Clone)]
-pub struct Parts {
-    pub store: Store,
-    pub rules: Arc<RuleBook>,
-    pub zone: Tz,
-    pub slot: SlotTimes,
-    pub retention: RetentionSettings,
-    pub clock: Clock,
-    /// Whether callers must show keys.
-    pub auth_required: bool,
-}
-
-impl Parts {
-    pub fn calendar(&self) -> Calendar {
-        Calendar::new(self.zone)
-    }
-
-    pub fn write_context(&self) -> WriteContext {
-        WriteContext { calendar: self.calendar(), clock: self.clock.clone(), known: KnownSubjects::default() }
-    }
-
-    pub fn run_context(&self) -> RunContext {
-        let slot = DailySlot { calendar: self.calendar(), from: self.slot.from, to: self.slot.to };
-        RunContext { store: self.store.clone(), rules: Arc::clone(&self.rules), clock: self.clock.clone(), slot }
-    }
-
-    pub fn retention_context(&self) -> RetentionContext {
-        let RetentionSettings { card_days, event_days } = self.retention;
-        RetentionContext { run: self.run_context(), retention: Retention { card_days, event_days } }
-    }
-
-    /// Brings the schema up to date and checks that the counts are what this process would make of the same events.
-    pub async fn prepare(&self) -> Result<(), StartError> {
-        self.store.migrate().await?;
-        let mut connection = self.store.run.acquire().await.map_err(StoreError::from)?;
-        Ok(counting::compare(&mut connection, self.zone).await??)
-    }
+/// Whether callers must show API keys.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Keys {
+    Required,
+    NotAsked,
 }
 
 /// A running service.
@@ -86,34 +37,29 @@ pub struct Service {
 }
 
 impl Service {
-    /// Starts everything. `parts` have been prepared.
-    pub fn start(parts: &Parts, listener: TcpListener) -> std::io::Result<Service> {
+    /// Starts everything. The context has been prepared.
+    pub fn start(context: &Context, listener: TcpListener, keys: Keys) -> std::io::Result<Service> {
         let address = listener.local_addr()?;
         let mut writers = JoinSet::new();
-        let write = parts.write_context();
-        let queue = IngestQueue::start(&parts.store.ingest, &write, &mut writers);
+        let queue = IngestQueue::start(context, &mut writers);
         let wake = Arc::new(Notify::new());
-        let run = parts.run_context();
-        let slot = tokio::spawn(schedule::keep(run.clone(), Arc::clone(&wake)));
-        let retention = tokio::spawn(retention::keep(parts.retention_context()));
-        let turnover = Turnover::new(parts.store.clone());
+        let slot = tokio::spawn(schedule::keep(context.clone(), Arc::clone(&wake)));
+        let retention = tokio::spawn(retention::keep(context.clone()));
+        let turnover = Turnover::new(context.store.clone());
         let looking = tokio::spawn(turnover.clone().keep());
-        let state = AppState::from(Shared {
+        let state = AppState::new(App {
+            context: context.clone(),
             queue,
-            write,
-            run,
-            archive: Archive::default(),
             wake,
             bodies: BodyBudget::default(),
-            event_days: parts.retention.event_days,
-            auth_required: parts.auth_required,
+            auth_required: keys == Keys::Required,
             turnover,
             answers: AnswerCache::default(),
             runs: RunCache::default(),
             telemetry: Telemetry::default(),
         });
         let (stop, stopped) = oneshot::channel::<()>();
-        let server = axum::serve(listener, router(state.clone())).with_graceful_shutdown(async {
+        let server = axum::serve(listener, router(&state)).with_graceful_shutdown(async {
             // A sender that is gone means the same as one that sent.
             let _ = stopped.await;
         });

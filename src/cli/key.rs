@@ -5,9 +5,9 @@ use std::process::ExitCode;
 use chrono::{DateTime, NaiveTime, Utc};
 
 use super::open::{Opened, open_prepared};
-use super::{Cli, CommandError, KeyCommand};
-use crate::http::keys::{self, KeyBody};
-use crate::http::params::parse_date;
+use super::settings::{Cli, CommandError, KeyCommand};
+use crate::access::{self, KeyRequest};
+use crate::domain::calendar::parse_date;
 use crate::storage::api_key::{self, KeyRow};
 use crate::storage::private::Sharing;
 
@@ -18,13 +18,13 @@ pub async fn key(cli: &Cli, command: &KeyCommand) -> Result<ExitCode, CommandErr
     let opened = open_prepared(cli, Sharing::Join).await?;
     let result = match command {
         KeyCommand::Create { scopes, shops, name, expires } => {
-            let wish = KeyBody {
+            let request = KeyRequest {
                 scopes: scopes.clone(),
                 shop_ids: (!shops.is_empty()).then(|| shops.clone()),
                 name: name.clone(),
                 expires_at: None,
             };
-            create(&opened, wish, expires.as_deref()).await
+            create(&opened, request, expires.as_deref()).await
         }
         KeyCommand::List => list(&opened).await,
         KeyCommand::Revoke { key_id } => revoke(&opened, *key_id).await,
@@ -33,15 +33,15 @@ pub async fn key(cli: &Cli, command: &KeyCommand) -> Result<ExitCode, CommandErr
     result.map(|()| ExitCode::SUCCESS)
 }
 
-async fn create(opened: &Opened, mut wish: KeyBody, expires: Option<&str>) -> Result<(), CommandError> {
-    let now = opened.parts.clock.now();
-    wish.expires_at = expires.map(|text| expiry(opened, text)).transpose()?;
-    let faults: Vec<String> = wish.check(now).into_iter().map(|fault| fault.detail).collect();
+async fn create(opened: &Opened, mut request: KeyRequest, expires: Option<&str>) -> Result<(), CommandError> {
+    let now = opened.context.now();
+    request.expires_at = expires.map(|text| expiry(opened, text)).transpose()?;
+    let faults: Vec<String> = request.faults(now).into_iter().map(|fault| fault.detail).collect();
     if !faults.is_empty() {
         return Err(faults.join("; ").into());
     }
-    let mut connection = opened.parts.store.read.acquire().await?;
-    let (secret, row) = keys::create(&mut connection, wish, now).await?;
+    let mut connection = opened.context.store.read.acquire().await?;
+    let (secret, row) = access::create(&mut connection, request, now).await?;
     eprintln!("key {} is made; it is shown this once:", row.key_id);
     println!("{}", secret.text);
     Ok(())
@@ -49,14 +49,14 @@ async fn create(opened: &Opened, mut wish: KeyBody, expires: Option<&str>) -> Re
 
 fn expiry(opened: &Opened, text: &str) -> Result<DateTime<Utc>, CommandError> {
     if let Some(date) = parse_date(text) {
-        return Ok(opened.parts.calendar().instant(date, NaiveTime::MIN));
+        return Ok(opened.context.calendar().instant(date, NaiveTime::MIN));
     }
     let instant = DateTime::parse_from_rfc3339(text);
     instant.map(|instant| instant.to_utc()).map_err(|_| "--expires is a date or an RFC 3339 time".into())
 }
 
 async fn list(opened: &Opened) -> Result<(), CommandError> {
-    let mut connection = opened.parts.store.read.acquire().await?;
+    let mut connection = opened.context.store.read.acquire().await?;
     let mut before = None;
     loop {
         let rows = api_key::list(&mut connection, before, PAGE).await?;
@@ -80,9 +80,9 @@ fn line(row: &KeyRow) -> String {
 }
 
 async fn revoke(opened: &Opened, key_id: i32) -> Result<(), CommandError> {
-    let now = opened.parts.clock.now();
-    let mut connection = opened.parts.store.read.acquire().await?;
-    match keys::revoke(&mut connection, key_id, now).await? {
+    let now = opened.context.now();
+    let mut connection = opened.context.store.read.acquire().await?;
+    match access::revoke(&mut connection, key_id, now).await? {
         Some(_) => {
             println!("key {key_id} is revoked");
             Ok(())

@@ -11,14 +11,12 @@ use tokio::task::{JoinHandle, JoinSet};
 
 use super::maintain::bar_style;
 use super::open::{Opened, open_prepared};
-use super::{Cli, CommandError};
+use super::settings::{Cli, CommandError};
 use crate::domain::event::Relay;
 use crate::domain::parse::Envelope;
-use crate::http::event_times::AcceptedTimes;
-use crate::http::events::read_event;
+use crate::ingest::door::{AcceptedTimes, read_event};
 use crate::ingest::queue::IngestQueue;
-use crate::ingest::writer::Atomicity;
-use crate::ingest::{Outcome, SentEvent, Unavailable};
+use crate::ingest::{Atomicity, Outcome, SentEvent, Unavailable};
 use crate::storage::private::Sharing;
 
 /// Events of one request to the writers.
@@ -60,7 +58,7 @@ pub async fn load(cli: &Cli, file: &Path) -> Result<ExitCode, CommandError> {
 
 async fn load_into(opened: &Opened, file: &Path) -> Result<(Totals, Duration), CommandError> {
     let mut writers = JoinSet::new();
-    let queue = IngestQueue::start(&opened.parts.store.ingest, &opened.parts.write_context(), &mut writers);
+    let queue = IngestQueue::start(&opened.context, &mut writers);
     let began = Instant::now();
     let totals = match file == Path::new("-") {
         true => load_lines(opened, &queue, tokio::io::stdin(), None).await?,
@@ -102,7 +100,7 @@ async fn load_lines(
         if batch.len() >= BATCH_EVENTS || batch_bytes >= BATCH_BYTES || (read == 0 && !batch.is_empty()) {
             batch_bytes = 0;
             let parcel = std::mem::replace(&mut batch, Vec::with_capacity(BATCH_EVENTS));
-            let times = AcceptedTimes::at(opened.parts.clock.now(), opened.parts.retention.event_days);
+            let times = AcceptedTimes::at(opened.context.now(), opened.context.retention.event_days);
             under_way.push_back(tokio::spawn(write(queue.clone(), parcel, times)));
         }
         while under_way.len() >= BATCHES_UNDER_WAY || (read == 0 && !under_way.is_empty()) {
@@ -158,11 +156,10 @@ impl Totals {
                 Outcome::Accepted => self.accepted += 1,
                 Outcome::Duplicate => self.duplicates += 1,
                 Outcome::Conflict => self.conflicts += 1,
-                Outcome::AggregateFull => {
-                    self.reject(number, "the order, session or product holds 1000 events already", bar)
+                Outcome::AggregateFull | Outcome::ForbiddenRetraction | Outcome::Refused => {
+                    let fault = outcome.fault().map(|fault| fault.detail).unwrap_or_default();
+                    self.reject(number, &fault, bar);
                 }
-                Outcome::ForbiddenRetraction => self.reject(number, "the retraction is not its sender's to make", bar),
-                Outcome::Refused => self.reject(number, "the store cannot hold this event", bar),
             }
         }
     }

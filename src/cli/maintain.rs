@@ -7,9 +7,10 @@ use chrono::NaiveDate;
 use indicatif::{ProgressBar, ProgressStyle};
 
 use super::open::{Opened, open, open_prepared};
-use super::{Cli, CommandError};
+use super::settings::{Cli, CommandError};
+use crate::context::Context;
 use crate::domain::run::RunRequest;
-use crate::scoring::run::{RunContext, execute};
+use crate::scoring::run::execute;
 use crate::scoring::{rebuild, retention};
 use crate::storage::StoreError;
 use crate::storage::private::Sharing;
@@ -34,9 +35,9 @@ pub async fn run(cli: &Cli, date: NaiveDate, reason: Option<String>) -> Result<E
 }
 
 async fn run_date(opened: &Opened, date: NaiveDate, reason: Option<String>) -> Result<RunRow, CommandError> {
-    let context = opened.parts.run_context();
-    let now = context.clock.now();
-    let request = RunRequest::manual(date, reason, context.slot.calendar.day(now))?;
+    let context = opened.context.clone();
+    let now = context.now();
+    let request = RunRequest::manual(date, reason, context.today())?;
     let mut connection = context.store.run.acquire().await?;
     let queued = match rows::request(&mut connection, &request, now).await? {
         Requested::Queued(row) => *row,
@@ -56,7 +57,7 @@ async fn run_date(opened: &Opened, date: NaiveDate, reason: Option<String>) -> R
 }
 
 /// Shows how far a run is until it has ended: a bar on a terminal, plain lines elsewhere.
-async fn show_progress(context: RunContext, run_id: i64) -> Result<(), StoreError> {
+async fn show_progress(context: Context, run_id: i64) -> Result<(), StoreError> {
     let bar = ProgressBar::new(0).with_style(bar_style("subjects"));
     let mut shown = None;
     loop {
@@ -86,11 +87,11 @@ pub fn bar_style(unit: &str) -> ProgressStyle {
 pub async fn rebuild(cli: &Cli) -> Result<ExitCode, CommandError> {
     let opened = open(cli, Sharing::Join).await?;
     let result = async {
-        opened.parts.store.migrate().await?;
-        rebuild::rebuild(&opened.parts.store, &opened.parts.calendar()).await
+        opened.context.store.migrate().await?;
+        rebuild::rebuild(&opened.context.store, &opened.context.calendar()).await
     };
     let result = result.await;
-    let zone = opened.parts.zone;
+    let zone = opened.context.calendar().zone();
     opened.close().await;
     println!("counted {} orders, sessions and products anew, in the time zone {zone}", result?);
     Ok(ExitCode::SUCCESS)
@@ -98,7 +99,7 @@ pub async fn rebuild(cli: &Cli) -> Result<ExitCode, CommandError> {
 
 pub async fn verify(cli: &Cli) -> Result<ExitCode, CommandError> {
     let opened = open_prepared(cli, Sharing::Join).await?;
-    let result = rebuild::verify(&opened.parts.store, &opened.parts.calendar()).await;
+    let result = rebuild::verify(&opened.context.store, &opened.context.calendar()).await;
     opened.close().await;
     let verification = result?;
     for difference in &verification.differences {
@@ -119,8 +120,8 @@ pub async fn verify(cli: &Cli) -> Result<ExitCode, CommandError> {
 /// One whole sweep. A service on the same database may sweep at the same time.
 pub async fn retain(cli: &Cli) -> Result<ExitCode, CommandError> {
     let opened = open_prepared(cli, Sharing::Join).await?;
-    let result = retention::sweep(&opened.parts.retention_context()).await;
-    let kept = opened.parts.retention;
+    let result = retention::sweep(&opened.context).await;
+    let kept = opened.context.retention;
     opened.close().await;
     let swept = result?;
     println!("removed {} full cards of dates more than {} days ago", swept.cards, kept.card_days);

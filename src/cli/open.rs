@@ -1,16 +1,19 @@
-//! Opening what every command needs: the database, private or given, and the parts of the service on it.
+//! Opening what every command needs: the database, private or given, and the context on it.
 
 use std::str::FromStr;
 use std::sync::Arc;
 
 use sqlx::postgres::PgConnectOptions;
 
-use super::{Cli, CommandError};
+use super::settings::{Cli, CommandError};
 use crate::clock::Clock;
 use crate::config::DatabaseSettings;
-use crate::scoring::book;
-use crate::service::Parts;
+use crate::context::Context;
+use crate::domain::calendar::Calendar;
+use crate::domain::slot::DailySlot;
+use crate::scoring::rule_sets;
 use crate::storage::private::{PrivatePostgres, PrivateSettings, Sharing};
+use crate::storage::rule_set::Archive;
 use crate::storage::{PoolSizes, Store};
 
 /// Connections of one process. Writers are few, each with one transaction at a time, and the ledger needs some.
@@ -18,41 +21,39 @@ const POOL_SIZES: PoolSizes = PoolSizes { ingest: 6, read: 16, run: 6 };
 
 /// An open database with everything on it.
 pub struct Opened {
-    pub parts: Parts,
+    pub context: Context,
     private: Option<PrivatePostgres>,
 }
 
 impl Opened {
     pub async fn close(self) {
-        self.parts.store.close().await;
+        self.context.store.close().await;
         if let Some(private) = self.private {
             private.stop().await;
         }
     }
 }
 
-/// Opens the database and puts the parts together, without touching the schema.
+/// Opens the database, without touching the schema.
 pub async fn open(cli: &Cli, sharing: Sharing) -> Result<Opened, CommandError> {
-    let rules = Arc::new(book::load(cli.scoring.rules_dir.as_deref())?);
+    let rules = Arc::new(rule_sets::load(cli.scoring.rules_dir.as_deref())?);
     let (options, private) = connect_options(&cli.database, sharing).await?;
-    let store = Store::open(&options, POOL_SIZES);
     let scoring = &cli.scoring;
-    let parts = Parts {
-        store,
+    let context = Context {
+        store: Store::open(&options, POOL_SIZES),
         rules,
-        zone: scoring.time_zone,
-        slot: scoring.slot,
-        retention: cli.retention,
+        archive: Archive::default(),
         clock: Clock::System,
-        auth_required: cli.listening.auth_required(),
+        slot: DailySlot { calendar: Calendar::new(scoring.time_zone), times: scoring.slot },
+        retention: cli.retention,
     };
-    Ok(Opened { parts, private })
+    Ok(Opened { context, private })
 }
 
 /// Opens the database and brings its schema up to date.
 pub async fn open_prepared(cli: &Cli, sharing: Sharing) -> Result<Opened, CommandError> {
     let opened = open(cli, sharing).await?;
-    match opened.parts.prepare().await {
+    match opened.context.prepare().await {
         Ok(()) => Ok(opened),
         Err(error) => {
             opened.close().await;

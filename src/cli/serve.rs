@@ -6,17 +6,18 @@ use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 
 use super::open::open_prepared;
-use super::{Cli, CommandError};
+use super::settings::{Cli, CommandError};
 use crate::config::ListenSettings;
-use crate::service::Service;
+use crate::service::{Keys, Service};
 use crate::storage::private::Sharing;
 
 pub async fn serve(cli: &Cli) -> Result<ExitCode, CommandError> {
     check_exposure(&cli.listening)?;
     let opened = open_prepared(cli, Sharing::Exclusive).await?;
+    let keys = if cli.listening.auth_required() { Keys::Required } else { Keys::NotAsked };
     let started = async {
         let listener = bind(&cli.listening).await?;
-        Service::start(&opened.parts, listener).map_err(CommandError::from)
+        Service::start(&opened.context, listener, keys).map_err(CommandError::from)
     };
     let mut service = match started.await {
         Ok(service) => service,

@@ -42,6 +42,12 @@ impl Calendar {
     }
 }
 
+/// A calendar date, written `YYYY-MM-DD` and no other way.
+pub fn parse_date(text: &str) -> Option<NaiveDate> {
+    let shape = |(index, byte): (usize, u8)| if matches!(index, 4 | 7) { byte == b'-' } else { byte.is_ascii_digit() };
+    (text.len() == 10 && text.bytes().enumerate().all(shape)).then(|| text.parse().ok()).flatten()
+}
+
 #[cfg(test)]
 mod tests {
     use super::Calendar;

@@ -37,6 +37,7 @@ pub mod peers;
 pub mod rules;
 pub mod run;
 pub mod score;
+pub mod slot;
 
 // Insight: what a score is made of, and what would change it.
 pub mod advice;

@@ -10,8 +10,8 @@ use serde::Serialize;
 use sqlx::PgConnection;
 use utoipa::ToSchema;
 
-use super::AppState;
-use super::answer::{Answer, Asked};
+use super::answer::Answer;
+use super::asked::Asked;
 use super::auth::Caller;
 use super::docs::ReadProblems;
 use super::params::Params;
@@ -19,6 +19,7 @@ use super::problem::Problem;
 use super::products::{Sort, WireProduct, worst};
 use super::reads::{Found, Wanted, find_with};
 use super::records::{WireRecord, page_of, wire_record};
+use super::state::AppState;
 use super::wire::{Number, ScoreKey, WireMetric, WireTitle, wire_metrics};
 use crate::domain::advice::{Cost, costs};
 use crate::domain::decimal::PLACES_MAX;
@@ -105,7 +106,7 @@ pub async fn get_advice(
 ) -> Result<Response, Problem> {
     let wanted = Wanted::read(&state, &caller, (&kind, &id), &mut params)?;
     params.finish()?;
-    let mut connection = state.run.store.read.acquire().await?;
+    let mut connection = state.context.store.read.acquire().await?;
     let mut reading = snapshot::begin(&mut connection).await?;
     let found = find_with(&mut reading, &state, &wanted).await?;
     let (date, yesterday) = (found.row.date, found.row.date - Days::new(1));
@@ -115,7 +116,7 @@ pub async fn get_advice(
         metrics.push(advise(&mut reading, &state, (&found, &live), &kind, cost).await?);
     }
     reading.rollback().await?;
-    let as_of = state.run.clock.now();
+    let as_of = state.context.now();
     let answer = AdviceAnswer {
         key: found.key(),
         status: found.card.status().as_str().to_owned(),
@@ -145,7 +146,7 @@ async fn advise(
         Some(sort) => worst(found, live, sort, PRODUCTS_SHOWN),
         None => Vec::new(),
     };
-    let calendar = state.run.slot.calendar;
+    let calendar = state.context.calendar();
     let side = if definition.wrong == Wrong::Numerator { Side::Numerator } else { Side::Denominator };
     let metric = wire_metrics(&found.rule_set, &found.card, found.row.date).swap_remove(cost.index);
     Ok(MetricAdvice {

@@ -4,16 +4,13 @@
 use std::sync::Arc;
 
 use axum::body::Bytes;
-use axum::extract::FromRequestParts;
-use axum::http::request::Parts;
-use axum::http::{HeaderMap, HeaderValue, StatusCode, Uri, header};
+use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use chrono::{DateTime, NaiveDate, Utc};
 use serde::Serialize;
 use sha2::{Digest, Sha256};
 use sqlx::PgConnection;
 
-use super::AppState;
 use super::problem::Problem;
 use super::turnover::Turnover;
 use crate::storage::StoreError;
@@ -90,6 +87,21 @@ impl Default for AnswerCache {
     }
 }
 
+impl AnswerCache {
+    /// The answer that is kept for a path, if it belongs to a publication.
+    pub fn get(&self, path: &str, publication: i64) -> Option<Arc<Answer>> {
+        let (of, kept) = self.answers.get(path)?;
+        (of == publication).then_some(kept)
+    }
+
+    /// Keeps an answer, unless it is too large.
+    pub fn keep(&self, path: &str, publication: i64, answer: &Arc<Answer>) {
+        if answer.body.len() <= ANSWER_BYTES_MAX {
+            self.answers.insert(path.to_owned(), (publication, Arc::clone(answer)));
+        }
+    }
+}
+
 /// The published runs that answers were last asked of, by date and revision, each with the publication at which it was
 /// looked up.
 #[derive(Clone)]
@@ -127,49 +139,5 @@ impl RunCache {
             self.runs.insert((date, revision), (publication, row.clone()));
         }
         Ok(row)
-    }
-}
-
-/// What a client asks for, and which answers it has.
-pub struct Asked {
-    uri: Uri,
-    headers: HeaderMap,
-}
-
-impl<S: Send + Sync> FromRequestParts<S> for Asked {
-    type Rejection = std::convert::Infallible;
-
-    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Asked, Self::Rejection> {
-        Ok(Asked { uri: parts.uri.clone(), headers: parts.headers.clone() })
-    }
-}
-
-impl Asked {
-    /// Answers from memory, or with what `make` makes. The caller has been found to be one who may see the answer, and
-    /// the answer is the same for everybody who may. What makes it is large and seldom needed, so it is set up only then.
-    pub async fn answer<F>(&self, state: &AppState, make: impl FnOnce() -> F) -> Result<Response, Problem>
-    where
-        F: Future<Output = Result<Answer, Problem>>,
-    {
-        // The mark is read before anything else is, so that an answer never claims a later publication than it shows.
-        let Some(publication) = state.turnover.publications() else {
-            return Ok(Box::pin(make()).await?.respond(&self.headers));
-        };
-        let path = self.uri.path_and_query().map_or_else(|| self.uri.path(), |path| path.as_str());
-        if let Some((of, kept)) = state.answers.answers.get(path)
-            && of == publication
-        {
-            return Ok(kept.respond(&self.headers));
-        }
-        let made = Arc::new(Box::pin(make()).await?);
-        if made.body.len() <= ANSWER_BYTES_MAX {
-            state.answers.answers.insert(path.to_owned(), (publication, Arc::clone(&made)));
-        }
-        Ok(made.respond(&self.headers))
-    }
-
-    /// Answers with what is made for this request alone.
-    pub fn answer_once(&self, answer: &Answer) -> Response {
-        answer.respond(&self.headers)
     }
 }

@@ -6,14 +6,15 @@ use chrono::{DateTime, NaiveDate, Utc};
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::AppState;
-use super::answer::{Answer, Asked};
+use super::answer::Answer;
+use super::asked::Asked;
 use super::auth::Caller;
 use super::docs::ReadProblems;
 use super::fleet::{kind, version_of};
 use super::params::Params;
 use super::problem::Problem;
 use super::reads::{published_run, wanted_rule_set};
+use super::state::AppState;
 use super::wire::Places;
 use crate::domain::curve::Ratio;
 use crate::domain::decimal::{Decimal, PLACES_MAX};
@@ -119,7 +120,7 @@ async fn benchmarks(
     category_id: Id,
     hides_few: bool,
 ) -> Result<Answer, Problem> {
-    let mut connection = state.run.store.read.acquire().await?;
+    let mut connection = state.context.store.read.acquire().await?;
     let row = published_run(&mut connection, state, date, revision).await?;
     let (version, used) = version_of(state, &mut connection, &row, rule_set).await?;
     let scores = score::of_category(&mut connection, row.run_id, version, &category_id).await?;

@@ -6,13 +6,14 @@ use chrono::{DateTime, NaiveDate, Utc};
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::AppState;
-use super::answer::{Answer, Asked};
+use super::answer::Answer;
+use super::asked::Asked;
 use super::auth::Caller;
 use super::docs::ReadProblems;
 use super::params::Params;
 use super::problem::Problem;
 use super::reads::{Found, Wanted, find_in, find_with, not_published, published_run};
+use super::state::AppState;
 use super::wire::{Number, ScoreKey};
 use crate::domain::changes::{Changes, MetricChange, Side, changes, unrounded};
 use crate::domain::decimal::{Decimal, PLACES_MAX};
@@ -124,7 +125,7 @@ pub async fn get_changes(
 }
 
 async fn explain(state: &AppState, wanted: &Wanted, from: Option<NaiveDate>) -> Result<Answer, Problem> {
-    let mut connection = state.run.store.read.acquire().await?;
+    let mut connection = state.context.store.read.acquire().await?;
     let new = find_with(&mut connection, state, wanted).await?;
     let from = match from {
         Some(from) if from >= new.row.date => {

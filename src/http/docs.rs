@@ -4,12 +4,11 @@ use axum::Router;
 use axum::http::header;
 use axum::response::{IntoResponse, Response};
 use chrono::NaiveDate;
-use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityRequirement, SecurityScheme};
-use utoipa::openapi::{ContentBuilder, OpenApi, Ref, ResponseBuilder};
+use utoipa::openapi::OpenApi;
+use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
 use utoipa::{IntoParams, IntoResponses, OpenApi as _};
 use utoipa_swagger_ui::{Config, SwaggerUi};
 
-use super::auth::{Access, access};
 use super::params::Params;
 use super::problem::{Problem, ProblemBody};
 
@@ -47,30 +46,9 @@ pub fn openapi() -> OpenApi {
     openapi
 }
 
-/// The whole description. What each operation asks of its caller comes from the table that the service goes by.
-pub fn description() -> OpenApi {
-    let (_, mut openapi) = super::api().split_for_parts();
-    for (path, item) in &mut openapi.paths.paths {
-        let operations =
-            [("GET", &mut item.get), ("POST", &mut item.post), ("PUT", &mut item.put), ("DELETE", &mut item.delete)];
-        for (method, operation) in operations {
-            let Some(operation) = operation else { continue };
-            let Access::Needs(scope) = access(method, path) else { continue };
-            operation.security = Some(vec![SecurityRequirement::new("key", [scope.as_str()])]);
-            for (status, kind) in [("401", "`unauthorized`"), ("403", "`forbidden`")] {
-                let problem = ContentBuilder::new().schema(Some(Ref::from_schema_name("Problem"))).build();
-                let response =
-                    ResponseBuilder::new().description(kind).content("application/problem+json", problem).build();
-                operation.responses.responses.insert(status.to_owned(), response.into());
-            }
-        }
-    }
-    openapi
-}
-
 /// The whole description as YAML, as it stands in `openapi.yaml`.
-pub fn yaml() -> Result<String, serde_json::Error> {
-    description().to_yaml().map_err(serde::de::Error::custom)
+pub fn yaml(description: &OpenApi) -> Result<String, serde_json::Error> {
+    description.to_yaml().map_err(serde::de::Error::custom)
 }
 
 #[derive(IntoParams)]

@@ -8,23 +8,19 @@ use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
-use serde_json::Value;
 use utoipa::ToSchema;
 
-use super::AppState;
 use super::auth::Caller;
-use super::event_times::AcceptedTimes;
 use super::media::{self, RawEvents};
 use super::params::Params;
 use super::problem::{FieldError, Kind, Problem, ProblemBody};
-use crate::domain::event::{AGGREGATE_EVENTS_MAX, Event};
+use super::state::AppState;
+use crate::domain::event::Event;
 use crate::domain::fault::Fault;
-use crate::domain::parse::{Envelope, parse_event};
-use crate::ingest::writer::Atomicity;
-use crate::ingest::{Outcome, SentEvent};
+use crate::domain::parse::Envelope;
+use crate::ingest::door::{AcceptedTimes, Read, read_event};
+use crate::ingest::{Atomicity, Outcome, SentEvent};
 
-/// The most bytes of one event.
-const EVENT_BYTES_MAX: usize = 64 * 1024;
 /// Bodies above this size are parsed on a thread that may block.
 const PARSE_INLINE_BYTES: usize = 64 * 1024;
 
@@ -85,10 +81,10 @@ pub struct EventAnswer {
     request_body(
         description = "One event or an array (application/json), one event a line (application/x-ndjson), or CloudEvents 1.0.",
         content(
-            (Value = "application/json"),
+            (serde_json::Value = "application/json"),
             (String = "application/x-ndjson"),
-            (Value = "application/cloudevents+json"),
-            (Value = "application/cloudevents-batch+json"),
+            (serde_json::Value = "application/cloudevents+json"),
+            (serde_json::Value = "application/cloudevents-batch+json"),
         )
     ),
     responses(
@@ -116,7 +112,7 @@ pub async fn post_events(
     params.finish()?;
     // The room is given back when the answer is made.
     let body = state.bodies.read(body).await?;
-    let times = AcceptedTimes::at(state.write.now(), state.event_days);
+    let times = AcceptedTimes::at(state.context.now(), state.context.retention.event_days);
     let mut parsed = parse_body(headers, body.bytes.clone(), times).await?;
     for read in &mut parsed.events {
         if let Ok(event) = read
@@ -130,9 +126,6 @@ pub async fn post_events(
         false => batch_answer(&state, &caller, parsed, atomicity).await,
     }
 }
-
-/// An event that was read, or what is wrong with it and the id it claims.
-type Read = Result<Arc<Event>, (Option<String>, Vec<Fault>)>;
 
 struct Parsed {
     envelope: Envelope,
@@ -155,40 +148,6 @@ async fn parse_body(headers: HeaderMap, bytes: Bytes, times: AcceptedTimes) -> R
     }
 }
 
-/// Reads one event from its JSON text.
-pub fn read_event(text: &[u8], envelope: Envelope, times: &AcceptedTimes) -> Read {
-    let fault = |code, detail: &str| vec![Fault::new("", code, detail)];
-    if text.len() > EVENT_BYTES_MAX {
-        return Err((None, fault("event_too_large", "an event has at most 65536 bytes")));
-    }
-    let value: Value = match serde_json::from_slice(text) {
-        Ok(value) => value,
-        Err(error) => return Err((None, fault("malformed_json", &format!("not JSON: {error}")))),
-    };
-    let has_escaped_dollar = || text.contains(&b'\\') && text.windows(6).any(|part| part == b"\\u0024");
-    if text.contains(&b'$') || has_escaped_dollar() {
-        refuse_private_keys(&value, text)?;
-    }
-    let id = value.get("id").and_then(Value::as_str).map(|id| id.chars().take(128).collect::<String>());
-    let event = parse_event(value, envelope).map_err(|faults| (id.clone(), faults))?;
-    match times.fault(event.time) {
-        None => Ok(Arc::new(event)),
-        Some(fault) => Err((id, vec![fault])),
-    }
-}
-
-/// The JSON library gives objects with a key of its own name a meaning of their own. What does not read back as it was
-/// written must not be stored.
-fn refuse_private_keys(value: &Value, text: &[u8]) -> Result<(), (Option<String>, Vec<Fault>)> {
-    const PRIVATE: &[u8] = b"$serde_json::private";
-    let named = text.windows(PRIVATE.len()).any(|part| part == PRIVATE);
-    let read_back = serde_json::from_str::<Value>(&value.to_string());
-    match !named && read_back.is_ok_and(|read_back| read_back == *value) {
-        true => Ok(()),
-        false => Err((None, vec![Fault::new("", "malformed_json", "a key is reserved")])),
-    }
-}
-
 /// Why a caller may not send an event, if that is so.
 fn not_the_callers(event: &Event, caller: &Caller, envelope: Envelope) -> Option<Fault> {
     if !caller.may_write(&event.aggregate.shop_id) {
@@ -200,22 +159,6 @@ fn not_the_callers(event: &Event, caller: &Caller, envelope: Envelope) -> Option
         let detail = format!("{} is for keys with the scope events:relay", event_type);
         Fault::new("/type", "forbidden_type", detail)
     })
-}
-
-/// The fault of an event that could be read and was still not stored.
-fn late_fault(outcome: &Outcome) -> Option<Fault> {
-    match outcome {
-        Outcome::AggregateFull => {
-            let detail = format!("an order, session or product holds at most {AGGREGATE_EVENTS_MAX} events");
-            Some(Fault::new("", "aggregate_full", detail))
-        }
-        Outcome::ForbiddenRetraction => {
-            let detail = "a key without the scope events:relay retracts what the merchant sent and what is stored";
-            Some(Fault::new("/data/event_id", "forbidden_type", detail))
-        }
-        Outcome::Refused => Some(Fault::new("", "refused_by_store", "the store cannot hold this event")),
-        _ => None,
-    }
 }
 
 async fn store(
@@ -258,18 +201,13 @@ async fn single_answer(state: &AppState, caller: &Caller, parsed: Parsed) -> Res
                           to correct it, retract it and send the right one under another id";
             Err(Problem::new(Kind::EventConflict, detail).with("id", id))
         }
-        Some(outcome) => Err(rejected(&late_fault(outcome).into_iter().collect::<Vec<_>>())),
+        Some(outcome) => Err(rejected(&outcome.fault().into_iter().collect::<Vec<_>>())),
         None => Err(Problem::of_status(StatusCode::INTERNAL_SERVER_ERROR)),
     }
 }
 
-fn field_error(fault: &Fault) -> FieldError {
-    FieldError::new(fault.pointer.clone(), fault.code, fault.detail.clone())
-}
-
 fn rejected(faults: &[Fault]) -> Problem {
-    let details: Vec<&str> = faults.iter().map(|fault| fault.detail.as_str()).collect();
-    Problem::new(Kind::EventRejected, details.join("; ")).with_errors(faults.iter().map(field_error).collect())
+    Problem::of_faults(Kind::EventRejected, faults)
 }
 
 async fn batch_answer(
@@ -333,7 +271,7 @@ impl BatchAnswer {
                 self.results.push(EventResult::plain(index, id, "conflict"));
             }
             Outcome::AggregateFull | Outcome::ForbiddenRetraction | Outcome::Refused => {
-                let faults: Vec<Fault> = late_fault(outcome).into_iter().collect();
+                let faults: Vec<Fault> = outcome.fault().into_iter().collect();
                 self.reject(index, Some(id), &faults);
             }
         }
@@ -349,7 +287,7 @@ impl BatchAnswer {
             code: first.map(|fault| fault.code.to_owned()),
             pointer: first.map(|fault| fault.pointer.clone()),
             detail: first.map(|fault| fault.detail.clone()),
-            errors: if faults.len() > 1 { faults.iter().map(field_error).collect() } else { Vec::new() },
+            errors: if faults.len() > 1 { faults.iter().map(FieldError::from).collect() } else { Vec::new() },
         });
     }
 }

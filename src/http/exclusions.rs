@@ -9,11 +9,11 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::AppState;
 use super::media;
 use super::page::Page;
 use super::params::Params;
 use super::problem::{FieldError, Kind, Problem, ProblemBody};
+use super::state::AppState;
 use crate::domain::exclusion::{Exclusion, ExclusionTarget};
 use crate::domain::id::Id;
 use crate::domain::words::Word;
@@ -165,7 +165,7 @@ pub async fn post_exclusion(
 ) -> Result<Response, Problem> {
     params.finish()?;
     let new = media::json::<ExclusionBody>(&headers, body).await?.check()?;
-    match ledger::exclude(&state.run.store.ingest, &new, &state.write).await? {
+    match ledger::exclude(&new, &state.context).await? {
         Excluded::Done(row) => {
             let location = HeaderValue::try_from(format!("/v1/exclusions/{}", row.exclusion_id));
             let mut response = (StatusCode::CREATED, Json(WireExclusion::from(*row))).into_response();
@@ -219,7 +219,7 @@ pub async fn delete_exclusion(
     }
     let exclusion_id = path.parse().map_err(|_| not_found(&path))?;
     let revocation = Revocation { revoked_by: revocation.revoked_by, note: revocation.note };
-    let row = ledger::revoke(&state.run.store.ingest, exclusion_id, &revocation, &state.write).await?;
+    let row = ledger::revoke(exclusion_id, &revocation, &state.context).await?;
     row.map(|row| Json(row.into())).ok_or_else(|| not_found(&path))
 }
 
@@ -241,7 +241,7 @@ pub async fn get_exclusion(
 ) -> Result<Json<WireExclusion>, Problem> {
     params.finish()?;
     let exclusion_id = path.parse().map_err(|_| not_found(&path))?;
-    let mut connection = state.run.store.read.acquire().await?;
+    let mut connection = state.context.store.read.acquire().await?;
     let row = exclusion::get(&mut connection, exclusion_id).await?;
     row.map(|row| Json(row.into())).ok_or_else(|| not_found(&path))
 }
@@ -273,7 +273,7 @@ pub async fn list_exclusions(
         limit: limit + 1,
     };
     params.finish()?;
-    let mut connection = state.run.store.read.acquire().await?;
+    let mut connection = state.context.store.read.acquire().await?;
     let rows = exclusion::list(&mut connection, &filter).await?;
     let page = Page::of(rows, limit, |row| row.exclusion_id);
     Ok(Json(Page { items: page.items.into_iter().map(WireExclusion::from).collect(), next_cursor: page.next_cursor }))

@@ -6,14 +6,15 @@ use chrono::{DateTime, NaiveDate, Utc};
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::AppState;
-use super::answer::{Answer, Asked};
+use super::answer::Answer;
+use super::asked::Asked;
 use super::auth::Caller;
 use super::docs::ReadProblems;
 use super::page::close_cursor;
 use super::params::Params;
 use super::problem::Problem;
 use super::reads::{begun_run, not_published, published_run, wanted_rule_set};
+use super::state::AppState;
 use super::wire::{Number, subject_ids};
 use crate::domain::id::Id;
 use crate::domain::rules::RuleSet;
@@ -156,7 +157,7 @@ async fn page(
     mut filter: FleetFilter,
     cursor: Option<Cursor>,
 ) -> Result<Answer, Problem> {
-    let mut connection = state.run.store.read.acquire().await?;
+    let mut connection = state.context.store.read.acquire().await?;
     let row = match &cursor {
         None => published_run(&mut connection, state, date, revision).await?,
         Some(cursor) => begun_run(&mut connection, cursor.run_id, date, revision).await?,
@@ -189,7 +190,7 @@ pub(super) async fn version_of(
     row: &RunRow,
     rule_set: &str,
 ) -> Result<(i16, std::sync::Arc<RuleSet>), Problem> {
-    let of_run = state.archive.of_run(connection, row).await?;
+    let of_run = state.context.archive.of_run(connection, row).await?;
     let used = of_run.into_iter().find(|(_, set)| set.id == rule_set);
     used.ok_or_else(|| not_published("this rule set was not in force when this run was computed"))
 }

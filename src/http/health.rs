@@ -7,11 +7,11 @@ use serde::Serialize;
 use sqlx::PgConnection;
 use utoipa::ToSchema;
 
-use super::AppState;
 use super::params::Params;
 use super::problem::{Kind, Problem, ProblemBody};
+use super::state::AppState;
+use crate::context::Context;
 use crate::domain::subject::SubjectKind;
-use crate::scoring::run::RunContext;
 use crate::scoring::schedule;
 use crate::storage::{StoreError, run};
 
@@ -49,22 +49,22 @@ pub struct Readiness {
 )]
 pub async fn readyz(State(state): State<AppState>, params: Params) -> Result<Json<Readiness>, Problem> {
     params.finish()?;
-    let mut connection = state.run.store.read.acquire().await?;
+    let mut connection = state.context.store.read.acquire().await?;
     let newest = run::published_dates(&mut connection).await?.map(|(_, newest)| newest);
-    if let Some(date) = overdue(&mut connection, &state.run).await? {
+    if let Some(date) = overdue(&mut connection, &state.context).await? {
         let detail = format!("today's run ({date}) is overdue; see /v1/runs?date={date}");
         return Err(Problem::new(Kind::Unavailable, detail));
     }
     // A kind without rule sets would be served nothing.
-    if SubjectKind::ALL.iter().any(|kind| state.run.rules.default_for(*kind).is_none()) {
+    if SubjectKind::ALL.iter().any(|kind| state.context.rules.default_for(*kind).is_none()) {
         return Err(Problem::new(Kind::Unavailable, "no rule set is loaded for shops or creators"));
     }
     Ok(Json(Readiness { status: "ready".to_owned(), newest_published: newest }))
 }
 
 /// Today, if its run is overdue: decided as the slot decides what is due.
-pub async fn overdue(connection: &mut PgConnection, context: &RunContext) -> Result<Option<NaiveDate>, StoreError> {
-    let now = context.clock.now();
+pub async fn overdue(connection: &mut PgConnection, context: &Context) -> Result<Option<NaiveDate>, StoreError> {
+    let now = context.now();
     let facts = schedule::read_facts(connection, &context.slot, now).await?;
     Ok(schedule::overdue(&context.slot, &facts, now))
 }

@@ -7,13 +7,14 @@ use serde::Serialize;
 use sqlx::PgConnection;
 use utoipa::ToSchema;
 
-use super::AppState;
-use super::answer::{Answer, Asked};
+use super::answer::Answer;
+use super::asked::Asked;
 use super::auth::Caller;
 use super::docs::ReadProblems;
 use super::params::{self, Params};
 use super::problem::Problem;
 use super::reads::{Found, find, known, not_published, wanted, wanted_rule_set};
+use super::state::AppState;
 use super::wire::{NextDown, NextUp, Number, ScoreKey, Shortest, WireThreshold, WireTitle, subject_ids, wire_tier};
 use crate::domain::decimal::Decimal;
 use crate::domain::score::{Status, tier};
@@ -114,7 +115,7 @@ pub async fn get_penalties(
 
 /// The scores of the published dates before the one found, newest first, from the newest revision of each.
 async fn earlier_scores(state: &AppState, found: &Found) -> Result<Vec<(NaiveDate, Option<Decimal>)>, Problem> {
-    let mut connection = state.run.store.read.acquire().await?;
+    let mut connection = state.context.store.read.acquire().await?;
     let rows = runs::published_between(&mut connection, None, found.row.date).await?;
     let cards = short_cards(state, &mut connection, &rows, &found.subject, &found.rule_set.id).await?;
     let before = rows.iter().rev().filter(|row| row.date < found.row.date);
@@ -135,7 +136,7 @@ async fn short_cards(
 ) -> Result<Vec<(i64, score::ShortCard)>, Problem> {
     let mut versions = Vec::new();
     for row in rows {
-        for (version, set) in state.archive.of_run(connection, row).await? {
+        for (version, set) in state.context.archive.of_run(connection, row).await? {
             if set.id == rule_set && !versions.contains(&version) {
                 versions.push(version);
             }
@@ -220,7 +221,7 @@ async fn history(
     from: Option<NaiveDate>,
     to: Option<NaiveDate>,
 ) -> Result<Answer, Problem> {
-    let mut connection = state.run.store.read.acquire().await?;
+    let mut connection = state.context.store.read.acquire().await?;
     known(&mut connection, subject).await?;
     let newest = runs::published_dates(&mut connection).await?.map(|(_, newest)| newest);
     let to = to.or(newest).or(from).ok_or_else(|| not_published("no run is published yet"))?;

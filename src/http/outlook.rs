@@ -7,13 +7,14 @@ use serde::Serialize;
 use sqlx::PgConnection;
 use utoipa::ToSchema;
 
-use super::AppState;
-use super::answer::{Answer, Asked};
+use super::answer::Answer;
+use super::asked::Asked;
 use super::auth::Caller;
 use super::docs::ReadProblems;
 use super::params::{self, Params};
 use super::problem::Problem;
 use super::reads::{known, published_run, wanted_rule_set};
+use super::state::AppState;
 use super::wire::{Number, ScoreKey, WireDimension, WireMetric, WireTier, wire_dimensions, wire_metrics, wire_tier};
 use crate::domain::decimal::PLACES_MAX;
 use crate::domain::id::Id;
@@ -121,7 +122,7 @@ async fn base<'a>(
     let row = known(connection, &subject).await?;
     let newest = newest?;
     let rule_set =
-        state.run.rules.get(rule_set).ok_or_else(|| Problem::of_status(axum::http::StatusCode::NOT_FOUND))?;
+        state.context.rules.get(rule_set).ok_or_else(|| Problem::of_status(axum::http::StatusCode::NOT_FOUND))?;
     Ok(Base { subject, rule_set, newest, category_id: row.category_id.as_deref().map(Id::stored) })
 }
 
@@ -132,7 +133,7 @@ async fn outlook<'a>(
     last: NaiveDate,
 ) -> Result<Outlook<'a>, Problem> {
     let rules = (base.rule_set, base.category_id.clone());
-    Ok(Outlook::read(connection, &state.archive, &base.newest, &base.subject, rules, last).await?)
+    Ok(Outlook::read(connection, &state.context.archive, &base.newest, &base.subject, rules, last).await?)
 }
 
 /// The score as if the next unpublished date were published now: the counts of this moment, the newest run's peers.
@@ -154,14 +155,14 @@ pub async fn get_projected(
     caller.see(&subject)?;
     let rule_set = wanted_rule_set(&state, subject.kind, &mut params);
     params.finish()?;
-    let mut connection = state.run.store.read.acquire().await?;
+    let mut connection = state.context.store.read.acquire().await?;
     let mut reading = snapshot::begin(&mut connection).await?;
     let base = base(&mut reading, &state, subject, &rule_set).await?;
     let date = base.newest.date + Days::new(1);
     let outlook = outlook(&mut reading, &state, &base, date).await?;
     reading.rollback().await?;
     let card = outlook.card_on(date);
-    let as_of = state.run.clock.now();
+    let as_of = state.context.now();
     let answer = ProjectedAnswer {
         key: base.key(),
         projected_date: date,
@@ -200,12 +201,12 @@ pub async fn get_forecast(
     let rule_set = wanted_rule_set(&state, subject.kind, &mut params);
     let days = params.number("days", 1, FORECAST_DAYS_MAX).unwrap_or(FORECAST_DAYS_DEFAULT);
     params.finish()?;
-    let mut connection = state.run.store.read.acquire().await?;
+    let mut connection = state.context.store.read.acquire().await?;
     let mut reading = snapshot::begin(&mut connection).await?;
     let base = base(&mut reading, &state, subject, &rule_set).await?;
     let outlook = outlook(&mut reading, &state, &base, base.newest.date + Days::new(days)).await?;
     reading.rollback().await?;
-    let as_of = state.run.clock.now();
+    let as_of = state.context.now();
     let dates = (1..=days).map(|ahead| base.newest.date + Days::new(ahead));
     let answer = ForecastAnswer {
         key: base.key(),

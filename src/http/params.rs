@@ -8,6 +8,7 @@ use axum::http::request::Parts;
 use chrono::NaiveDate;
 
 use super::problem::{FieldError, Kind, Problem};
+use crate::domain::calendar::parse_date;
 use crate::domain::decimal::Decimal;
 use crate::domain::id::Id;
 use crate::domain::subject::{Subject, SubjectKind};
@@ -141,11 +142,6 @@ impl Params {
         let details: Vec<&str> = self.faults.iter().map(|fault| fault.detail.as_str()).collect();
         Err(Problem::new(Kind::InvalidParameter, details.join("; ")).with_errors(self.faults))
     }
-}
-
-pub fn parse_date(text: &str) -> Option<NaiveDate> {
-    let shape = |(index, byte): (usize, u8)| if matches!(index, 4 | 7) { byte == b'-' } else { byte.is_ascii_digit() };
-    (text.len() == 10 && text.bytes().enumerate().all(shape)).then(|| text.parse().ok()).flatten()
 }
 
 /// The subject that a path `/v1/{kind}/{id}` names.

@@ -7,6 +7,7 @@ use serde::Serialize;
 use serde_json::{Map, Value};
 use utoipa::ToSchema;
 
+use crate::domain::fault::Fault;
 use crate::domain::subject::Subject;
 use crate::ingest::Unavailable;
 use crate::storage::StoreError;
@@ -29,6 +30,15 @@ impl FieldError {
         FieldError { pointer: pointer.into(), code: code.to_owned(), detail: detail.into() }
     }
 }
+
+impl From<&Fault> for FieldError {
+    fn from(fault: &Fault) -> FieldError {
+        FieldError::new(fault.pointer.clone(), fault.code, fault.detail.clone())
+    }
+}
+
+/// Faults whose details are part of a problem's own detail.
+const DETAILS_SHOWN: usize = 10;
 
 macro_rules! kinds {
     ($($variant:ident = $status:ident, $slug:literal, $title:literal;)+) => {
@@ -140,6 +150,25 @@ impl Problem {
     pub fn unknown_subject(subject: &Subject) -> Problem {
         let detail = format!("no {} {} is registered or named by an event", subject.kind, subject.id);
         Problem::new(Kind::SubjectNotFound, detail)
+    }
+
+    /// A body with faults, which are not none.
+    pub fn invalid_body(faults: Vec<Fault>) -> Problem {
+        Problem::of_faults(Kind::InvalidBody, &faults)
+    }
+
+    /// A problem that is all that several faults say.
+    pub fn of_faults(kind: Kind, faults: &[Fault]) -> Problem {
+        // A few are enough to read; `errors` has them all.
+        let details: Vec<&str> = faults.iter().take(DETAILS_SHOWN).map(|fault| fault.detail.as_str()).collect();
+        let errors = faults.iter().map(FieldError::from).collect();
+        Problem::new(kind, details.join("; ")).with_errors(errors)
+    }
+
+    /// Nothing has the id that a path names. `what` is the field's own word for such a thing.
+    pub fn no_such(kind: Kind, what: &str, id: &str) -> Problem {
+        let shown: String = id.chars().take(64).collect();
+        Problem::new(kind, format!("no {what} has the id {shown:?}"))
     }
 
     /// One wrong query parameter or path segment.

@@ -8,14 +8,15 @@ use chrono::{DateTime, Days, Utc};
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::AppState;
-use super::answer::{Answer, Asked};
+use super::answer::Answer;
+use super::asked::Asked;
 use super::auth::Caller;
 use super::docs::ReadProblems;
 use super::page::{Page, close_cursor};
 use super::params::Params;
 use super::problem::Problem;
 use super::reads::{Found, Wanted, find_with};
+use super::state::AppState;
 use super::wire::{Number, ScoreKey};
 use crate::domain::curve::Ratio;
 use crate::domain::decimal::PLACES_MAX;
@@ -141,7 +142,7 @@ pub async fn get_products(
     let limit = params.limit() as usize;
     let after = params.cursor(Place::read);
     params.finish()?;
-    let mut connection = state.run.store.read.acquire().await?;
+    let mut connection = state.context.store.read.acquire().await?;
     let mut reading = snapshot::begin(&mut connection).await?;
     let found = find_with(&mut reading, &state, &wanted).await?;
     let (date, yesterday) = (found.row.date, found.row.date - Days::new(1));
@@ -158,7 +159,7 @@ pub async fn get_products(
     let more = items.len() > limit;
     items.truncate(limit);
     let next = items.last().filter(|_| more).map(|last| close_cursor(&place(sort, last).write()));
-    let as_of = state.run.clock.now();
+    let as_of = state.context.now();
     let page = Page { items: items.into_iter().map(wire_product).collect(), next_cursor: next };
     Ok(asked.answer_once(&Answer::of(&ProductsAnswer { key: found.key(), as_of, page }, as_of)?))
 }

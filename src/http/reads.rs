@@ -9,12 +9,13 @@ use serde::Serialize;
 use sqlx::PgConnection;
 use utoipa::ToSchema;
 
-use super::AppState;
-use super::answer::{Answer, Asked};
+use super::answer::Answer;
+use super::asked::Asked;
 use super::auth::Caller;
 use super::docs::ReadProblems;
 use super::params::{self, Params};
 use super::problem::{Kind, Problem};
+use super::state::AppState;
 use super::wire::{Number, ScoreKey, WireDimension, WireMetric, WireTier, wire_dimensions, wire_metrics, wire_tier};
 use crate::domain::rules::RuleSet;
 use crate::domain::score::Card;
@@ -100,10 +101,10 @@ pub(super) fn wanted(
 
 /// The rule set that a query names, or the default of a kind.
 pub(super) fn wanted_rule_set(state: &AppState, kind: SubjectKind, params: &mut Params) -> String {
-    let default = || state.run.rules.default_for(kind).map(|rule_set| rule_set.id.clone()).unwrap_or_default();
+    let default = || state.context.rules.default_for(kind).map(|rule_set| rule_set.id.clone()).unwrap_or_default();
     let Some(id) = params.text("rule_set") else { return default() };
-    if !state.run.rules.of_kind(kind).any(|rule_set| rule_set.id == id) {
-        let known: Vec<&str> = state.run.rules.of_kind(kind).map(|rule_set| rule_set.id.as_str()).collect();
+    if !state.context.rules.of_kind(kind).any(|rule_set| rule_set.id == id) {
+        let known: Vec<&str> = state.context.rules.of_kind(kind).map(|rule_set| rule_set.id.as_str()).collect();
         params.refuse("rule_set", &format!("rule_set is one of {}", known.join(", ")));
     }
     id
@@ -130,7 +131,7 @@ pub(super) async fn published_run(
 }
 
 pub(super) async fn find(state: &AppState, wanted: &Wanted) -> Result<Found, Problem> {
-    let mut connection = state.run.store.read.acquire().await?;
+    let mut connection = state.context.store.read.acquire().await?;
     find_with(&mut connection, state, wanted).await
 }
 
@@ -154,7 +155,7 @@ pub(super) async fn find_in(
     subject: &Subject,
     rule_set: &str,
 ) -> Result<Found, Problem> {
-    let Some(published) = published_card(connection, &state.archive, &row, subject, rule_set).await? else {
+    let Some(published) = published_card(connection, &state.context.archive, &row, subject, rule_set).await? else {
         // Only where there is no card is it asked whether there is a subject.
         known(connection, subject).await?;
         return Err(without_cards(connection, state, &row, subject).await?);
@@ -171,7 +172,7 @@ async fn without_cards(
     row: &RunRow,
     subject: &Subject,
 ) -> Result<Problem, StoreError> {
-    let of_run = state.archive.of_run(connection, row).await?;
+    let of_run = state.context.archive.of_run(connection, row).await?;
     let of_kind = of_run.iter().filter(|(_, rule_set)| rule_set.kind == subject.kind);
     let versions: Vec<i16> = of_kind.map(|(version, _)| *version).collect();
     let short = score::short_cards(connection, &[row.run_id], &versions, &subject.id).await?;

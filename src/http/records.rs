@@ -7,14 +7,15 @@ use serde::Serialize;
 use sqlx::PgConnection;
 use utoipa::ToSchema;
 
-use super::AppState;
-use super::answer::{Answer, Asked};
+use super::answer::Answer;
+use super::asked::Asked;
 use super::auth::Caller;
 use super::docs::ReadProblems;
 use super::page::close_cursor;
 use super::params::Params;
 use super::problem::{Kind, Problem};
 use super::reads::{Found, Wanted, begun_run, find_in, find_with};
+use super::state::AppState;
 use super::wire::{ScoreKey, WireWindow};
 use crate::domain::event::{Aggregate, AggregateKind, Event};
 use crate::domain::id::Id;
@@ -114,7 +115,7 @@ async fn records(
     after: Option<(i64, Mark)>,
     limit: usize,
 ) -> Result<Answer, Problem> {
-    let mut connection = state.run.store.read.acquire().await?;
+    let mut connection = state.context.store.read.acquire().await?;
     let (found, after) = match after {
         None => (find_with(&mut connection, state, wanted).await?, None),
         Some((run_id, mark)) => {
@@ -124,7 +125,7 @@ async fn records(
     };
     let (records, next) = page_of(&mut connection, state, &found, (metric, side), after, limit).await?;
     let count = count_of(&found, metric, side).ok_or_else(|| not_measured(&found))?;
-    let calendar = state.run.slot.calendar;
+    let calendar = state.context.calendar();
     let answer = RecordsAnswer {
         key: found.key(),
         metric: metric.id().to_owned(),
@@ -168,7 +169,7 @@ pub(super) async fn page_of(
 ) -> Result<(Vec<Record>, Option<Mark>), Problem> {
     let count = count_of(found, metric, side).ok_or_else(|| not_measured(found))?;
     let heads = run::heads(connection, found.row.run_id).await?;
-    let knowledge = Knowledge { calendar: &state.run.slot.calendar, heads: &heads };
+    let knowledge = Knowledge { calendar: &state.context.calendar(), heads: &heads };
     Ok(page(connection, knowledge, &count, after, limit).await?)
 }
 

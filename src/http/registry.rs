@@ -11,11 +11,11 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Deserializer, Serialize};
 use utoipa::ToSchema;
 
-use super::AppState;
 use super::media;
 use super::page::Page;
 use super::params::{self, Params};
 use super::problem::{FieldError, Kind, Problem, ProblemBody};
+use super::state::AppState;
 use super::wire::subject_ids;
 use crate::domain::id::Id;
 use crate::domain::subject::{Subject, SubjectKind};
@@ -118,8 +118,8 @@ pub async fn put_subject(
     if !faults.is_empty() {
         return Err(invalid_body(faults));
     }
-    let new = ledger::register(&state.run.store.ingest, &[registration], &state.write).await?;
-    let mut connection = state.run.store.ingest.acquire().await?;
+    let new = ledger::register(&[registration], &state.context).await?;
+    let mut connection = state.context.store.ingest.acquire().await?;
     let row = registry::get(&mut connection, &subject).await?;
     let row = row.ok_or_else(|| Problem::of_status(StatusCode::INTERNAL_SERVER_ERROR))?;
     let status = if new.first() == Some(&true) { StatusCode::CREATED } else { StatusCode::OK };
@@ -144,7 +144,7 @@ pub async fn get_subject(
 ) -> Result<Json<WireSubject>, Problem> {
     params.finish()?;
     let subject = params::subject(&path.0, &path.1)?;
-    let mut connection = state.run.store.read.acquire().await?;
+    let mut connection = state.context.store.read.acquire().await?;
     match registry::get(&mut connection, &subject).await? {
         Some(row) => Ok(Json(wire(subject.kind, row))),
         None => Err(Problem::unknown_subject(&subject)),
@@ -176,7 +176,7 @@ pub async fn list_subjects(
     let after = params.cursor(|key| Id::parse(key).ok());
     let limit = params.limit();
     params.finish()?;
-    let mut connection = state.run.store.read.acquire().await?;
+    let mut connection = state.context.store.read.acquire().await?;
     let rows = registry::list(&mut connection, kind, category_id.as_ref(), after.as_ref(), limit + 1).await?;
     let page = Page::of(rows, limit, |row| row.subject_id.clone());
     let items = page.items.into_iter().map(|row| wire(kind, row)).collect();
@@ -314,7 +314,7 @@ async fn register_all(
     if registrations.is_empty() {
         return Ok(Json(RegisteredAnswer { created: 0, updated: 0 }));
     }
-    let new = ledger::register(&state.run.store.ingest, &registrations, &state.write).await?;
+    let new = ledger::register(&registrations, &state.context).await?;
     let created = new.iter().filter(|new| **new).count();
     Ok(Json(RegisteredAnswer { created, updated: new.len() - created }))
 }

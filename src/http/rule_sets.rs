@@ -5,9 +5,9 @@ use axum::extract::{Path, State};
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::AppState;
 use super::params::Params;
 use super::problem::{Kind, Problem, ProblemBody};
+use super::state::AppState;
 use super::wire::{Number, Shortest, WireTitle};
 use crate::domain::curve::Curve;
 use crate::domain::decimal::PLACES_MAX;
@@ -122,7 +122,7 @@ pub struct WirePenaltyRule {
 )]
 pub async fn list_rule_sets(State(state): State<AppState>, params: Params) -> Result<Json<RuleSetsAnswer>, Problem> {
     params.finish()?;
-    Ok(Json(RuleSetsAnswer { items: state.run.rules.rule_sets.iter().map(|set| wire(&state, set)).collect() }))
+    Ok(Json(RuleSetsAnswer { items: state.context.rules.rule_sets.iter().map(|set| wire(&state, set)).collect() }))
 }
 
 /// One rule set as it is in force.
@@ -142,14 +142,14 @@ pub async fn get_rule_set(
     params: Params,
 ) -> Result<Json<WireRuleSet>, Problem> {
     params.finish()?;
-    let known: Vec<&str> = state.run.rules.rule_sets.iter().map(|set| set.id.as_str()).collect();
+    let known: Vec<&str> = state.context.rules.rule_sets.iter().map(|set| set.id.as_str()).collect();
     let not_found = || Problem::new(Kind::RuleSetNotFound, format!("in force are {}", known.join(", ")));
-    let rule_set = state.run.rules.get(&id).ok_or_else(not_found)?;
+    let rule_set = state.context.rules.get(&id).ok_or_else(not_found)?;
     Ok(Json(wire(&state, rule_set)))
 }
 
 fn wire(state: &AppState, rule_set: &RuleSet) -> WireRuleSet {
-    let default = state.run.rules.default_for(rule_set.kind).is_some_and(|default| default.id == rule_set.id);
+    let default = state.context.rules.default_for(rule_set.kind).is_some_and(|default| default.id == rule_set.id);
     let mut categories: Vec<String> = rule_set.categories.keys().map(|id| id.to_string()).collect();
     categories.sort();
     let dimension = |(index, dimension): (usize, &crate::domain::rules::DimensionRule)| WireDimensionRule {

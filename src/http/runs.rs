@@ -9,11 +9,12 @@ use chrono::{DateTime, NaiveDate, Utc};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::AppState;
 use super::media;
 use super::page::Page;
-use super::params::{Params, parse_date};
+use super::params::Params;
 use super::problem::{FieldError, Kind, Problem, ProblemBody};
+use super::state::AppState;
+use crate::domain::calendar::parse_date;
 use crate::domain::run::{InvalidRun, RunRequest};
 use crate::storage::run::{self, Requested, RunFilter, RunRow};
 
@@ -110,10 +111,10 @@ pub async fn post_run(
     params.finish()?;
     let body: RunBody = media::json(&headers, body).await?;
     let date = parse_date(&body.date).ok_or_else(|| invalid("/date", "date is a date such as 2026-11-20"))?;
-    let now = state.run.clock.now();
-    let request = RunRequest::manual(date, body.reason, state.run.slot.calendar.day(now))
+    let now = state.context.now();
+    let request = RunRequest::manual(date, body.reason, state.context.calendar().day(now))
         .map_err(|error| invalid(pointer(error), &error.to_string()))?;
-    let mut connection = state.run.store.read.acquire().await?;
+    let mut connection = state.context.store.read.acquire().await?;
     match run::request(&mut connection, &request, now).await? {
         Requested::Queued(row) => {
             state.wake.notify_one();
@@ -153,7 +154,7 @@ pub async fn get_run(
         Problem::new(Kind::RunNotFound, format!("no run has the id {shown:?}"))
     };
     let run_id = path.parse().map_err(|_| not_found())?;
-    let mut connection = state.run.store.read.acquire().await?;
+    let mut connection = state.context.store.read.acquire().await?;
     let row = run::get(&mut connection, run_id).await?.ok_or_else(not_found)?;
     drop(connection);
     if row.published_at.is_some() {
@@ -187,7 +188,7 @@ pub async fn list_runs(State(state): State<AppState>, mut params: Params) -> Res
         limit: limit + 1,
     };
     params.finish()?;
-    let mut connection = state.run.store.read.acquire().await?;
+    let mut connection = state.context.store.read.acquire().await?;
     let page = Page::of(run::list(&mut connection, &filter).await?, limit, |row| row.run_id);
     Ok(Json(Page { items: page.items.into_iter().map(WireRun::from).collect(), next_cursor: page.next_cursor }))
 }

@@ -12,7 +12,7 @@ use std::time::Duration;
 use sqlx::postgres::PgListener;
 use tokio::time::{Instant, sleep, timeout};
 
-use super::auth::Key;
+use crate::access::Key;
 use crate::storage::turnover::{self, Marks};
 use crate::storage::{Store, StoreError, api_key};
 
@@ -57,7 +57,7 @@ impl Turnover {
         self.current().map(|seen| seen.marks.publications)
     }
 
-    /// The standing key with a public part.
+    /// The active key with a public part.
     pub async fn key(&self, prefix: &str) -> Result<Option<Arc<Key>>, StoreError> {
         let seen = self.current();
         let kept = seen.as_ref().and_then(|seen| seen.keys.get(prefix));
@@ -79,7 +79,7 @@ impl Turnover {
         let keys = match before {
             Some(before) if before.marks.keys == marks.keys => Arc::clone(&before.keys),
             _ => {
-                let rows = api_key::standing(&mut connection, KEYS_MAX).await?;
+                let rows = api_key::active(&mut connection, KEYS_MAX).await?;
                 Arc::new(rows.into_iter().map(|row| (row.prefix.clone(), Arc::new(Key::from(row)))).collect())
             }
         };

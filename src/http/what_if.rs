@@ -11,12 +11,12 @@ use serde::{Deserialize, Serialize};
 use sqlx::PgConnection;
 use utoipa::ToSchema;
 
-use super::AppState;
 use super::auth::Caller;
 use super::media;
 use super::params::Params;
 use super::problem::{FieldError, Kind, Problem, ProblemBody};
 use super::reads::{Found, Wanted, find_with};
+use super::state::AppState;
 use super::wire::{Number, ScoreKey, WireDimension, WireMetric, WireTier, wire_dimensions, wire_metrics, wire_tier};
 use crate::domain::decimal::Decimal;
 use crate::domain::live;
@@ -128,7 +128,7 @@ pub async fn post_what_if(
     let wanted = Wanted::read(&state, &caller, (&kind, &id), &mut params)?;
     params.finish()?;
     let body: WhatIfBody = media::json(&headers, body).await?;
-    let mut connection = state.run.store.read.acquire().await?;
+    let mut connection = state.context.store.read.acquire().await?;
     let mut reading = snapshot::begin(&mut connection).await?;
     let found = find_with(&mut reading, &state, &wanted).await?;
     let (assumption, target) = check(&body, &found.rule_set)?;

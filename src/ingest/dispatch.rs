@@ -11,7 +11,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::{Notify, OwnedSemaphorePermit, oneshot};
 
-use super::recent::{Aggregates, BYTES_MAX, Recent, StripeMemory};
+use super::recent::{Aggregates, BYTES_MAX, KnownSubjects, Recent, StripeMemory};
 use super::{Outcome, SentEvent, Unavailable};
 use crate::storage::stripe::STRIPES;
 
@@ -37,6 +37,7 @@ pub struct Part {
 pub struct Dispatch {
     /// What its writers leave in the stripes that they hold, other than those of any other process.
     mark: i64,
+    known: KnownSubjects,
     state: Mutex<State>,
     /// There may be something to take.
     available: Notify,
@@ -69,6 +70,7 @@ impl Default for Dispatch {
         let line = |_| Line { parts: VecDeque::new(), events: 0, memory: Some(StripeMemory::default()) };
         Dispatch {
             mark: rand::random(),
+            known: KnownSubjects::default(),
             state: Mutex::new(State { lines: (0..STRIPES).map(line).collect(), ..State::default() }),
             available: Notify::new(),
             committed: (0..STRIPES).map(|_| AtomicU64::new(0)).collect(),
@@ -116,13 +118,18 @@ impl Dispatch {
                 // The others look, too.
                 self.available.notify_one();
                 let group = |Taken { parts, stripes, events }| {
-                    let recent = Recent { mark: Some(self.mark), stripes };
+                    let recent = Recent { mark: Some(self.mark), known: self.known.clone(), stripes };
                     Group { parts, events, recent, dispatch: Arc::clone(self) }
                 };
                 return taken.map(group);
             }
             self.available.notified().await;
         }
+    }
+
+    /// What a writer remembers that writes whatever stripes there are.
+    pub fn memory_of_no_stripe(&self) -> Recent {
+        Recent { known: self.known.clone(), ..Recent::default() }
     }
 
     /// How many groups with this stripe were committed so far.

@@ -1,24 +1,22 @@
 //! One group of events through one transaction, and what happens when that fails.
 
-use sqlx::PgPool;
-
 use super::recent::Recent;
 use super::retry::persistently;
-use super::writer::{Atomicity, Attempts, write};
-use super::{Outcome, SentEvent, Unavailable, WriteContext};
+use super::writer::{Attempts, write};
+use super::{Atomicity, Outcome, SentEvent, Unavailable};
+use crate::context::Context;
 use crate::storage::StoreError;
 
 /// Writes a group. What passes by itself (lost connections, deadlocks, serialization failures) is tried again. A group
 /// that PostgreSQL refuses is split until the event to blame is alone, so that it takes no neighbour along; so is one
 /// that is too much for a slow store. The results stand in the order of the events.
 pub async fn write_group(
-    pool: &PgPool,
     events: &[&SentEvent],
     atomicity: Atomicity,
-    context: &WriteContext,
+    context: &Context,
     recent: &mut Recent,
 ) -> Vec<Result<Outcome, Unavailable>> {
-    match try_write(pool, events, atomicity, context, recent).await {
+    match try_write(events, atomicity, context, recent).await {
         Ok(outcomes) => outcomes.into_iter().map(Ok).collect(),
         Err(StoreError::Data(cause)) if events.len() == 1 || atomicity == Atomicity::AllOrNothing => {
             tracing::warn!(%cause, events = events.len(), "PostgreSQL refused events");
@@ -28,8 +26,8 @@ pub async fn write_group(
             if events.len() > 1 && atomicity == Atomicity::EachAlone =>
         {
             let (left, right) = events.split_at(events.len() / 2);
-            let mut results = Box::pin(write_group(pool, left, atomicity, context, recent)).await;
-            results.extend(Box::pin(write_group(pool, right, atomicity, context, recent)).await);
+            let mut results = Box::pin(write_group(left, atomicity, context, recent)).await;
+            results.extend(Box::pin(write_group(right, atomicity, context, recent)).await);
             results
         }
         Err(cause) => {
@@ -40,12 +38,11 @@ pub async fn write_group(
 }
 
 async fn try_write(
-    pool: &PgPool,
     events: &[&SentEvent],
     atomicity: Atomicity,
-    context: &WriteContext,
+    context: &Context,
     recent: &mut Recent,
 ) -> Result<Vec<Outcome>, StoreError> {
     let mut attempts = Attempts::default();
-    persistently!(pool, connection => write(&mut connection, events, atomicity, context, &mut attempts, recent))
+    persistently!(context.store.ingest, connection => write(&mut connection, events, atomicity, context, &mut attempts, recent))
 }

@@ -3,11 +3,11 @@
 
 use std::collections::BTreeSet;
 
-use sqlx::{Connection, PgConnection, PgPool};
+use sqlx::{Connection, PgConnection};
 
-use super::WriteContext;
 use super::apply::changes_of_exclusions;
 use super::retry::persistently;
+use crate::context::Context;
 use crate::domain::event::Aggregate;
 use crate::domain::exclusion::Exclusion;
 use crate::storage::exclusion::{ExclusionRow, NewExclusion, Revocation};
@@ -25,17 +25,17 @@ pub enum Excluded {
 }
 
 /// Enters an exclusion and takes its target out of the counts.
-pub async fn exclude(pool: &PgPool, new: &NewExclusion, context: &WriteContext) -> Result<Excluded, StoreError> {
+pub async fn exclude(new: &NewExclusion, context: &Context) -> Result<Excluded, StoreError> {
     // The numbers under which earlier attempts stored: where the reply to a commit was lost, the exclusion that the next
     // attempt finds is its own.
     let mut numbers = Vec::new();
-    persistently!(pool, connection => try_exclude(&mut connection, new, context, &mut numbers))
+    persistently!(context.store.ingest, connection => try_exclude(&mut connection, new, context, &mut numbers))
 }
 
 async fn try_exclude(
     connection: &mut PgConnection,
     new: &NewExclusion,
-    context: &WriteContext,
+    context: &Context,
     numbers: &mut Vec<i64>,
 ) -> Result<Excluded, StoreError> {
     let mut transaction = connection.begin().await?;
@@ -45,7 +45,7 @@ async fn try_exclude(
         let own = if numbers.contains(&seq) { exclusion::get(&mut transaction, active).await? } else { None };
         return Ok(own.map_or(Excluded::Already(active), |row| Excluded::Done(Box::new(row))));
     }
-    counting::check(&mut transaction, context.calendar.zone()).await?;
+    counting::check(&mut transaction, context.calendar().zone()).await?;
     let seq = held.get(&stripe).map_or(0, |held| held.head);
     numbers.push(seq);
     let before = exclusions_of(&mut transaction, &new.aggregate).await?;
@@ -59,19 +59,18 @@ async fn try_exclude(
 /// Revokes an exclusion and counts its target again. `None` if there is no such exclusion; one that was revoked before
 /// is answered as it is.
 pub async fn revoke(
-    pool: &PgPool,
     exclusion_id: i64,
     revocation: &Revocation,
-    context: &WriteContext,
+    context: &Context,
 ) -> Result<Option<ExclusionRow>, StoreError> {
-    persistently!(pool, connection => try_revoke(&mut connection, exclusion_id, revocation, context))
+    persistently!(context.store.ingest, connection => try_revoke(&mut connection, exclusion_id, revocation, context))
 }
 
 async fn try_revoke(
     connection: &mut PgConnection,
     exclusion_id: i64,
     revocation: &Revocation,
-    context: &WriteContext,
+    context: &Context,
 ) -> Result<Option<ExclusionRow>, StoreError> {
     let Some(row) = exclusion::get(connection, exclusion_id).await? else {
         return Ok(None);
@@ -80,7 +79,7 @@ async fn try_revoke(
     let mut transaction = connection.begin().await?;
     let stripe = stripe_of(&aggregate.shop_id);
     let held = hold(&mut transaction, &BTreeSet::from([stripe])).await?;
-    counting::check(&mut transaction, context.calendar.zone()).await?;
+    counting::check(&mut transaction, context.calendar().zone()).await?;
     let seq = held.get(&stripe).map_or(0, |held| held.head);
     let before = exclusions_of(&mut transaction, &aggregate).await?;
     exclusion::revoke(&mut transaction, exclusion_id, revocation, seq, context.now()).await?;
@@ -102,26 +101,22 @@ async fn recount(
     before: &[Exclusion],
     after: &[Exclusion],
     late: Option<LateMark>,
-    context: &WriteContext,
+    context: &Context,
 ) -> Result<(), StoreError> {
     let events = event::load_before(connection, &[(aggregate, i64::MAX)]).await?.pop().unwrap_or_default();
-    let changes = changes_of_exclusions(aggregate, &events, before, after, &context.calendar);
+    let changes = changes_of_exclusions(aggregate, &events, before, after, &context.calendar());
     count::add(connection, &count::KEPT, changes, late).await
 }
 
 /// Registers subjects, each named once. Returns whether each was new.
-pub async fn register(
-    pool: &PgPool,
-    registrations: &[Registration],
-    context: &WriteContext,
-) -> Result<Vec<bool>, StoreError> {
-    persistently!(pool, connection => try_register(&mut connection, registrations, context))
+pub async fn register(registrations: &[Registration], context: &Context) -> Result<Vec<bool>, StoreError> {
+    persistently!(context.store.ingest, connection => try_register(&mut connection, registrations, context))
 }
 
 async fn try_register(
     connection: &mut PgConnection,
     registrations: &[Registration],
-    context: &WriteContext,
+    context: &Context,
 ) -> Result<Vec<bool>, StoreError> {
     let mut transaction = connection.begin().await?;
     let stripes = registrations.iter().map(|registration| stripe_of(&registration.subject.id)).collect();

@@ -7,6 +7,7 @@
 
 pub mod apply;
 pub mod dispatch;
+pub mod door;
 pub mod group;
 pub mod ledger;
 pub mod queue;
@@ -14,58 +15,10 @@ pub mod recent;
 pub mod retry;
 pub mod writer;
 
-use std::collections::{BTreeSet, HashSet};
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 
-use chrono::{DateTime, Utc};
-
-use crate::clock::Clock;
-use crate::domain::calendar::Calendar;
-use crate::domain::event::{Event, Relay};
-use crate::domain::subject::Subject;
-
-/// What writers need besides a connection.
-#[derive(Clone, Debug)]
-pub struct WriteContext {
-    pub calendar: Calendar,
-    pub clock: Clock,
-    pub known: KnownSubjects,
-}
-
-impl WriteContext {
-    pub fn now(&self) -> DateTime<Utc> {
-        self.clock.now()
-    }
-}
-
-/// Subjects that are registered for certain. Registration is for ever, so this only saves asking again.
-#[derive(Clone, Debug, Default)]
-pub struct KnownSubjects {
-    subjects: Arc<Mutex<HashSet<Subject>>>,
-}
-
-impl KnownSubjects {
-    /// About 10 MB; beyond that the set starts anew.
-    const SUBJECTS_MAX: usize = 200_000;
-
-    /// Leaves those that may have to be registered.
-    pub fn unknown(&self, subjects: impl Iterator<Item = Subject>) -> BTreeSet<Subject> {
-        match self.subjects.lock() {
-            Ok(known) => subjects.filter(|subject| !known.contains(subject)).collect(),
-            Err(_) => subjects.collect(),
-        }
-    }
-
-    /// Notes subjects whose registration is committed.
-    pub fn note(&self, subjects: BTreeSet<Subject>) {
-        if let Ok(mut known) = self.subjects.lock() {
-            if known.len() + subjects.len() > Self::SUBJECTS_MAX {
-                known.clear();
-            }
-            known.extend(subjects);
-        }
-    }
-}
+use crate::domain::event::{AGGREGATE_EVENTS_MAX, Event, Relay};
+use crate::domain::fault::Fault;
 
 /// An event with who sent it.
 #[derive(Clone, Debug)]
@@ -92,6 +45,31 @@ pub enum Outcome {
     ForbiddenRetraction,
     /// PostgreSQL refused the event.
     Refused,
+}
+
+impl Outcome {
+    /// What is wrong with an event that could be read and was still not stored.
+    pub fn fault(&self) -> Option<Fault> {
+        match self {
+            Outcome::AggregateFull => {
+                let detail = format!("an order, session or product holds at most {AGGREGATE_EVENTS_MAX} events");
+                Some(Fault::new("", "aggregate_full", detail))
+            }
+            Outcome::ForbiddenRetraction => {
+                let detail = "a key without the scope events:relay retracts what the merchant sent and what is stored";
+                Some(Fault::new("/data/event_id", "forbidden_type", detail))
+            }
+            Outcome::Refused => Some(Fault::new("", "refused_by_store", "the store cannot hold this event")),
+            Outcome::Accepted | Outcome::Duplicate | Outcome::Conflict => None,
+        }
+    }
+}
+
+/// Whether good events are stored beside ones that are not.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Atomicity {
+    EachAlone,
+    AllOrNothing,
 }
 
 /// The store is away or the queue is full. Nothing is known to be written; sending again is safe.

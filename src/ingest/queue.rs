@@ -8,16 +8,14 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use sqlx::PgPool;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
 use tokio::task::JoinSet;
 use tokio::time::timeout;
 
 use super::dispatch::{Answer, Dispatch, Part, WRITERS};
 use super::group::write_group;
-use super::recent::Recent;
-use super::writer::Atomicity;
-use super::{Outcome, SentEvent, Unavailable, WriteContext};
+use super::{Atomicity, Outcome, SentEvent, Unavailable};
+use crate::context::Context;
 use crate::storage::stripe::stripe_of;
 
 /// How many bytes of events may wait, all requests together.
@@ -51,14 +49,14 @@ impl Drop for Entrance {
 
 impl IngestQueue {
     /// Starts the writers on `tasks`.
-    pub fn start(pool: &PgPool, context: &WriteContext, tasks: &mut JoinSet<()>) -> IngestQueue {
+    pub fn start(context: &Context, tasks: &mut JoinSet<()>) -> IngestQueue {
         let dispatch = Arc::new(Dispatch::default());
         for _ in 0..WRITERS {
-            tasks.spawn(write_parts(pool.clone(), context.clone(), Arc::clone(&dispatch)));
+            tasks.spawn(write_parts(context.clone(), Arc::clone(&dispatch)));
         }
         let (wholes, waiting) = mpsc::channel(WHOLES_MAX);
         let wholes_committed = Arc::new(AtomicU64::new(0));
-        tasks.spawn(write_wholes(pool.clone(), context.clone(), waiting, Arc::clone(&wholes_committed)));
+        tasks.spawn(write_wholes(context.clone(), waiting, Arc::clone(&dispatch), Arc::clone(&wholes_committed)));
         let room = Arc::new(Semaphore::new(QUEUE_BYTES_MAX));
         IngestQueue { entrance: Arc::new(Entrance { dispatch, wholes, wholes_committed, room }) }
     }
@@ -131,14 +129,14 @@ async fn patiently(mut answer: oneshot::Receiver<Answer>, committed: impl Fn() -
 }
 
 /// One writer.
-async fn write_parts(pool: PgPool, context: WriteContext, dispatch: Arc<Dispatch>) {
+async fn write_parts(context: Context, dispatch: Arc<Dispatch>) {
     while let Some(mut group) = dispatch.take().await {
         group.drop_abandoned();
         let (events, recent) = group.work();
         if events.is_empty() {
             continue;
         }
-        let results = write_group(&pool, &events, Atomicity::EachAlone, &context, recent).await;
+        let results = write_group(&events, Atomicity::EachAlone, &context, recent).await;
         group.answer(results);
     }
 }
@@ -146,9 +144,9 @@ async fn write_parts(pool: PgPool, context: WriteContext, dispatch: Arc<Dispatch
 /// The writer of what must be written as a whole. Its stripes are whatever the events lie in, so it may wait for the other
 /// writers' locks; like all of them it takes its stripes in ascending order.
 async fn write_wholes(
-    pool: PgPool,
-    context: WriteContext,
+    context: Context,
     mut waiting: mpsc::Receiver<Part>,
+    dispatch: Arc<Dispatch>,
     committed: Arc<AtomicU64>,
 ) {
     while let Some(part) = waiting.recv().await {
@@ -156,7 +154,8 @@ async fn write_wholes(
             continue;
         }
         let events: Vec<&SentEvent> = part.events.iter().collect();
-        let results = write_group(&pool, &events, Atomicity::AllOrNothing, &context, &mut Recent::default()).await;
+        let mut recent = dispatch.memory_of_no_stripe();
+        let results = write_group(&events, Atomicity::AllOrNothing, &context, &mut recent).await;
         if results.iter().any(Result::is_ok) {
             committed.fetch_add(1, Ordering::Relaxed);
         }

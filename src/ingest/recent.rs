@@ -5,11 +5,13 @@
 //! the stripe. An aggregate is taken out while it is written and comes back with the commit, so that after any failure it
 //! is loaded anew.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::mem;
+use std::sync::{Arc, Mutex};
 
 use crate::domain::event::{Aggregate, Event};
 use crate::domain::id::Id;
+use crate::domain::subject::Subject;
 use crate::storage::event::StoredEvent;
 use crate::storage::stripe::{HeldStripes, stripe_of};
 
@@ -22,8 +24,9 @@ const OVERHEAD_BYTES: usize = 24;
 /// What is remembered of the stripes of one group.
 #[derive(Default)]
 pub struct Recent {
-    /// What the writers that share this memory leave in the stripes; `None` for a writer that remembers nothing.
+    /// What the writers that share this memory leave in the stripes; `None` for a writer that remembers no stripe.
     pub mark: Option<i64>,
+    pub known: KnownSubjects,
     pub stripes: BTreeMap<i16, StripeMemory>,
 }
 
@@ -57,6 +60,35 @@ impl Recent {
     pub fn put(&mut self, aggregate: &Aggregate, events: Vec<StoredEvent>) {
         if let Some(memory) = self.stripes.get_mut(&stripe_of(&aggregate.shop_id)) {
             memory.put(aggregate, events);
+        }
+    }
+}
+
+/// Subjects that are registered for certain. Registration is for ever, so this only saves asking again.
+#[derive(Clone, Debug, Default)]
+pub struct KnownSubjects {
+    subjects: Arc<Mutex<HashSet<Subject>>>,
+}
+
+impl KnownSubjects {
+    /// About 10 MB; beyond that the set starts anew.
+    const SUBJECTS_MAX: usize = 200_000;
+
+    /// Leaves those that may have to be registered.
+    pub fn unknown(&self, subjects: impl Iterator<Item = Subject>) -> BTreeSet<Subject> {
+        match self.subjects.lock() {
+            Ok(known) => subjects.filter(|subject| !known.contains(subject)).collect(),
+            Err(_) => subjects.collect(),
+        }
+    }
+
+    /// Notes subjects whose registration is committed.
+    pub fn note(&self, subjects: BTreeSet<Subject>) {
+        if let Ok(mut known) = self.subjects.lock() {
+            if known.len() + subjects.len() > Self::SUBJECTS_MAX {
+                known.clear();
+            }
+            known.extend(subjects);
         }
     }
 }
@@ -142,7 +174,8 @@ mod tests {
     /// One that has committed an order under the number 5.
     fn remembering() -> Recent {
         let stripe = stripe_of(&order().shop_id);
-        let mut recent = Recent { mark: Some(MARK), stripes: BTreeMap::from([(stripe, StripeMemory::default())]) };
+        let stripes = BTreeMap::from([(stripe, StripeMemory::default())]);
+        let mut recent = Recent { mark: Some(MARK), stripes, ..Recent::default() };
         recent.begin(&held(5, None));
         recent.commit(&held(5, None));
         let data = r#"{"order_id":"o"}"#.to_owned();

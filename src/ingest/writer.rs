@@ -11,7 +11,8 @@ use sqlx::{Connection, PgConnection};
 
 use super::apply::{Touched, changes_of_events, exclusions_of};
 use super::recent::Recent;
-use super::{Outcome, SentEvent, WriteContext};
+use super::{Atomicity, Outcome, SentEvent};
+use crate::context::Context;
 use crate::domain::content::same_content;
 use crate::domain::event::{AGGREGATE_EVENTS_MAX, Aggregate, Event, EventType, Fact, Relay};
 use crate::domain::id::Id;
@@ -21,20 +22,13 @@ use crate::storage::late_count::LateMark;
 use crate::storage::stripe::{HeldStripes, hold_as, stripe_of};
 use crate::storage::{StoreError, count, counting, event, registry};
 
-/// Whether good events are stored beside ones that are not.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Atomicity {
-    EachAlone,
-    AllOrNothing,
-}
-
 /// Stores events and counts them. The outcomes stand in the order of the events. With [`Atomicity::AllOrNothing`]
 /// nothing is stored if any event is neither accepted nor a duplicate.
 pub async fn write(
     connection: &mut PgConnection,
     events: &[&SentEvent],
     atomicity: Atomicity,
-    context: &WriteContext,
+    context: &Context,
     attempts: &mut Attempts,
     recent: &mut Recent,
 ) -> Result<Vec<Outcome>, StoreError> {
@@ -42,7 +36,7 @@ pub async fn write(
     let stripes: BTreeSet<i16> = events.iter().map(|sent| stripe_of(&sent.event.aggregate.shop_id)).collect();
     let held = hold_as(&mut transaction, &stripes, recent.mark).await?;
     recent.begin(&held);
-    counting::check(&mut transaction, context.calendar.zone()).await?;
+    counting::check(&mut transaction, context.calendar().zone()).await?;
     let mut outcomes = vec![Outcome::Refused; events.len()];
     let mut arrivals = arrivals(&mut transaction, events, recent).await?;
     for arrival in &mut arrivals {
@@ -65,16 +59,16 @@ pub async fn write(
         let with_new = arrivals.iter().filter(|arrival| !arrival.new.is_empty());
         let touched: Vec<Touched<'_>> = with_new.map(|arrival| arrival.touched(events)).collect();
         let exclusions = exclusions_of(&mut transaction, touched.iter().map(|one| one.aggregate), &held).await?;
-        let changes = changes_of_events(&touched, &exclusions, &context.calendar);
+        let changes = changes_of_events(&touched, &exclusions, &context.calendar());
         count::add(&mut transaction, &count::KEPT, changes, LateMark::of(&held)).await?;
-        named = context.known.unknown(named_subjects(&touched));
+        named = recent.known.unknown(named_subjects(&touched));
         if !named.is_empty() {
             // As late as possible: another writer that names the same creator waits for the commit from here on.
             registry::insert_named(&mut transaction, &named, context.now()).await?;
         }
     }
     transaction.commit().await?;
-    context.known.note(named);
+    recent.known.note(named);
     recent.commit(&held);
     for arrival in arrivals {
         arrival.remember(events, &held, recent);

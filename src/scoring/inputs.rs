@@ -5,8 +5,8 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use chrono::{Days, NaiveDate};
 use sqlx::PgConnection;
 
-use super::run::RunContext;
 use super::settled::Sliding;
+use crate::context::Context;
 use crate::domain::id::Id;
 use crate::domain::measure::Measure;
 use crate::domain::metric::Population;
@@ -35,11 +35,11 @@ pub struct KindInputs {
 /// which are found by key and keep one core busy.
 pub async fn read(
     connection: &mut PgConnection,
-    context: &RunContext,
+    context: &Context,
     row: &RunRow,
 ) -> Result<(Vec<KindInputs>, SettledSums), StoreError> {
     let (mut reading, moment) = snapshot::begin_shared(connection).await?;
-    counting::check(&mut reading, context.slot.calendar.zone()).await?;
+    counting::check(&mut reading, context.calendar().zone()).await?;
     retention::check_whole(&mut reading, oldest_day(context, row)).await?;
     let mut other = context.store.run.acquire().await?;
     let mut reading_products = snapshot::begin_at(&mut other, &moment).await?;
@@ -67,7 +67,7 @@ type Summed = (Vec<(Id, Option<Id>)>, SumPlan, Sums);
 /// The sums of all kinds.
 async fn read_sums(
     connection: &mut PgConnection,
-    context: &RunContext,
+    context: &Context,
     row: &RunRow,
 ) -> Result<(Vec<Summed>, SettledSums), StoreError> {
     let heads = stripe::heads(connection).await?;
@@ -85,7 +85,7 @@ async fn read_sums(
 /// The products that do not qualify, kind by kind.
 async fn read_unqualified(
     connection: &mut PgConnection,
-    context: &RunContext,
+    context: &Context,
     row: &RunRow,
 ) -> Result<Vec<Unqualified>, StoreError> {
     let mut of_kinds = Vec::new();
@@ -102,7 +102,7 @@ async fn read_unqualified(
 }
 
 /// The oldest day that any window of a run reaches.
-pub fn oldest_day(context: &RunContext, row: &RunRow) -> NaiveDate {
+pub fn oldest_day(context: &Context, row: &RunRow) -> NaiveDate {
     row.date - Days::new(context.rules.longest_window().into())
 }
 

@@ -5,7 +5,6 @@ use std::sync::Arc;
 use chrono::{Days, NaiveDate};
 use sqlx::PgConnection;
 
-use super::book::Archive;
 use crate::domain::id::Id;
 use crate::domain::live::LiveCounts;
 use crate::domain::metric::MetricCount;
@@ -14,6 +13,7 @@ use crate::domain::rules::{MetricRule, RuleSet};
 use crate::domain::score::{Card, MetricCard, Peers, score_instead};
 use crate::domain::subject::Subject;
 use crate::domain::window::DaySpan;
+use crate::storage::rule_set::Archive;
 use crate::storage::run::RunRow;
 use crate::storage::{StoreError, live, peer_group, score};
 

@@ -11,8 +11,8 @@ use chrono::{DateTime, Days, NaiveDate, NaiveTime, TimeDelta, Utc};
 use sqlx::{Connection, PgConnection};
 use tokio::time::timeout;
 
-use super::run::RunContext;
 use super::schedule::BACKFILL_DAYS;
+use crate::context::Context;
 use crate::domain::calendar::Calendar;
 use crate::domain::count::CountChanges;
 use crate::domain::event::{Aggregate, Event};
@@ -22,7 +22,7 @@ use crate::domain::window::WINDOW_DAYS_AGO_MAX;
 use crate::storage::late_count::LateMark;
 use crate::storage::retention::{self as rows, Expired, Expiry};
 use crate::storage::stripe::{hold, stripe_of};
-use crate::storage::{StoreError, count, counting, event, exclusion, run};
+use crate::storage::{StoreError, count, counting, event, exclusion, rule_set};
 
 /// Events that one transaction removes, unless a single order has more.
 const STEP_EVENTS: i64 = 2_000;
@@ -40,15 +40,15 @@ pub struct Bounds {
 }
 
 /// Reads how far a sweep at `now` goes.
-pub async fn read_bounds(context: &RunContext, now: DateTime<Utc>, event_days: u16) -> Result<Bounds, StoreError> {
+pub async fn read_bounds(context: &Context, now: DateTime<Utc>, event_days: u16) -> Result<Bounds, StoreError> {
     let mut connection = context.store.run.acquire().await?;
-    let calendar = &context.slot.calendar;
+    let calendar = &context.calendar();
     let Some(date) = rows::oldest_card_date(&mut connection).await? else {
         return Ok(bounds(calendar, now, event_days, None));
     };
     let mut days_ago_max = context.rules.longest_window();
     let versions = rows::rule_sets_since(&mut connection, date).await?;
-    for (_, source) in run::rule_set_sources(&mut connection, &versions).await? {
+    for (_, source) in rule_set::sources(&mut connection, &versions).await? {
         // A text that this version cannot read may look back as far as any.
         let of_version = file::parse(&source).map_or(WINDOW_DAYS_AGO_MAX, |rule_set| rule_set.longest_window());
         days_ago_max = days_ago_max.max(of_version);
@@ -99,9 +99,9 @@ pub fn steps(found: &[Expired]) -> Vec<&[Expired]> {
 }
 
 /// Removes one step.
-pub async fn remove_step(context: &RunContext, bounds: &Bounds, step: &[Expired]) -> Result<Removed, StoreError> {
+pub async fn remove_step(context: &Context, bounds: &Bounds, step: &[Expired]) -> Result<Removed, StoreError> {
     let mut connection = context.store.ingest.acquire().await?;
-    match timeout(STEP_MAX, remove(&mut connection, &context.slot.calendar, bounds, step)).await {
+    match timeout(STEP_MAX, remove(&mut connection, &context.calendar(), bounds, step)).await {
         Ok(Ok(removed)) => Ok(removed),
         Ok(Err(error)) => {
             if error.is_passing() {

@@ -15,7 +15,7 @@ use sqlx::Connection;
 use tokio::time::sleep;
 
 use super::removal::{Bounds, read_bounds, remove_step, steps};
-use super::run::RunContext;
+use crate::context::Context;
 use crate::domain::event::Aggregate;
 use crate::domain::id::Id;
 use crate::storage::retention as rows;
@@ -33,22 +33,6 @@ const LOOK_EVERY: Duration = Duration::from_secs(60);
 const FAILURES_MAX: u32 = 8;
 const PAUSE: Duration = Duration::from_millis(500);
 
-/// For how many days what is kept.
-#[derive(Clone, Copy, Debug)]
-pub struct Retention {
-    /// Full cards, by score date.
-    pub card_days: u16,
-    /// Events, by the time of their arrival; `None` for ever.
-    pub event_days: Option<u16>,
-}
-
-/// All that a sweep needs.
-#[derive(Clone)]
-pub struct RetentionContext {
-    pub run: RunContext,
-    pub retention: Retention,
-}
-
 /// What a sweep removed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Swept {
@@ -60,7 +44,7 @@ pub struct Swept {
 }
 
 /// Sweeps whenever a business day begins, until the task is aborted.
-pub async fn keep(context: RetentionContext) {
+pub async fn keep(context: Context) {
     loop {
         match sweep_if_due(&context).await {
             Ok(Some(swept)) if swept != Swept::default() => tracing::info!(?swept, "removed what is not kept any more"),
@@ -75,9 +59,9 @@ pub async fn keep(context: RetentionContext) {
 
 /// Sweeps unless this process or another one has begun to on this business day. What a process leaves undone, because
 /// it ends or the store is away for long, the next day's sweep finds.
-pub async fn sweep_if_due(context: &RetentionContext) -> Result<Option<Swept>, StoreError> {
-    let today = context.run.slot.calendar.day(context.run.clock.now());
-    let mut connection = context.run.store.run.acquire().await?;
+pub async fn sweep_if_due(context: &Context) -> Result<Option<Swept>, StoreError> {
+    let today = context.today();
+    let mut connection = context.store.run.acquire().await?;
     let taken = rows::take_day(&mut connection, today).await?;
     drop(connection);
     match taken {
@@ -87,7 +71,7 @@ pub async fn sweep_if_due(context: &RetentionContext) -> Result<Option<Swept>, S
 }
 
 /// Removes all that is not kept any more.
-pub async fn sweep(context: &RetentionContext) -> Result<Swept, StoreError> {
+pub async fn sweep(context: &Context) -> Result<Swept, StoreError> {
     let mut sweep = Sweep::default();
     let mut failures = 0;
     loop {
@@ -115,19 +99,19 @@ struct Sweep {
 }
 
 impl Sweep {
-    async fn go_on(&mut self, context: &RetentionContext) -> Result<(), StoreError> {
-        let now = context.run.clock.now();
-        let today = context.run.slot.calendar.day(now);
-        self.sweep_cards(&context.run, today - Days::new(context.retention.card_days.into())).await?;
+    async fn go_on(&mut self, context: &Context) -> Result<(), StoreError> {
+        let now = context.now();
+        let today = context.calendar().day(now);
+        self.sweep_cards(context, today - Days::new(context.retention.card_days.into())).await?;
         if let Some(event_days) = context.retention.event_days {
-            let bounds = read_bounds(&context.run, now, event_days).await?;
-            self.sweep_events(&context.run, &bounds).await?;
+            let bounds = read_bounds(context, now, event_days).await?;
+            self.sweep_events(context, &bounds).await?;
         }
         Ok(())
     }
 
     /// Removes the full cards of dates before `date`.
-    async fn sweep_cards(&mut self, context: &RunContext, date: NaiveDate) -> Result<(), StoreError> {
+    async fn sweep_cards(&mut self, context: &Context, date: NaiveDate) -> Result<(), StoreError> {
         let mut connection = context.store.run.acquire().await?;
         let runs = rows::runs_with_cards_before(&mut connection, date).await?;
         for run_id in &runs {
@@ -148,7 +132,7 @@ impl Sweep {
         Ok(())
     }
 
-    async fn sweep_events(&mut self, context: &RunContext, bounds: &Bounds) -> Result<(), StoreError> {
+    async fn sweep_events(&mut self, context: &Context, bounds: &Bounds) -> Result<(), StoreError> {
         // A run that begins from here on knows which days it cannot count on.
         let mut connection = context.store.run.acquire().await?;
         rows::note_whole_from(&mut connection, bounds.whole_from).await?;
@@ -167,7 +151,7 @@ impl Sweep {
         }
     }
 
-    async fn sweep_shop(&mut self, context: &RunContext, bounds: &Bounds, shop_id: &Id) -> Result<(), StoreError> {
+    async fn sweep_shop(&mut self, context: &Context, bounds: &Bounds, shop_id: &Id) -> Result<(), StoreError> {
         let mut after: Option<Aggregate> = None;
         loop {
             let mut connection = context.store.run.acquire().await?;

@@ -12,9 +12,8 @@ use sqlx::{Connection, PgConnection};
 use tokio::task::JoinHandle;
 
 use super::inputs::{self, KindInputs};
-use super::schedule::DailySlot;
 use super::settled;
-use crate::clock::Clock;
+use crate::context::Context;
 use crate::domain::id::Id;
 use crate::domain::rules::{RuleBook, RuleSet};
 use crate::domain::run::Trigger;
@@ -24,7 +23,7 @@ use crate::domain::window::Window;
 use crate::storage::run::{self as rows, RunKnowledge, RunRow};
 use crate::storage::score::{self, SubjectCards};
 use crate::storage::settled_sum::{self, SettledSums};
-use crate::storage::{Store, StoreError, peer_group, retention};
+use crate::storage::{StoreError, peer_group, retention, rule_set};
 
 /// Subjects whose results are written with one statement.
 const WRITE_CHUNK: usize = 5_000;
@@ -41,16 +40,6 @@ pub enum RunError {
     Computation(String),
 }
 
-/// All that a run needs besides the database.
-#[derive(Clone)]
-pub struct RunContext {
-    pub store: Store,
-    pub rules: std::sync::Arc<RuleBook>,
-    pub clock: Clock,
-    /// When scores are due.
-    pub slot: DailySlot,
-}
-
 /// The cards of one kind: per rule set, in the order of the subjects; and per rule set the peers they stand among.
 struct Computed {
     kind: SubjectKind,
@@ -60,7 +49,7 @@ struct Computed {
 }
 
 /// Computes and publishes a run that this process has claimed. A run that fails is marked so, with the reason.
-pub async fn execute(context: &RunContext, row: &RunRow) -> Result<RunRow, RunError> {
+pub async fn execute(context: &Context, row: &RunRow) -> Result<RunRow, RunError> {
     let alive = keep_alive(context.clone(), row.clone());
     let result = attempt(context, row).await;
     alive.abort();
@@ -69,13 +58,13 @@ pub async fn execute(context: &RunContext, row: &RunRow) -> Result<RunRow, RunEr
     {
         tracing::error!(run_id = row.run_id, date = %row.date, %error, "a run failed");
         let mut connection = context.store.run.acquire().await.map_err(StoreError::from)?;
-        rows::fail(&mut connection, row, &error.to_string(), context.clock.now()).await?;
+        rows::fail(&mut connection, row, &error.to_string(), context.now()).await?;
     }
     result
 }
 
 /// Renews the lease while the run reads and computes.
-fn keep_alive(context: RunContext, row: RunRow) -> JoinHandle<()> {
+fn keep_alive(context: Context, row: RunRow) -> JoinHandle<()> {
     tokio::spawn(async move {
         loop {
             tokio::time::sleep(RENEW_EVERY).await;
@@ -88,7 +77,7 @@ fn keep_alive(context: RunContext, row: RunRow) -> JoinHandle<()> {
     })
 }
 
-async fn attempt(context: &RunContext, row: &RunRow) -> Result<RunRow, RunError> {
+async fn attempt(context: &Context, row: &RunRow) -> Result<RunRow, RunError> {
     let mut connection = context.store.run.acquire().await.map_err(StoreError::from)?;
     let versions = rule_set_versions(&mut connection, context).await?;
     settled::settle(&mut connection, row.date).await?;
@@ -107,7 +96,7 @@ async fn attempt(context: &RunContext, row: &RunRow) -> Result<RunRow, RunError>
     }
     let rule_sets = context.rules.rule_sets.iter().map(|rule_set| versions[&rule_set.id]).collect();
     let knowledge = RunKnowledge { heads: settled_sums.head.heads, rule_sets };
-    let now = context.clock.now();
+    let now = context.now();
     let late = row.trigger != Trigger::Manual && now >= context.slot.end(row.date);
     // Days may have been removed while the run computed.
     retention::check_whole(&mut connection, inputs::oldest_day(context, row)).await?;
@@ -119,7 +108,7 @@ async fn attempt(context: &RunContext, row: &RunRow) -> Result<RunRow, RunError>
 /// row: a process that lost the run writes nothing into the results of the one that has it.
 async fn write(
     connection: &mut PgConnection,
-    context: &RunContext,
+    context: &Context,
     row: &RunRow,
     versions: &HashMap<String, i16>,
     computed: &[Computed],
@@ -175,11 +164,11 @@ async fn progress(connection: &mut PgConnection, row: &RunRow, total: usize, don
 
 async fn rule_set_versions(
     connection: &mut PgConnection,
-    context: &RunContext,
+    context: &Context,
 ) -> Result<HashMap<String, i16>, StoreError> {
     let mut versions = HashMap::new();
     for rule_set in &context.rules.rule_sets {
-        let version = rows::rule_set_version(connection, rule_set, context.clock.now()).await?;
+        let version = rule_set::version(connection, rule_set, context.now()).await?;
         versions.insert(rule_set.id.clone(), version);
     }
     Ok(versions)

@@ -6,13 +6,14 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use chrono::{DateTime, Days, NaiveDate, NaiveTime, TimeDelta, Utc};
+use chrono::{DateTime, Days, NaiveDate, TimeDelta, Utc};
 use sqlx::{Connection, PgConnection};
 use tokio::sync::Notify;
 
-use super::run::{RunContext, RunError, execute};
-use crate::domain::calendar::Calendar;
+use super::run::{RunError, execute};
+use crate::context::Context;
 use crate::domain::run::{RunRequest, Trigger};
+use crate::domain::slot::DailySlot;
 use crate::storage::StoreError;
 use crate::storage::run::{self as rows, RunRow};
 use crate::storage::schedule::{self as stored, ScheduleFacts};
@@ -24,25 +25,6 @@ pub const BACKFILL_DAYS: u64 = 7;
 /// The pause after a first failure; it doubles with every further one.
 const RETRY_PAUSE: TimeDelta = TimeDelta::seconds(5);
 const RETRY_PAUSE_MAX: TimeDelta = TimeDelta::minutes(5);
-
-/// The part of a business day in which the scores of that day are published.
-#[derive(Clone, Copy, Debug)]
-pub struct DailySlot {
-    pub calendar: Calendar,
-    pub from: NaiveTime,
-    pub to: NaiveTime,
-}
-
-impl DailySlot {
-    pub fn start(&self, date: NaiveDate) -> DateTime<Utc> {
-        self.calendar.instant(date, self.from)
-    }
-
-    /// From this instant on a run of the date is late.
-    pub fn end(&self, date: NaiveDate) -> DateTime<Utc> {
-        self.calendar.instant(date, self.to)
-    }
-}
 
 /// The run that is due now, if one is: today's first, then missed days in order.
 pub fn due(slot: &DailySlot, facts: &ScheduleFacts, now: DateTime<Utc>) -> Option<RunRequest> {
@@ -93,8 +75,8 @@ pub async fn read_facts(
 }
 
 /// Queues the run that is due, if one is.
-pub async fn queue_due(context: &RunContext) -> Result<Option<RunRow>, StoreError> {
-    let now = context.clock.now();
+pub async fn queue_due(context: &Context) -> Result<Option<RunRow>, StoreError> {
+    let now = context.now();
     let mut connection = context.store.run.acquire().await?;
     let facts = read_facts(&mut connection, &context.slot, now).await?;
     if due(&context.slot, &facts, now).is_none() {
@@ -112,9 +94,9 @@ pub async fn queue_due(context: &RunContext) -> Result<Option<RunRow>, StoreErro
 }
 
 /// Claims one run that waits, or that its process left, and computes it. `None` if there is none.
-pub async fn work_once(context: &RunContext) -> Result<Option<RunRow>, RunError> {
+pub async fn work_once(context: &Context) -> Result<Option<RunRow>, RunError> {
     let mut connection = context.store.run.acquire().await.map_err(StoreError::from)?;
-    let claimed = rows::claim(&mut connection, None, context.clock.now()).await?;
+    let claimed = rows::claim(&mut connection, None, context.now()).await?;
     drop(connection);
     match claimed {
         Some(row) => execute(context, &row).await.map(Some),
@@ -123,7 +105,7 @@ pub async fn work_once(context: &RunContext) -> Result<Option<RunRow>, RunError>
 }
 
 /// Keeps the slot until the task is aborted. `wake` is notified when a run was queued by hand.
-pub async fn keep(context: RunContext, wake: Arc<Notify>) {
+pub async fn keep(context: Context, wake: Arc<Notify>) {
     loop {
         if let Err(error) = queue_due(&context).await {
             tracing::warn!(%error, "cannot see which run is due");

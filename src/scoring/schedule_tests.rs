@@ -1,4 +1,4 @@
-use chrono::{DateTime, NaiveDate, NaiveTime, Utc};
+use chrono::{DateTime, NaiveDate, Utc};
 
 use super::{DailySlot, due, overdue};
 use crate::domain::calendar::Calendar;
@@ -6,8 +6,8 @@ use crate::domain::run::Trigger;
 use crate::storage::schedule::{Failures, ScheduleFacts};
 
 fn slot() -> DailySlot {
-    let at = |hour| NaiveTime::from_hms_opt(hour, 0, 0).expect("hour");
-    DailySlot { calendar: Calendar::new(chrono_tz::Asia::Shanghai), from: at(12), to: at(13) }
+    let times = "12:00-13:00".parse().expect("a slot");
+    DailySlot { calendar: Calendar::new(chrono_tz::Asia::Shanghai), times }
 }
 
 fn shanghai(text: &str) -> DateTime<Utc> {

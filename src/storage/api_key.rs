@@ -81,7 +81,7 @@ pub async fn list(connection: &mut PgConnection, before: Option<i32>, limit: i64
 }
 
 /// The newest keys that are not revoked, at most `limit` of them.
-pub async fn standing(connection: &mut PgConnection, limit: i64) -> Result<Vec<KeyRow>, StoreError> {
+pub async fn active(connection: &mut PgConnection, limit: i64) -> Result<Vec<KeyRow>, StoreError> {
     let rows = sqlx::query_as(AssertSqlSafe(format!(
         "select {COLUMNS} from api_key where revoked_at is null order by key_id desc limit $1"
     )))

@@ -20,6 +20,7 @@ pub mod record;
 pub mod registry;
 pub mod retention;
 pub mod row_type;
+pub mod rule_set;
 pub mod run;
 pub mod schedule;
 pub mod score;

@@ -77,7 +77,8 @@ pub async fn candidates(
     query: &CandidateQuery<'_>,
     heads: &[i64],
 ) -> Result<Vec<Place>, StoreError> {
-    let is_by_shop = query.subject.kind == SubjectKind::Shop && !(query.begin_with_faults && !query.faults.is_empty());
+    let by_fault = query.begin_with_faults && !query.faults.is_empty();
+    let is_by_shop = query.subject.kind == SubjectKind::Shop && !by_fault;
     let sql = if is_by_shop { of_shop(query) } else { of_aggregates(query) };
     // Numbers of stripes differ: a creator's aggregates are looked at one by one further down.
     let head = match query.subject.kind {

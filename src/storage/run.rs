@@ -4,7 +4,6 @@ use chrono::{DateTime, NaiveDate, Utc};
 use sqlx::{AssertSqlSafe, Connection, FromRow, PgConnection};
 
 use super::{StoreError, turnover};
-use crate::domain::rules::RuleSet;
 use crate::domain::run::{RunRequest, RunState, Trigger};
 
 /// How long a process may be silent before another takes its run over.
@@ -258,41 +257,6 @@ pub async fn published_dates(connection: &mut PgConnection) -> Result<Option<(Na
     let row: (Option<NaiveDate>, Option<NaiveDate>) =
         sqlx::query_as("select min(date), max(date) from run where state = 'published'").fetch_one(connection).await?;
     Ok(row.0.zip(row.1))
-}
-
-/// The number of a rule set's text, stored when it is used for the first time.
-pub async fn rule_set_version(
-    connection: &mut PgConnection,
-    rule_set: &RuleSet,
-    now: DateTime<Utc>,
-) -> Result<i16, StoreError> {
-    let known = sqlx::query_scalar("select version_no from rule_set_version where hash = $1").bind(&rule_set.hash);
-    if let Some(version) = known.fetch_optional(&mut *connection).await? {
-        return Ok(version);
-    }
-    let version = sqlx::query_scalar(
-        "insert into rule_set_version (rule_set_id, hash, source, first_used_at) values ($1, $2, $3, $4)
-         on conflict (hash) do update set hash = excluded.hash returning version_no",
-    )
-    .bind(&rule_set.id)
-    .bind(&rule_set.hash)
-    .bind(&rule_set.source)
-    .bind(now)
-    .fetch_one(connection)
-    .await?;
-    Ok(version)
-}
-
-/// The texts of rule set versions, by number.
-pub async fn rule_set_sources(
-    connection: &mut PgConnection,
-    versions: &[i16],
-) -> Result<Vec<(i16, String)>, StoreError> {
-    let rows = sqlx::query_as("select version_no, source from rule_set_version where version_no = any($1)")
-        .bind(versions)
-        .fetch_all(connection)
-        .await?;
-    Ok(rows)
 }
 
 /// Renews the lease without touching the progress. `false` when another process has the run now.

@@ -191,7 +191,7 @@ async fn long_work_that_finds_its_connections_broken_and_the_store_there_does_no
     service.assert_counts_equal_a_rebuild().await;
     let others = "select pg_terminate_backend(pid, 1000) from pg_stat_activity
                   where datname = current_database() and pid <> pg_backend_pid()";
-    let ended = sqlx::query(others).execute(&service.parts.store.read).await.expect("an answer").rows_affected();
+    let ended = sqlx::query(others).execute(&service.context.store.read).await.expect("an answer").rows_affected();
     assert!(ended >= 2, "a verification leaves two connections, {ended} were ended");
     service.assert_counts_equal_a_rebuild().await;
     service.stop().await;

@@ -68,7 +68,7 @@ fn word<'a>(result: &'a Value, name: &str) -> &'a str {
 /// The sum of a column of a shop's daily counts.
 async fn counted(service: &TestService, shop: &str, column: &'static str) -> i64 {
     let sql = format!("select coalesce(sum({column}), 0) from daily_count where subject_kind = 1 and subject_id = $1");
-    let mut connection = service.parts.store.read.acquire().await.expect("a connection");
+    let mut connection = service.context.store.read.acquire().await.expect("a connection");
     sqlx::query_scalar(sqlx::AssertSqlSafe(sql)).bind(shop).fetch_one(&mut *connection).await.expect("a sum")
 }
 
@@ -224,7 +224,7 @@ async fn each_event_keeps_the_key_that_first_sent_it() {
         (service, vec![("e-1".to_owned(), Some(first_id)), ("e-2".to_owned(), Some(second_id))]),
         (open, vec![("e-1".to_owned(), None)]),
     ] {
-        let mut connection = service.parts.store.read.acquire().await.expect("a connection");
+        let mut connection = service.context.store.read.acquire().await.expect("a connection");
         let kept = sqlx::query_as("select event_id, key_id from event order by event_id");
         let kept: Vec<(String, Option<i32>)> = kept.fetch_all(&mut *connection).await.expect("events");
         assert_eq!(kept, wanted);

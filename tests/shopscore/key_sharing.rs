@@ -2,7 +2,7 @@
 //! reaches every process.
 
 use serde_json::{Value, json};
-use shopscore::http;
+use shopscore::access;
 
 use crate::keys::{get, guarded, make, post};
 use crate::support::{Choices, TestService, answer, fresh_database};
@@ -112,9 +112,9 @@ async fn a_key_is_good_in_every_process_at_once_and_its_revocation_reaches_them_
     refused(&second, by_request).await;
     // As the command does it: beside all processes.
     let (by_hand, by_hand_id) = &made[1];
-    let now = first.parts.clock.now();
-    let mut connection = first.parts.store.read.acquire().await.expect("a connection");
-    http::keys::revoke(&mut connection, *by_hand_id, now).await.expect("a revocation").expect("the key");
+    let now = first.context.clock.now();
+    let mut connection = first.context.store.read.acquire().await.expect("a connection");
+    access::revoke(&mut connection, *by_hand_id, now).await.expect("a revocation").expect("the key");
     drop(connection);
     tokio::join!(refused(&first, by_hand), refused(&second, by_hand));
     assert_eq!(get(&second, &admin, "/v1/keys").await.0, 200, "the others stand");

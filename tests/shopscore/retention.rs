@@ -27,7 +27,7 @@ fn choices(now: &str, card_days: u16, event_days: Option<u16>) -> Choices {
 
 /// A service whose own task never sweeps, since a day far ahead is taken: what a test removes, the test counts.
 async fn quiet(service: TestService) -> TestService {
-    let mut connection = service.parts.store.run.acquire().await.expect("a connection");
+    let mut connection = service.context.store.run.acquire().await.expect("a connection");
     rows::take_day(&mut connection, date("2040-01-01")).await.expect("an answer");
     drop(connection);
     service
@@ -38,16 +38,16 @@ async fn start(now: &str, card_days: u16, event_days: Option<u16>) -> TestServic
 }
 
 async fn sweep_now(service: &TestService) -> Swept {
-    sweep(&service.parts.retention_context()).await.expect("a sweep")
+    sweep(&service.context).await.expect("a sweep")
 }
 
 async fn stored(service: &TestService) -> Vec<String> {
     let ids = sqlx::query_scalar("select event_id from event order by event_id");
-    ids.fetch_all(&service.parts.store.read).await.expect("ids")
+    ids.fetch_all(&service.context.store.read).await.expect("ids")
 }
 
 async fn count(service: &TestService, sql: &'static str) -> i64 {
-    sqlx::query_scalar(sql).fetch_one(&service.parts.store.read).await.expect("a count")
+    sqlx::query_scalar(sql).fetch_one(&service.context.store.read).await.expect("a count")
 }
 
 /// The products that are off the shelf now.
@@ -56,7 +56,7 @@ async fn off_shelf(service: &TestService) -> Vec<(String, String, NaiveDate)> {
         "select shop_id, product_id, from_day from product_off_shelf where until_day is null
          order by shop_id, product_id",
     );
-    rows.fetch_all(&service.parts.store.read).await.expect("spans")
+    rows.fetch_all(&service.context.store.read).await.expect("spans")
 }
 
 fn event(id: &str, event_type: &str, time: &str, data: Value) -> String {
@@ -99,7 +99,7 @@ fn old_events() -> Vec<String> {
 async fn old_and_young() -> TestService {
     let service = start("2026-11-20T11:00:00", 400, Some(400)).await;
     assert_eq!(service.send(&old_events()).await["accepted"], json!(old_events().len()));
-    service.parts.clock.set(shanghai("2028-01-10T08:00:00"));
+    service.context.clock.set(shanghai("2028-01-10T08:00:00"));
     assert_eq!(service.send(&order("o-young", "2028-01-08")).await["accepted"], json!(3));
     service
 }
@@ -131,7 +131,7 @@ async fn old_orders_and_sessions_go_with_their_counts_and_a_product_keeps_its_la
 async fn events_stay_for_ever_unless_the_operator_says_otherwise() {
     let service = start("2026-11-20T11:00:00", 400, None).await;
     service.send(&old_events()).await;
-    service.parts.clock.set(shanghai("2036-01-10T08:00:00"));
+    service.context.clock.set(shanghai("2036-01-10T08:00:00"));
     assert_eq!(sweep_now(&service).await, Swept::default());
     assert_eq!(service.send(&old_events()).await["duplicates"], json!(old_events().len()));
     service.stop().await;
@@ -163,10 +163,10 @@ async fn what_the_records_of_a_kept_revision_need_stays_and_older_dates_are_not_
     let delisted = event("shelf-1", "product.delisted", "2026-09-01T10:00:00", json!({"product_id": "q"}));
     let listed = event("shelf-2", "product.listed", "2026-09-10T10:00:00", json!({"product_id": "q"}));
     service.send(&[delisted, listed]).await;
-    service.parts.clock.set(shanghai("2026-11-20T11:00:00"));
+    service.context.clock.set(shanghai("2026-11-20T11:00:00"));
     service.run(date("2026-11-20")).await;
 
-    service.parts.clock.set(shanghai("2028-01-10T08:00:00"));
+    service.context.clock.set(shanghai("2028-01-10T08:00:00"));
     let swept = sweep_now(&service).await;
     assert_eq!((swept.aggregates, swept.events), (1, 3), "the order from before the windows");
     let left = ["o-in-window-paid", "o-in-window-picked-up", "o-in-window-signed", "shelf-1", "shelf-2"];
@@ -200,14 +200,14 @@ async fn full_cards_go_after_their_days_and_short_cards_stay() {
     let run_id: i64 = run["run_id"].as_str().expect("run_id").parse().expect("a number");
     let group = "insert into peer_group (run_id, rule_set, metric, members, category_id, members_values)
          values ($1, 999, 0, 1, '', '')";
-    sqlx::query(group).bind(run_id).execute(&service.parts.store.run).await.expect("a peer group");
+    sqlx::query(group).bind(run_id).execute(&service.context.store.run).await.expect("a peer group");
     let metrics = "/v1/shops/s/metrics?date=2026-11-20";
 
-    service.parts.clock.set(shanghai("2027-12-25T08:00:00"));
+    service.context.clock.set(shanghai("2027-12-25T08:00:00"));
     assert_eq!(sweep_now(&service).await, Swept::default(), "400 days later everything is there");
     service.read(metrics).await;
 
-    service.parts.clock.set(shanghai("2027-12-26T08:00:00"));
+    service.context.clock.set(shanghai("2027-12-26T08:00:00"));
     let swept = sweep_now(&service).await;
     assert_eq!(swept.cards, 2, "the shop's and the creator's");
     assert_eq!(count(&service, "select count(*) from peer_group where rule_set = 999").await, 0, "peers go with them");
@@ -249,7 +249,7 @@ async fn two_processes_that_sweep_at_once_take_nothing_away_twice() {
     assert_eq!(first.post("/v1/exclusions", &excluded).await.0, 201);
     let before = (stored(&first).await.len() as u64, off_shelf(&first).await);
     for service in [&first, &second] {
-        service.parts.clock.set(shanghai("2028-01-10T08:00:00"));
+        service.context.clock.set(shanghai("2028-01-10T08:00:00"));
     }
     let young = order("o-young", "2028-01-08");
     let (one, other, answer) = tokio::join!(sweep_now(&first), sweep_now(&second), first.send(&young));
@@ -272,7 +272,7 @@ async fn two_processes_that_sweep_at_once_take_nothing_away_twice() {
 #[tokio::test(flavor = "multi_thread")]
 async fn of_several_processes_one_takes_the_day() {
     let service = start("2026-11-20T11:00:00", 400, None).await;
-    let store = &service.parts.store;
+    let store = &service.context.store;
     let (mut one, mut other) = (store.run.acquire().await.expect("one"), store.run.acquire().await.expect("other"));
     let mut day = date("2040-01-01");
     for _ in 0..20 {

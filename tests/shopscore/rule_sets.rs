@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 use shopscore::domain::rules::file;
-use shopscore::scoring::book;
+use shopscore::scoring::rule_sets;
 
 use crate::support::{Choices, TestService};
 
@@ -84,7 +84,7 @@ async fn a_rule_set_of_30_days_100_points_steps_and_categories_gives_the_cards_c
 
 #[test]
 fn the_shipped_rule_sets_are_sound_and_name_the_same_windows_as_the_law() {
-    let book = book::load(None).expect("built-in rule sets");
+    let book = rule_sets::load(None).expect("built-in rule sets");
     let ids: Vec<&str> = book.rule_sets.iter().map(|rule_set| rule_set.id.as_str()).collect();
     assert_eq!(ids, ["shop-v1", "shop-v2", "creator-v1"]);
     for rule_set in &book.rule_sets {

@@ -53,18 +53,18 @@ async fn every_measure_has_its_column_and_changes_are_sent_in_the_order_of_the_t
 #[tokio::test(flavor = "multi_thread")]
 async fn counts_of_other_measures_are_refused_until_they_are_counted_anew() {
     let service = TestService::start().await;
-    let store = &service.parts.store;
+    let store = &service.context.store;
     sqlx::query("update counting set measures = replace(measures, ' complaints', '')")
         .execute(&store.read)
         .await
         .expect("counts of an older version");
-    let refusal = service.parts.prepare().await.expect_err("counts that lack a measure").to_string();
+    let refusal = service.context.prepare().await.expect_err("counts that lack a measure").to_string();
     assert!(refusal.contains("shopscore rebuild"), "{refusal}");
     let event = serde_json::json!({"id": "e", "type": "order.signed", "shop_id": "s", "data": {"order_id": "o"},
                                    "time": "2026-11-08T10:00:00Z"});
     assert_eq!(service.post("/v1/events", &event).await.0, 503, "nobody adds to counts that lack a measure");
-    rebuild::rebuild(store, &service.parts.calendar()).await.expect("a rebuild");
-    service.parts.prepare().await.expect("counts of this version");
+    rebuild::rebuild(store, &service.context.calendar()).await.expect("a rebuild");
+    service.context.prepare().await.expect("counts of this version");
     assert_eq!(service.post("/v1/events", &event).await.0, 201);
     service.stop().await;
 }

@@ -58,7 +58,7 @@ async fn published(service: &TestService, stream: &Stream, date: NaiveDate) -> V
 }
 
 async fn count(service: &TestService, sql: &'static str) -> i64 {
-    sqlx::query_scalar(sql).fetch_one(&service.parts.store.read).await.expect("a count")
+    sqlx::query_scalar(sql).fetch_one(&service.context.store.read).await.expect("a count")
 }
 
 async fn late_rows(service: &TestService) -> i64 {
@@ -68,13 +68,13 @@ async fn late_rows(service: &TestService) -> i64 {
 /// The date of the kept sums.
 async fn kept_date(service: &TestService) -> Option<NaiveDate> {
     let date = sqlx::query_scalar("select date from settled_sum_head");
-    date.fetch_one(&service.parts.store.read).await.expect("the head")
+    date.fetch_one(&service.context.store.read).await.expect("the head")
 }
 
 /// Makes the next run sum all days.
 async fn drop_kept_sums(service: &TestService) {
     sqlx::query("update settled_sum_head set date = null, settled_day = null, plan = null")
-        .execute(&service.parts.store.run)
+        .execute(&service.context.store.run)
         .await
         .expect("no head");
 }
@@ -147,10 +147,10 @@ async fn a_run_slides_what_is_kept_a_verification_tells_when_that_is_wrong_and_a
         service.run(day).await;
         let expected = published(&service, &stream, day).await;
         sqlx::query("delete from settled_sum where subject_kind = 1")
-            .execute(&service.parts.store.run)
+            .execute(&service.context.store.run)
             .await
             .expect("no sums of shops");
-        let found = rebuild::verify(&service.parts.store, &service.parts.calendar()).await.expect("a verification");
+        let found = rebuild::verify(&service.context.store, &service.context.calendar()).await.expect("a verification");
         let of_sums = |line: &String| line.starts_with("settled sum shop shop-") && line.contains(": kept 0, counted ");
         assert!(found.differing_rows > 0 && found.differences.iter().all(of_sums), "{:#?}", found.differences);
         service.run(day).await;
@@ -161,7 +161,7 @@ async fn a_run_slides_what_is_kept_a_verification_tells_when_that_is_wrong_and_a
         exclude_some(&service, &excluded).await;
         assert!(late_rows(&service).await > 0, "seed {seed}");
         drop_all_exclusions(&service).await;
-        rebuild::rebuild(&service.parts.store, &service.parts.calendar()).await.expect("a rebuild");
+        rebuild::rebuild(&service.context.store, &service.context.calendar()).await.expect("a rebuild");
         let left = "select (select count(*) from late_count) + (select count(*) from settled_sum)";
         assert_eq!((kept_date(&service).await, count(&service, left).await), (None, 0));
         service.assert_counts_equal_a_rebuild().await;
@@ -176,7 +176,7 @@ async fn a_run_slides_what_is_kept_a_verification_tells_when_that_is_wrong_and_a
 /// Revokes all exclusions that are in force.
 async fn drop_all_exclusions(service: &TestService) {
     let active = sqlx::query_scalar("select exclusion_id from exclusion where revoked_at is null");
-    let ids: Vec<i64> = active.fetch_all(&service.parts.store.read).await.expect("ids");
+    let ids: Vec<i64> = active.fetch_all(&service.context.store.read).await.expect("ids");
     for id in ids {
         let path = service.url(&format!("/v1/exclusions/{id}"));
         assert_eq!(service.client.delete(path).send().await.expect("an answer").status(), 200);
@@ -195,7 +195,7 @@ async fn add_to_september(connection: &mut PgConnection, shop_id: &Id, held: &He
 
 /// Differences between the kept sums and sums of the counts.
 async fn differing_sums(service: &TestService) -> Vec<String> {
-    let mut connection = service.parts.store.run.acquire().await.expect("a connection");
+    let mut connection = service.context.store.run.acquire().await.expect("a connection");
     let mut reading = snapshot::begin(&mut connection).await.expect("a snapshot");
     let (lines, total) = differences(&mut reading, 20).await.expect("a comparison");
     assert_eq!(lines.is_empty(), total == 0);
@@ -209,7 +209,7 @@ async fn a_run_waits_for_writers_that_do_not_know_its_settled_day_and_those_afte
     let shop_id = Id::parse("s").expect("an id");
     let stripes = BTreeSet::from([stripe_of(&shop_id)]);
     service.register_in(&["s".to_owned()], "food").await;
-    let store = &service.parts.store;
+    let store = &service.context.store;
     let mut writer = store.ingest.begin().await.expect("a transaction");
     let held = stripe::hold(&mut writer, &stripes).await.expect("a stripe");
     assert!(held.values().all(|stripe| stripe.settled_day.is_none()), "{held:?}");
@@ -242,7 +242,7 @@ async fn a_run_waits_for_writers_that_do_not_know_its_settled_day_and_those_afte
 
 /// The settled sums of a date, as a run would keep them.
 async fn read_sums(service: &TestService, date: NaiveDate) -> SettledSums {
-    let context = service.parts.run_context();
+    let context = service.context.clone();
     let mut connection = context.store.run.acquire().await.expect("a connection");
     settle(&mut connection, date).await.expect("settled days");
     let mut reading = snapshot::begin(&mut connection).await.expect("a snapshot");
@@ -257,7 +257,7 @@ async fn read_sums(service: &TestService, date: NaiveDate) -> SettledSums {
 
 /// Whether the sums are kept from now on.
 async fn save(service: &TestService, sums: &SettledSums) -> bool {
-    let mut transaction = service.parts.store.run.begin().await.expect("a transaction");
+    let mut transaction = service.context.store.run.begin().await.expect("a transaction");
     let saved = settled_sum::save(&mut transaction, sums).await.expect("an answer");
     transaction.commit().await.expect("a commit");
     saved
@@ -291,7 +291,7 @@ async fn of_runs_that_overlap_the_sums_that_know_less_or_are_of_an_earlier_date_
         service.assert_counts_equal_a_rebuild().await;
 
         let of_old_counts = read_sums(&service, date("2026-11-20")).await;
-        rebuild::rebuild(&service.parts.store, &service.parts.calendar()).await.expect("a rebuild");
+        rebuild::rebuild(&service.context.store, &service.context.calendar()).await.expect("a rebuild");
         assert!(!save(&service, &of_old_counts).await, "seed {seed}");
         assert_eq!(kept_date(&service).await, None, "seed {seed}");
         service.stop().await;
@@ -312,8 +312,8 @@ async fn what_old_events_counted_for_goes_from_kept_sums_too() {
     assert_eq!((count(&service, "select count(*) from settled_sum").await, late_rows(&service).await), (2, 0));
 
     // The service's own clock stands still, so that it runs no missed dates meanwhile.
-    let mut context = service.parts.retention_context();
-    context.run.clock = Clock::manual(DateTime::parse_from_rfc3339("2028-01-10T08:00:00+08:00").expect("now").to_utc());
+    let mut context = service.context.clone();
+    context.clock = Clock::manual(DateTime::parse_from_rfc3339("2028-01-10T08:00:00+08:00").expect("now").to_utc());
     let swept = sweep(&context).await.expect("a sweep");
     assert_eq!((swept.aggregates, swept.events), (1, 2));
     assert_eq!((kept_date(&service).await, late_rows(&service).await), (Some(date("2026-11-20")), 2));

@@ -36,7 +36,7 @@ async fn several_processes_publish_a_date_once_in_its_slot() {
     first.register_in(&["s-1".to_owned()], "food").await;
     assert_eq!(first.read("/v1/runs").await["items"], json!([]), "nothing is due before the slot");
     for service in [&first, &second, &third] {
-        service.parts.clock.set(shanghai("2026-11-20T12:00:30"));
+        service.context.clock.set(shanghai("2026-11-20T12:00:30"));
     }
     let runs = runs_when(&second, "2026-11-20", published).await;
     assert_eq!(
@@ -45,7 +45,7 @@ async fn several_processes_publish_a_date_once_in_its_slot() {
     );
     // Later the next day all three look again; the days before are not run anew.
     for service in [&first, &second, &third] {
-        service.parts.clock.set(shanghai("2026-11-21T14:00:00"));
+        service.context.clock.set(shanghai("2026-11-21T14:00:00"));
     }
     let next = runs_when(&third, "2026-11-21", published).await;
     assert_eq!((next.len(), &next[0]["trigger"], &next[0]["late"]), (1, &json!("catch_up"), &json!(true)));
@@ -60,7 +60,7 @@ async fn several_processes_publish_a_date_once_in_its_slot() {
 async fn a_run_whose_process_fell_silent_is_taken_over_and_the_silent_one_cannot_publish() {
     let service = TestService::start().await;
     service.register_in(&["s-1".to_owned()], "food").await;
-    let context = service.parts.run_context();
+    let context = service.context.clone();
     let now = context.clock.now();
     let mut connection = context.store.run.acquire().await.expect("a connection");
     // A process queues and claims a run in one breath, so that the service does not get it, and falls silent.
@@ -94,7 +94,7 @@ async fn a_run_by_hand_in_the_morning_does_not_stand_for_the_one_of_the_slot() {
     let service = TestService::start().await;
     service.register_in(&["s-1".to_owned()], "food").await;
     service.run("2026-11-20".parse().expect("date")).await;
-    service.parts.clock.set(shanghai("2026-11-20T12:00:30"));
+    service.context.clock.set(shanghai("2026-11-20T12:00:30"));
     let both = |runs: &[Value]| runs.iter().filter(|run| run["state"] == "published").count() == 2;
     let runs = runs_when(&service, "2026-11-20", both).await;
     assert_eq!((&runs[0]["trigger"], &runs[0]["revision"]), (&json!("scheduled"), &json!(2)));
@@ -107,10 +107,10 @@ async fn a_service_is_not_ready_while_the_run_of_the_slot_is_owed_though_one_by_
     service.register_in(&["s-1".to_owned()], "food").await;
     service.run("2026-11-20".parse().expect("date")).await;
     // Another process decides what is due and falls silent, so that the run of the slot stays owed.
-    let mut connection = service.parts.store.run.acquire().await.expect("a connection");
+    let mut connection = service.context.store.run.acquire().await.expect("a connection");
     let mut deciding = sqlx::Connection::begin(&mut *connection).await.expect("a transaction");
     sqlx::query("select from schedule for update").execute(&mut *deciding).await.expect("the schedule");
-    service.parts.clock.set(shanghai("2026-11-20T13:00:00"));
+    service.context.clock.set(shanghai("2026-11-20T13:00:00"));
     let (status, problem) = service.get("/readyz").await;
     assert_eq!(status, 503, "{problem}");
     assert!(problem["detail"].as_str().expect("a reason").contains("2026-11-20"), "{problem}");
@@ -128,7 +128,7 @@ async fn a_rebuild_in_another_time_zone_stops_processes_that_count_in_the_old_on
     let event = json!({"id": "e-1", "type": "order.signed", "shop_id": "s", "time": "2026-11-08T10:00:00Z", "data": {"order_id": "o"}});
     assert_eq!(service.post("/v1/events", &event).await.0, 201);
     let elsewhere = shopscore::domain::calendar::Calendar::new(chrono_tz::Europe::Berlin);
-    shopscore::scoring::rebuild::rebuild(&service.parts.store, &elsewhere).await.expect("a rebuild");
+    shopscore::scoring::rebuild::rebuild(&service.context.store, &elsewhere).await.expect("a rebuild");
     assert_eq!(service.post("/v1/events", &event).await.0, 503);
     let (_, run) = service.post("/v1/runs", &json!({"date": "2026-11-20"})).await;
     let failed = |runs: &[Value]| runs.iter().any(|run| run["state"] == "failed");

@@ -1,60 +1,206 @@
-//! The shape of the code: imports run one way, and SQL, status codes and the clock stay where they belong.
+//! The shape of the code: imports run one way and never in a circle; SQL, status codes and the clock stay where they
+//! belong; files stay short.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
-fn sources(folder: &Path) -> Vec<PathBuf> {
-    let mut files = Vec::new();
-    for entry in std::fs::read_dir(folder).expect("a folder").flatten() {
-        let path = entry.path();
-        if path.is_dir() {
-            files.extend(sources(&path));
-        } else if path.extension().is_some_and(|extension| extension == "rs") {
-            files.push(path);
-        }
-    }
-    files
+/// The modules of the crate with those that each may import, from the ground up.
+const LAYERS: [(&str, &[&str]); 12] = [
+    ("domain", &[]),
+    ("clock", &[]),
+    ("config", &["domain"]),
+    ("storage", &["domain"]),
+    ("context", &["clock", "config", "domain", "storage"]),
+    ("access", &["domain", "storage"]),
+    ("ingest", &["context", "domain", "storage"]),
+    ("scoring", &["context", "domain", "storage"]),
+    ("answers", &["access", "context", "domain", "scoring", "storage"]),
+    ("http", &["access", "answers", "context", "domain", "ingest", "scoring", "storage"]),
+    ("service", &["answers", "context", "http", "ingest", "scoring", "storage"]),
+    ("cli", &["access", "clock", "config", "context", "domain", "http", "ingest", "scoring", "service", "storage"]),
+];
+
+/// Lines that a source file may have.
+const LINES_MAX: usize = 300;
+/// Files that are longer, with the most lines that they may have, and why. The list may only shrink, and so may the
+/// numbers.
+const LONG_FILES: [(&str, usize, &str); 8] = [
+    ("cli/demo/market.rs", 310, "one made-up marketplace"),
+    ("domain/event.rs", 460, "a table: one row for each event type"),
+    ("domain/metric.rs", 400, "a table: one row for each metric"),
+    ("domain/order.rs", 330, "not divided yet"),
+    ("domain/score.rs", 306, "not divided yet"),
+    ("http/registry.rs", 320, "not divided yet"),
+    ("scoring/records.rs", 339, "not divided yet"),
+    ("storage/run.rs", 304, "not divided yet"),
+];
+
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("src")
 }
 
-/// Lines of a module's sources that contain a word.
-fn mentions(module: &str, word: &str) -> Vec<String> {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
-    let lines = sources(&root.join(module)).into_iter().flat_map(|path| {
-        let text = std::fs::read_to_string(&path).expect("source");
-        let found: Vec<String> =
-            text.lines().filter(|line| line.contains(word)).map(|line| format!("{}: {line}", path.display())).collect();
-        found
-    });
-    lines.collect()
+/// All source files with their paths below `src`, without comments and the tests at their ends.
+fn sources() -> BTreeMap<String, String> {
+    let (mut sources, mut folders) = (BTreeMap::new(), vec![root()]);
+    while let Some(folder) = folders.pop() {
+        for entry in std::fs::read_dir(folder).expect("a folder").flatten() {
+            let path = entry.path();
+            if path.is_dir() {
+                folders.push(path);
+            } else if path.extension().is_some_and(|extension| extension == "rs") {
+                let text = std::fs::read_to_string(&path).expect("a source");
+                let name = path.strip_prefix(root()).expect("below src").to_str().expect("a name").to_owned();
+                let code = text.split("#[cfg(test)]").next().unwrap_or_default();
+                let is_code = |line: &&str| !line.trim_start().starts_with("//");
+                sources.insert(name, code.lines().filter(is_code).collect::<Vec<_>>().join("\n"));
+            }
+        }
+    }
+    sources
+}
+
+/// The module of the crate that a file belongs to.
+fn module_of(file: &str) -> &str {
+    file.split(['/', '.']).next().unwrap_or_default()
+}
+
+/// The paths that a text names after `crate::` or `super::`, groups taken apart, as they are written.
+fn named_paths(text: &str) -> Vec<String> {
+    let mut paths = Vec::new();
+    for start in ["crate::", "super::"] {
+        for (place, _) in text.match_indices(start) {
+            let is_path_end = |letter: char| !(letter.is_ascii_alphanumeric() || matches!(letter, '_' | ':'));
+            let rest = &text[place..];
+            let head = &rest[..rest.find(is_path_end).unwrap_or(rest.len())];
+            if let Some(group) = rest[head.len()..].strip_prefix('{') {
+                let (mut depth, mut member) = (1, String::new());
+                for letter in group.chars() {
+                    depth += i32::from(letter == '{') - i32::from(letter == '}');
+                    if depth == 0 || (depth == 1 && letter == ',') {
+                        let name: String = member.trim().chars().take_while(|letter| !is_path_end(*letter)).collect();
+                        paths.push(format!("{head}{name}"));
+                        member.clear();
+                    } else {
+                        member.push(letter);
+                    }
+                    if depth == 0 {
+                        break;
+                    }
+                }
+            } else {
+                paths.push(head.to_owned());
+            }
+        }
+    }
+    paths
+}
+
+/// The file that a path named in another file leads into.
+fn file_of(sources: &BTreeMap<String, String>, from: &str, path: &str) -> Option<String> {
+    let own = from.trim_end_matches("/mod.rs").trim_end_matches(".rs");
+    let mut place: Vec<&str> = own.split('/').collect();
+    let mut segments = path.split("::").peekable();
+    if segments.peek() == Some(&"crate") {
+        segments.next();
+        place.clear();
+    }
+    while segments.peek() == Some(&"super") {
+        segments.next();
+        place.pop();
+    }
+    let mut found = None;
+    let as_file = |place: &[&str]| {
+        let joined = place.join("/");
+        [format!("{joined}.rs"), format!("{joined}/mod.rs")].into_iter().find(|file| sources.contains_key(file))
+    };
+    if let Some(file) = as_file(&place) {
+        found = Some(file);
+    }
+    for segment in segments {
+        place.push(segment);
+        match as_file(&place) {
+            Some(file) => found = Some(file),
+            None => break,
+        }
+    }
+    found
 }
 
 #[test]
 fn imports_run_one_way() {
-    let forbidden = [
-        ("domain", &["storage", "ingest", "scoring", "http", "cli", "service", "clock", "config", "demo"][..]),
-        ("storage", &["ingest", "scoring", "http", "cli", "service", "clock", "config", "demo"][..]),
-        ("ingest", &["scoring", "http", "cli", "service", "config", "demo"][..]),
-        ("scoring", &["ingest", "http", "cli", "service", "config", "demo"][..]),
-        ("http", &["cli", "service", "config", "demo"][..]),
-    ];
-    for (module, others) in forbidden {
-        for other in others {
-            let found = mentions(module, &format!("crate::{other}"));
-            assert!(found.is_empty(), "src/{module} imports {other}: {found:#?}");
+    let sources = sources();
+    for (file, text) in &sources {
+        let module = module_of(file);
+        let Some((_, allowed)) = LAYERS.iter().find(|(name, _)| *name == module) else {
+            assert!(matches!(module, "lib" | "main"), "{file} belongs to no layer");
+            continue;
+        };
+        for path in named_paths(text) {
+            let other = path.strip_prefix("crate::").and_then(|path| path.split("::").next());
+            let Some(other) = other.filter(|other| *other != module) else { continue };
+            assert!(allowed.contains(&other), "{file} names {path}: {module} may not import {other}");
+        }
+    }
+    for (file, text) in sources.iter().filter(|(file, _)| module_of(file) == "cli") {
+        let imports_http = text.contains("crate::http");
+        assert!(!imports_http || file == "cli/mod.rs", "{file} imports http, which commands need to describe it alone");
+    }
+}
+
+#[test]
+fn no_file_imports_itself_through_others() {
+    let sources = sources();
+    let mut imports: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+    for (file, text) in &sources {
+        let named = named_paths(text).into_iter().filter_map(|path| file_of(&sources, file, &path));
+        imports.insert(file.clone(), named.filter(|other| other != file).collect());
+    }
+    let mut circles = Vec::new();
+    for file in sources.keys() {
+        // Whatever is reachable from a file must not reach the file again.
+        let (mut reached, mut waiting) = (BTreeSet::new(), vec![file]);
+        while let Some(one) = waiting.pop() {
+            for other in &imports[one] {
+                if other == file {
+                    circles.push(format!("{file} reaches {one}, which imports it"));
+                } else if reached.insert(other) {
+                    waiting.push(other);
+                }
+            }
+        }
+    }
+    assert!(circles.is_empty(), "{circles:#?}");
+}
+
+#[test]
+fn sql_stays_in_storage_status_codes_in_http_and_the_domain_knows_neither_async_nor_io() {
+    for (file, text) in sources() {
+        let module = module_of(&file);
+        let forbidden: &[&str] = match module {
+            "storage" => &["StatusCode"],
+            "domain" => {
+                &["StatusCode", "sqlx", "async ", "std::fs", "std::env", "tokio", "axum", "SystemTime", "Utc::now"]
+            }
+            "http" => &["sqlx::query", ".begin()"],
+            _ => &["StatusCode", "sqlx::query"],
+        };
+        for word in forbidden {
+            assert!(!text.contains(word), "{file} mentions {word}");
         }
     }
 }
 
 #[test]
-fn sql_stays_in_storage_and_the_domain_knows_neither_async_nor_io() {
-    for module in ["http", "ingest", "scoring", "domain", "cli", "demo"] {
-        let found = mentions(module, "sqlx::query");
-        assert!(found.is_empty(), "{found:#?}");
+fn files_are_short_but_for_listed_ones() {
+    for (file, _) in sources() {
+        let lines = std::fs::read_to_string(root().join(&file)).expect("a source").lines().count();
+        let listed = LONG_FILES.iter().find(|(name, ..)| *name == file);
+        match listed {
+            None => assert!(lines <= LINES_MAX, "{file} has {lines} lines: what is it two of?"),
+            Some((_, most, _)) => {
+                assert!(lines <= *most, "{file} has grown to {lines} lines");
+                assert!(lines > LINES_MAX, "{file} is short now: take it off the list");
+            }
+        }
     }
-    for word in ["async ", "std::fs", "sqlx", "tokio", "SystemTime", "Utc::now"] {
-        let found = mentions("domain", word);
-        assert!(found.is_empty(), "src/domain mentions {word}: {found:#?}");
-    }
-    let found: Vec<String> =
-        ["domain", "storage", "ingest", "scoring"].iter().flat_map(|module| mentions(module, "StatusCode")).collect();
-    assert!(found.is_empty(), "{found:#?}");
 }

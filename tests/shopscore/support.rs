@@ -6,14 +6,18 @@ use std::str::FromStr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
-use chrono::{DateTime, NaiveDate, NaiveTime, Utc};
+use chrono::{DateTime, NaiveDate, Utc};
 use serde_json::{Value, json};
 use shopscore::clock::Clock;
-use shopscore::config::{RetentionSettings, SlotTimes};
+use shopscore::config::RetentionSettings;
+use shopscore::context::Context;
+use shopscore::domain::calendar::Calendar;
 use shopscore::domain::rules::RuleBook;
-use shopscore::scoring::{book, rebuild};
-use shopscore::service::{Parts, Service};
+use shopscore::domain::slot::DailySlot;
+use shopscore::scoring::{rebuild, rule_sets};
+use shopscore::service::{Keys, Service};
 use shopscore::storage::private::{PrivatePostgres, PrivateSettings, Sharing};
+use shopscore::storage::rule_set::Archive;
 use shopscore::storage::{PoolSizes, Store};
 use sqlx::postgres::PgConnectOptions;
 use sqlx::{AssertSqlSafe, Connection, Executor, PgConnection};
@@ -89,7 +93,7 @@ async fn database_from(template: &str) -> PgConnectOptions {
 pub struct TestService {
     pub base: String,
     pub client: reqwest::Client,
-    pub parts: Parts,
+    pub context: Context,
     service: Option<Service>,
 }
 
@@ -106,7 +110,7 @@ impl Default for Choices {
         let now = DateTime::from_str("2026-11-20T03:00:00Z").expect("instant");
         Choices {
             now,
-            rules: book::load(None).expect("built-in rule sets"),
+            rules: rule_sets::load(None).expect("built-in rule sets"),
             auth_required: false,
             retention: RetentionSettings::default(),
         }
@@ -126,28 +130,30 @@ impl TestService {
 
     /// A further service on a database that exists.
     pub async fn start_on(options: PgConnectOptions, choices: Choices) -> TestService {
-        let at = |hour| NaiveTime::from_hms_opt(hour, 0, 0).expect("hour");
-        let parts = Parts {
+        let context = Context {
             store: Store::open(&options, PoolSizes { ingest: 4, read: 4, run: 4 }),
             rules: Arc::new(choices.rules),
-            zone: chrono_tz::Asia::Shanghai,
-            slot: SlotTimes { from: at(12), to: at(13) },
+            archive: Archive::default(),
             clock: Clock::manual(choices.now),
-            auth_required: choices.auth_required,
+            slot: DailySlot {
+                calendar: Calendar::new(chrono_tz::Asia::Shanghai),
+                times: "12:00-13:00".parse().expect("a slot"),
+            },
             retention: choices.retention,
         };
-        parts.prepare().await.expect("a prepared database");
+        context.prepare().await.expect("a prepared database");
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
-        let service = Service::start(&parts, listener).expect("a service");
+        let keys = if choices.auth_required { Keys::Required } else { Keys::NotAsked };
+        let service = Service::start(&context, listener, keys).expect("a service");
         let base = format!("http://{}", service.address);
-        TestService { base, client: reqwest::Client::new(), parts, service: Some(service) }
+        TestService { base, client: reqwest::Client::new(), context, service: Some(service) }
     }
 
     pub async fn stop(mut self) {
         if let Some(service) = self.service.take() {
             service.stop().await;
         }
-        self.parts.store.close().await;
+        self.context.store.close().await;
     }
 
     pub fn url(&self, path: &str) -> String {
@@ -227,7 +233,7 @@ impl TestService {
 
     /// Fails unless the counts kept equal the counts rebuilt.
     pub async fn assert_counts_equal_a_rebuild(&self) {
-        let found = rebuild::verify(&self.parts.store, &self.parts.calendar()).await.expect("a verification");
+        let found = rebuild::verify(&self.context.store, &self.context.calendar()).await.expect("a verification");
         assert_eq!(found.differing_rows, 0, "{:#?}", found.differences);
     }
 }

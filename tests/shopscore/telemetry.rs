@@ -71,7 +71,7 @@ async fn the_newest_run_tells_its_figures_and_an_overdue_one_shows_until_it_is_p
     assert_eq!(figure(&text, "shopscore_run_overdue"), Some(0.0));
 
     // Tomorrow's run is somebody's who says nothing, and holds it for long.
-    let context = service.parts.run_context();
+    let context = service.context.clone();
     let mut connection = context.store.run.acquire().await.expect("a connection");
     let mut transaction = sqlx::Connection::begin(&mut *connection).await.expect("a transaction");
     let request = RunRequest { date: "2026-11-21".parse().expect("date"), trigger: Trigger::Scheduled, reason: None };
@@ -85,9 +85,9 @@ async fn the_newest_run_tells_its_figures_and_an_overdue_one_shows_until_it_is_p
         .expect("a long lease");
     transaction.commit().await.expect("a commit");
     let at = |text: &str| DateTime::parse_from_rfc3339(text).expect("a time").to_utc();
-    service.parts.clock.set(at("2026-11-21T12:59:59+08:00"));
+    service.context.clock.set(at("2026-11-21T12:59:59+08:00"));
     assert_eq!(service.read("/readyz").await["newest_published"], json!("2026-11-20"), "not before its slot ends");
-    service.parts.clock.set(at("2026-11-21T13:00:00+08:00"));
+    service.context.clock.set(at("2026-11-21T13:00:00+08:00"));
     let (status, problem) = service.get("/readyz").await;
     assert_eq!(status, 503);
     assert!(problem["detail"].as_str().expect("a reason").contains("2026-11-21"), "{problem}");

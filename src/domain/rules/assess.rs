@@ -5,22 +5,14 @@ use std::ops::Range;
 use toml::Spanned;
 
 use super::Assessment;
-use super::file::Checker;
-use super::raw::{Exact, Knots, RawSteps};
+use super::check::Checker;
+use super::raw::{Exact, Knots, RawAssessment, RawSteps};
 use crate::domain::curve::{Better, Curve, StepTable};
 use crate::domain::decimal::Decimal;
 use crate::domain::metric::{Metric, Unit};
 
-/// Bounds that keep the exact arithmetic of points within 128 bits.
-pub(super) const POINTS_MAX: i64 = 10_000;
+/// The largest `x` of a curve: it keeps the exact arithmetic of points within 128 bits.
 const X_MAX: i64 = 100_000;
-
-/// The three ways to assess, of which a metric names one.
-pub(super) struct RawAssessment<'a> {
-    pub(super) reference: &'a Option<Spanned<Knots>>,
-    pub(super) curve: &'a Option<Spanned<Knots>>,
-    pub(super) steps: &'a Option<Spanned<RawSteps>>,
-}
 
 impl Checker<'_> {
     /// `None` if something is wrong, `Some(None)` if no way to assess is named.

@@ -3,14 +3,13 @@
 //! Numbers are exact: a TOML float is read by its shortest decimal text, never used as a binary fraction.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
-use std::fmt;
-use std::ops::Range;
 
 use sha2::{Digest, Sha256};
 use toml::Spanned;
 
-use super::assess::{POINTS_MAX, RawAssessment};
-use super::raw::{Exact, RawMetric, RawPenalty, RawRuleSet, RawTitle, RawWindow};
+pub use super::check::RuleFault;
+use super::check::{Checker, line_of};
+use super::raw::{Exact, POINTS_MAX, RawAssessment, RawMetric, RawPenalty, RawRuleSet, RawTitle, RawWindow};
 use super::{CategoryRule, DimensionRule, MetricRule, Minimums, NamedWindow, PenaltyRule, RuleSet, Title};
 use crate::domain::curve::Curve;
 use crate::domain::decimal::Decimal;
@@ -19,27 +18,13 @@ use crate::domain::measure::BAD_STARS_MAX;
 use crate::domain::metric::Metric;
 use crate::domain::window::{WINDOW_DAYS_AGO_MAX, Window};
 
-/// Something wrong in a rule file.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct RuleFault {
-    /// Line in the file, from 1.
-    pub line: usize,
-    pub message: String,
-}
-
-impl fmt::Display for RuleFault {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(formatter, "line {}: {}", self.line, self.message)
-    }
-}
-
 /// Reads one rule set; all faults that can be told apart are reported at once.
 pub fn parse(source: &str) -> Result<RuleSet, Vec<RuleFault>> {
     let raw: RawRuleSet = toml::from_str(source).map_err(|error| {
         let line = error.span().map_or(1, |span| line_of(source, &span));
         vec![RuleFault { line, message: error.message().to_owned() }]
     })?;
-    let mut checker = Checker { source, faults: Vec::new(), windows: HashMap::new() };
+    let mut checker = Checker::new(source);
     let rule_set = checker.rule_set(&raw);
     match rule_set {
         Some(rule_set) if checker.faults.is_empty() => Ok(rule_set),
@@ -50,23 +35,7 @@ pub fn parse(source: &str) -> Result<RuleSet, Vec<RuleFault>> {
     }
 }
 
-fn line_of(source: &str, span: &Range<usize>) -> usize {
-    source.bytes().take(span.start).filter(|byte| *byte == b'\n').count() + 1
-}
-
-pub(super) struct Checker<'a> {
-    source: &'a str,
-    faults: Vec<RuleFault>,
-    windows: HashMap<String, Window>,
-}
-
 impl Checker<'_> {
-    pub(super) fn fault<T>(&mut self, span: Range<usize>, message: impl Into<String>) -> Option<T> {
-        let line = line_of(self.source, &span);
-        self.faults.push(RuleFault { line, message: message.into() });
-        None
-    }
-
     fn rule_set(&mut self, raw: &RawRuleSet) -> Option<RuleSet> {
         if Id::parse(raw.id.get_ref()).is_err() {
             self.fault::<()>(raw.id.span(), "id is 1-128 printable ASCII characters without comma");

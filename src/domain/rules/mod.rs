@@ -4,6 +4,7 @@
 //! minimum volumes and the penalties. Values may differ by category. The text format is in [`file`].
 
 mod assess;
+mod check;
 pub mod file;
 mod raw;
 

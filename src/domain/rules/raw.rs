@@ -35,6 +35,16 @@ impl<'de> Deserialize<'de> for Exact {
     }
 }
 
+/// The highest points of any scale: it keeps the exact arithmetic of points within 128 bits.
+pub(super) const POINTS_MAX: i64 = 10_000;
+
+/// The three ways to assess, of which a metric names one.
+pub(super) struct RawAssessment<'a> {
+    pub(super) reference: &'a Option<Spanned<Knots>>,
+    pub(super) curve: &'a Option<Spanned<Knots>>,
+    pub(super) steps: &'a Option<Spanned<RawSteps>>,
+}
+
 pub(super) type Knots = Vec<(Exact, Exact)>;
 
 #[derive(Deserialize)]

@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use super::market::{FALLING_SHOP, Market, RECOVERING_SHOP};
-use crate::cli::CommandError;
+use crate::cli::settings::CommandError;
 
 /// Shops shown at each end.
 const ENDS: usize = 5;

@@ -1,15 +1,9 @@
-//! The rule sets in force, and the texts that old revisions were computed with.
+//! The rule sets in force: those built in, and those of a directory.
 
-use std::collections::HashMap;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, RwLock};
-
-use sqlx::PgConnection;
 
 use crate::domain::rules::{RuleBook, RuleSet, file};
 use crate::domain::subject::SubjectKind;
-use crate::storage::run::RunRow;
-use crate::storage::{StoreError, run};
 
 const BUILT_IN: [&str; 3] = [
     include_str!("../../rules/shop-v1.toml"),
@@ -83,40 +77,4 @@ fn read_directory(directory: &Path) -> Result<Vec<RuleSet>, RulesError> {
         rule_sets.push(rule_set);
     }
     Ok(rule_sets)
-}
-
-/// The rule set versions that published runs used, read from the database once and kept.
-#[derive(Clone, Default)]
-pub struct Archive {
-    versions: Arc<RwLock<HashMap<i16, Arc<RuleSet>>>>,
-}
-
-impl Archive {
-    /// The rule sets of a run with their version numbers, in the order of its cards.
-    pub async fn of_run(
-        &self,
-        connection: &mut PgConnection,
-        row: &RunRow,
-    ) -> Result<Vec<(i16, Arc<RuleSet>)>, StoreError> {
-        let wanted = row.rule_sets.clone().unwrap_or_default();
-        let missing: Vec<i16> = wanted.iter().copied().filter(|version| self.known(*version).is_none()).collect();
-        if !missing.is_empty() {
-            for (version, source) in run::rule_set_sources(connection, &missing).await? {
-                let rule_set = file::parse(&source)
-                    .map_err(|_| StoreError::Corrupt(format!("rule set version {version} cannot be read any more")))?;
-                if let Ok(mut versions) = self.versions.write() {
-                    versions.insert(version, Arc::new(rule_set));
-                }
-            }
-        }
-        let found = |version| Some((version, self.known(version)?));
-        wanted
-            .into_iter()
-            .map(|version| found(version).ok_or_else(|| StoreError::Corrupt(format!("no rule set version {version}"))))
-            .collect()
-    }
-
-    fn known(&self, version: i16) -> Option<Arc<RuleSet>> {
-        self.versions.read().ok()?.get(&version).cloned()
-    }
 }

@@ -1,21 +1,11 @@
-//! Commands.
-
-pub mod key;
-pub mod load;
-pub mod maintain;
-pub mod open;
-pub mod serve;
+//! Commands and their arguments. `--help` is their documentation.
 
 use std::path::PathBuf;
-use std::process::ExitCode;
 
 use chrono::NaiveDate;
-use clap::{Parser, Subcommand};
+use clap::{Args, Parser, Subcommand};
 
 use crate::config::{DatabaseSettings, ListenSettings, RetentionSettings, ScoringSettings};
-use crate::domain::reference;
-use crate::scoring::book;
-use crate::{demo, http};
 
 /// The open engine for a marketplace's shop experience score.
 ///
@@ -74,7 +64,7 @@ pub enum Command {
     /// Print what events, measures and metrics there are (Markdown)
     Reference,
     /// Make a marketplace, score it, show the result and stay up
-    Demo(demo::DemoSettings),
+    Demo(DemoSettings),
 }
 
 #[derive(Clone, Debug, Subcommand)]
@@ -112,30 +102,15 @@ pub enum RulesCommand {
 /// What ends a command early. The text is meant for whoever typed it.
 pub type CommandError = Box<dyn std::error::Error + Send + Sync>;
 
-impl Cli {
-    pub async fn execute(self) -> Result<ExitCode, CommandError> {
-        match &self.command {
-            None | Some(Command::Serve) => serve::serve(&self).await,
-            Some(Command::Run { date, reason }) => maintain::run(&self, *date, reason.clone()).await,
-            Some(Command::Load { file }) => load::load(&self, file).await,
-            Some(Command::Rebuild) => maintain::rebuild(&self).await,
-            Some(Command::Verify) => maintain::verify(&self).await,
-            Some(Command::Retain) => maintain::retain(&self).await,
-            Some(Command::Rules { command: RulesCommand::Check { file } }) => {
-                let rule_set = book::read_file(file)?;
-                println!("{}: a sound rule set for {}s, version {}", rule_set.id, rule_set.kind, rule_set.hash);
-                Ok(ExitCode::SUCCESS)
-            }
-            Some(Command::Key { command }) => key::key(&self, command).await,
-            Some(Command::Openapi) => {
-                print!("{}", http::docs::yaml()?);
-                Ok(ExitCode::SUCCESS)
-            }
-            Some(Command::Reference) => {
-                print!("{}", reference::markdown());
-                Ok(ExitCode::SUCCESS)
-            }
-            Some(Command::Demo(settings)) => demo::demo(&self, settings).await,
-        }
-    }
+#[derive(Clone, Debug, Args)]
+pub struct DemoSettings {
+    /// Leave as soon as the result is shown
+    #[arg(long)]
+    pub exit: bool,
+    /// The same seed makes the same marketplace
+    #[arg(long, default_value_t = 20)]
+    pub seed: u64,
+    /// Shops of the marketplace
+    #[arg(long, default_value_t = 240)]
+    pub shops: usize,
 }

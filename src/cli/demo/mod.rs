@@ -6,16 +6,16 @@ mod show;
 use std::io::IsTerminal;
 use std::process::ExitCode;
 
-use clap::Args;
 use indicatif::ProgressBar;
 use serde_json::{Value, json};
 
-use crate::cli::maintain::bar_style;
-use crate::cli::open::open_prepared;
-use crate::cli::serve::{bind, interrupted};
-use crate::cli::{Cli, CommandError};
+use super::maintain::bar_style;
+use super::open::open_prepared;
+use super::serve::{bind, interrupted};
+use super::settings::{Cli, CommandError, DemoSettings};
 use crate::config::Auth;
-use crate::service::Service;
+use crate::context::Context;
+use crate::service::{Keys, Service};
 use crate::storage::private::Sharing;
 use market::{Market, MarketPlan};
 
@@ -23,19 +23,6 @@ use market::{Market, MarketPlan};
 const BATCH_EVENTS: usize = 4_000;
 /// Requests on their way at a time.
 const CONNECTIONS: usize = 4;
-
-#[derive(Clone, Debug, Args)]
-pub struct DemoSettings {
-    /// Leave as soon as the result is shown
-    #[arg(long)]
-    pub exit: bool,
-    /// The same seed makes the same marketplace
-    #[arg(long, default_value_t = 20)]
-    pub seed: u64,
-    /// Shops of the marketplace
-    #[arg(long, default_value_t = 240)]
-    pub shops: usize,
-}
 
 pub async fn demo(cli: &Cli, settings: &DemoSettings) -> Result<ExitCode, CommandError> {
     if !cli.listening.listen.ip().is_loopback() {
@@ -59,8 +46,8 @@ async fn show_market(cli: &Cli, settings: &DemoSettings) -> Result<ExitCode, Com
     let opened = open_prepared(cli, Sharing::Exclusive).await?;
     let result = async {
         let listener = bind(&cli.listening).await?;
-        let service = Service::start(&opened.parts, listener)?;
-        let shown = fill_and_show(&service, &opened.parts, settings).await;
+        let service = Service::start(&opened.context, listener, Keys::NotAsked)?;
+        let shown = fill_and_show(&service, &opened.context, settings).await;
         if shown.is_ok() && !settings.exit {
             println!("\nThe service stays up; Ctrl-C ends it and removes the demo's data.");
             interrupted().await?;
@@ -73,13 +60,9 @@ async fn show_market(cli: &Cli, settings: &DemoSettings) -> Result<ExitCode, Com
     result.map(|()| ExitCode::SUCCESS)
 }
 
-async fn fill_and_show(
-    service: &Service,
-    parts: &crate::service::Parts,
-    settings: &DemoSettings,
-) -> Result<(), CommandError> {
-    let today = parts.calendar().day(parts.clock.now());
-    let plan = MarketPlan { seed: settings.seed, shops: settings.shops, today, zone: parts.zone };
+async fn fill_and_show(service: &Service, context: &Context, settings: &DemoSettings) -> Result<(), CommandError> {
+    let today = context.today();
+    let plan = MarketPlan { seed: settings.seed, shops: settings.shops, today, zone: context.calendar().zone() };
     let market = Market::generate(&plan);
     let base = format!("http://{}", service.address);
     let client = reqwest::Client::new();

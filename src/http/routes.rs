@@ -1,0 +1,125 @@
+//! All routes, by what they ask of their caller. There is no other way in: a route is either [`Api::open`] or
+//! [`Api::needs`] a scope, and its description says the same.
+
+use axum::Router;
+use axum::middleware::from_fn_with_state;
+use utoipa::openapi::path::Operation;
+use utoipa::openapi::security::SecurityRequirement;
+use utoipa::openapi::{ContentBuilder, OpenApi, PathItem, Ref, ResponseBuilder};
+use utoipa_axum::router::{OpenApiRouter, UtoipaMethodRouter};
+use utoipa_axum::routes;
+
+use super::auth::{Gate, authorize};
+use super::state::AppState;
+use super::{
+    advice, benchmarks, changes, docs, events, exclusions, figures, fleet, health, history, keys, middleware, outlook,
+    problem, products, reads, records, registry, rule_sets, runs, what_if,
+};
+use crate::access::Scope;
+
+/// The routes with their descriptions.
+fn api(api: Api<'_>) -> Api<'_> {
+    api.open([
+        routes!(figures::get_telemetry),
+        routes!(health::healthz),
+        routes!(health::readyz),
+        routes!(docs::openapi_yaml),
+    ])
+    .needs(Scope::EventsWrite, [routes!(events::post_events)])
+    .needs(
+        Scope::ScoresRead,
+        [
+            routes!(reads::get_score),
+            routes!(reads::get_metrics),
+            routes!(records::get_records),
+            routes!(changes::get_changes),
+            routes!(outlook::get_projected),
+            routes!(outlook::get_forecast),
+            routes!(advice::get_advice),
+            routes!(what_if::post_what_if),
+            routes!(products::get_products),
+            routes!(history::get_penalties),
+            routes!(history::get_scores),
+            routes!(fleet::list_scores),
+            routes!(benchmarks::get_benchmarks),
+            routes!(rule_sets::list_rule_sets),
+            routes!(rule_sets::get_rule_set),
+        ],
+    )
+    .needs(
+        Scope::Admin,
+        [
+            routes!(registry::put_subject, registry::get_subject),
+            routes!(registry::list_subjects),
+            routes!(registry::post_shops),
+            routes!(registry::post_creators),
+            routes!(exclusions::post_exclusion, exclusions::list_exclusions),
+            routes!(exclusions::get_exclusion, exclusions::delete_exclusion),
+            routes!(runs::post_run, runs::list_runs),
+            routes!(runs::get_run),
+            routes!(keys::post_key, keys::list_keys),
+            routes!(keys::delete_key),
+        ],
+    )
+}
+
+/// Routes on their way into a router.
+struct Api<'a> {
+    router: OpenApiRouter<AppState>,
+    /// What the gates of guarded routes need; none where the routes are only described.
+    state: Option<&'a AppState>,
+}
+
+impl<'a> Api<'a> {
+    fn new(state: Option<&'a AppState>) -> Api<'a> {
+        Api { router: OpenApiRouter::with_openapi(docs::openapi()), state }
+    }
+
+    /// Routes that anybody may ask: they tell nothing about shops.
+    fn open(mut self, routes: impl IntoIterator<Item = UtoipaMethodRouter<AppState>>) -> Api<'a> {
+        for one in routes {
+            self.router = self.router.routes(one);
+        }
+        self
+    }
+
+    /// Routes for callers whose key has a scope.
+    fn needs(mut self, scope: Scope, routes: impl IntoIterator<Item = UtoipaMethodRouter<AppState>>) -> Api<'a> {
+        for (schemas, mut paths, mut methods) in routes {
+            paths.paths.values_mut().flat_map(operations).for_each(|operation| describe_scope(operation, scope));
+            if let Some(state) = self.state {
+                let gate = Gate { state: state.clone(), scope };
+                methods = methods.route_layer(from_fn_with_state(gate, authorize));
+            }
+            self.router = self.router.routes((schemas, paths, methods));
+        }
+        self
+    }
+}
+
+fn operations(item: &mut PathItem) -> impl Iterator<Item = &mut Operation> {
+    let PathItem { get, put, post, delete, options, head, patch, trace, .. } = item;
+    [get, put, post, delete, options, head, patch, trace].into_iter().flatten()
+}
+
+fn describe_scope(operation: &mut Operation, scope: Scope) {
+    operation.security = Some(vec![SecurityRequirement::new("key", [scope.as_str()])]);
+    for (status, kind) in [("401", "`unauthorized`"), ("403", "`forbidden`")] {
+        let problem = ContentBuilder::new().schema(Some(Ref::from_schema_name("Problem"))).build();
+        let response = ResponseBuilder::new().description(kind).content("application/problem+json", problem).build();
+        operation.responses.responses.insert(status.to_owned(), response.into());
+    }
+}
+
+/// The description of all routes, which `openapi.yaml` is written from.
+pub fn description() -> OpenApi {
+    api(Api::new(None)).router.split_for_parts().1
+}
+
+/// The whole service as a router.
+pub fn router(state: &AppState) -> Router {
+    let (router, _) = api(Api::new(Some(state))).router.split_for_parts();
+    let router = router.merge(docs::pages()).fallback(problem::not_found);
+    let router = router.method_not_allowed_fallback(problem::no_method);
+    middleware::wrap(router.with_state(state.clone()))
+}

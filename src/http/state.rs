@@ -1,0 +1,31 @@
+//! What handlers share.
+
+use std::sync::Arc;
+
+use tokio::sync::Notify;
+
+use super::answer::{AnswerCache, RunCache};
+use super::media::BodyBudget;
+use super::telemetry::Telemetry;
+use super::turnover::Turnover;
+use crate::context::Context;
+use crate::ingest::queue::IngestQueue;
+
+/// Cloning is cheap.
+pub type AppState = Arc<App>;
+
+pub struct App {
+    pub context: Context,
+    pub queue: IngestQueue,
+    /// Wakes the runner when a run was queued by hand.
+    pub wake: Arc<Notify>,
+    /// Room for the bodies of events on their way.
+    pub bodies: BodyBudget,
+    /// Whether callers must show keys.
+    pub auth_required: bool,
+    /// What is kept of the database, and whether it is current.
+    pub turnover: Turnover,
+    pub answers: AnswerCache,
+    pub runs: RunCache,
+    pub telemetry: Telemetry,
+}

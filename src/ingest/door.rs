@@ -1,0 +1,82 @@
+//! The door for events, from wherever they come: one JSON text becomes an event, or all that is wrong with it.
+
+use std::sync::Arc;
+
+use chrono::{DateTime, SecondsFormat, TimeDelta, Utc};
+use serde_json::Value;
+
+use crate::domain::event::Event;
+use crate::domain::fault::Fault;
+use crate::domain::parse::{Envelope, parse_event};
+
+/// The most bytes of one event.
+const EVENT_BYTES_MAX: usize = 64 * 1024;
+/// How far the clock of a sender may run ahead of ours.
+const FUTURE_MAX: TimeDelta = TimeDelta::minutes(5);
+
+/// The times that are accepted at one moment.
+#[derive(Clone, Copy, Debug)]
+pub struct AcceptedTimes {
+    now: DateTime<Utc>,
+    /// What happened before this is removed sooner or later, so it is not taken in again. `None`: nothing is removed.
+    oldest: Option<DateTime<Utc>>,
+}
+
+impl AcceptedTimes {
+    /// `event_days` is for how many days events are kept; `None` for ever.
+    pub fn at(now: DateTime<Utc>, event_days: Option<u16>) -> AcceptedTimes {
+        AcceptedTimes { now, oldest: event_days.map(|days| now - TimeDelta::days(days.into())) }
+    }
+
+    /// What is wrong with the time of an event, if anything is.
+    pub fn fault(&self, time: DateTime<Utc>) -> Option<Fault> {
+        if time > self.now + FUTURE_MAX {
+            let detail = "time is more than 5 minutes ahead of the server's clock";
+            return Some(Fault::new("/time", "time_in_future", detail));
+        }
+        let oldest = self.oldest.filter(|oldest| time < *oldest)?;
+        let detail = format!(
+            "events from before {} are not kept any more and change no score; leave this one out, \
+             or have the operator raise --event-days",
+            oldest.to_rfc3339_opts(SecondsFormat::Secs, true)
+        );
+        Some(Fault::new("/time", "too_old", detail))
+    }
+}
+
+/// An event that was read, or what is wrong with it and the id it claims.
+pub type Read = Result<Arc<Event>, (Option<String>, Vec<Fault>)>;
+
+/// Reads one event from its JSON text.
+pub fn read_event(text: &[u8], envelope: Envelope, times: &AcceptedTimes) -> Read {
+    let fault = |code, detail: &str| vec![Fault::new("", code, detail)];
+    if text.len() > EVENT_BYTES_MAX {
+        return Err((None, fault("event_too_large", "an event has at most 65536 bytes")));
+    }
+    let value: Value = match serde_json::from_slice(text) {
+        Ok(value) => value,
+        Err(error) => return Err((None, fault("malformed_json", &format!("not JSON: {error}")))),
+    };
+    let has_escaped_dollar = || text.contains(&b'\\') && text.windows(6).any(|part| part == b"\\u0024");
+    if text.contains(&b'$') || has_escaped_dollar() {
+        refuse_private_keys(&value, text)?;
+    }
+    let id = value.get("id").and_then(Value::as_str).map(|id| id.chars().take(128).collect::<String>());
+    let event = parse_event(value, envelope).map_err(|faults| (id.clone(), faults))?;
+    match times.fault(event.time) {
+        None => Ok(Arc::new(event)),
+        Some(fault) => Err((id, vec![fault])),
+    }
+}
+
+/// The JSON library gives objects with a key of its own name a meaning of their own. What does not read back as it was
+/// written must not be stored.
+fn refuse_private_keys(value: &Value, text: &[u8]) -> Result<(), (Option<String>, Vec<Fault>)> {
+    const PRIVATE: &[u8] = b"$serde_json::private";
+    let named = text.windows(PRIVATE.len()).any(|part| part == PRIVATE);
+    let read_back = serde_json::from_str::<Value>(&value.to_string());
+    match !named && read_back.is_ok_and(|read_back| read_back == *value) {
+        true => Ok(()),
+        false => Err((None, vec![Fault::new("", "malformed_json", "a key is reserved")])),
+    }
+}

@@ -1,0 +1,76 @@
+//! Rows of `rule_set_version`: the text of every rule set that a run used, so that old revisions are explained by their own
+//! rules.
+
+use std::collections::HashMap;
+use std::sync::{Arc, RwLock};
+
+use chrono::{DateTime, Utc};
+use sqlx::PgConnection;
+
+use super::StoreError;
+use super::run::RunRow;
+use crate::domain::rules::{RuleSet, file};
+
+/// The rule set versions that published runs used, read from the database once and kept.
+#[derive(Clone, Default)]
+pub struct Archive {
+    versions: Arc<RwLock<HashMap<i16, Arc<RuleSet>>>>,
+}
+
+impl Archive {
+    /// The rule sets of a run with their version numbers, in the order of its cards.
+    pub async fn of_run(
+        &self,
+        connection: &mut PgConnection,
+        row: &RunRow,
+    ) -> Result<Vec<(i16, Arc<RuleSet>)>, StoreError> {
+        let wanted = row.rule_sets.clone().unwrap_or_default();
+        let missing: Vec<i16> = wanted.iter().copied().filter(|version| self.known(*version).is_none()).collect();
+        if !missing.is_empty() {
+            for (version, source) in sources(connection, &missing).await? {
+                let rule_set = file::parse(&source)
+                    .map_err(|_| StoreError::Corrupt(format!("rule set version {version} cannot be read any more")))?;
+                if let Ok(mut versions) = self.versions.write() {
+                    versions.insert(version, Arc::new(rule_set));
+                }
+            }
+        }
+        let found = |version| Some((version, self.known(version)?));
+        wanted
+            .into_iter()
+            .map(|version| found(version).ok_or_else(|| StoreError::Corrupt(format!("no rule set version {version}"))))
+            .collect()
+    }
+
+    fn known(&self, version: i16) -> Option<Arc<RuleSet>> {
+        self.versions.read().ok()?.get(&version).cloned()
+    }
+}
+
+/// The number of a rule set's text, stored when it is used for the first time.
+pub async fn version(connection: &mut PgConnection, rule_set: &RuleSet, now: DateTime<Utc>) -> Result<i16, StoreError> {
+    let known = sqlx::query_scalar("select version_no from rule_set_version where hash = $1").bind(&rule_set.hash);
+    if let Some(version) = known.fetch_optional(&mut *connection).await? {
+        return Ok(version);
+    }
+    let version = sqlx::query_scalar(
+        "insert into rule_set_version (rule_set_id, hash, source, first_used_at) values ($1, $2, $3, $4)
+         on conflict (hash) do update set hash = excluded.hash returning version_no",
+    )
+    .bind(&rule_set.id)
+    .bind(&rule_set.hash)
+    .bind(&rule_set.source)
+    .bind(now)
+    .fetch_one(connection)
+    .await?;
+    Ok(version)
+}
+
+/// The texts of rule set versions, by number.
+pub async fn sources(connection: &mut PgConnection, versions: &[i16]) -> Result<Vec<(i16, String)>, StoreError> {
+    let rows = sqlx::query_as("select version_no, source from rule_set_version where version_no = any($1)")
+        .bind(versions)
+        .fetch_all(connection)
+        .await?;
+    Ok(rows)
+}
