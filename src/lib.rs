@@ -3,6 +3,7 @@
 //! See `ARCHITECTURE.md` for the shape; the binary is a thin caller of [`cli`].
 
 pub mod access;
+pub mod answers;
 pub mod cli;
 pub mod clock;
 pub mod config;

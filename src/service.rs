@@ -7,13 +7,13 @@ use tokio::net::TcpListener;
 use tokio::sync::{Notify, oneshot};
 use tokio::task::JoinSet;
 
+use crate::answers::source::Source;
 use crate::context::Context;
-use crate::http::answer::{AnswerCache, RunCache};
+use crate::http::answer::AnswerCache;
 use crate::http::media::BodyBudget;
 use crate::http::routes::router;
 use crate::http::state::{App, AppState};
 use crate::http::telemetry::Telemetry;
-use crate::http::turnover::Turnover;
 use crate::ingest::queue::IngestQueue;
 use crate::scoring::{retention, schedule};
 
@@ -32,7 +32,7 @@ pub struct Service {
     server: tokio::task::JoinHandle<std::io::Result<()>>,
     slot: tokio::task::JoinHandle<()>,
     retention: tokio::task::JoinHandle<()>,
-    turnover: tokio::task::JoinHandle<()>,
+    freshness: tokio::task::JoinHandle<()>,
     writers: JoinSet<()>,
 }
 
@@ -43,19 +43,18 @@ impl Service {
         let mut writers = JoinSet::new();
         let queue = IngestQueue::start(context, &mut writers);
         let wake = Arc::new(Notify::new());
-        let slot = tokio::spawn(schedule::keep(context.clone(), Arc::clone(&wake)));
-        let retention = tokio::spawn(retention::keep(context.clone()));
-        let turnover = Turnover::new(context.store.clone());
-        let looking = tokio::spawn(turnover.clone().keep());
+        let slot = tokio::spawn(schedule::keep_slot(context.clone(), Arc::clone(&wake)));
+        let retention = tokio::spawn(retention::sweep_daily(context.clone()));
+        let source = Source::new(context);
+        let freshness = tokio::spawn(source.freshness.clone().watch());
         let state = AppState::new(App {
             context: context.clone(),
+            source,
             queue,
             wake,
             bodies: BodyBudget::default(),
             auth_required: keys == Keys::Required,
-            turnover,
             answers: AnswerCache::default(),
-            runs: RunCache::default(),
             telemetry: Telemetry::default(),
         });
         let (stop, stopped) = oneshot::channel::<()>();
@@ -64,7 +63,7 @@ impl Service {
             let _ = stopped.await;
         });
         let server = tokio::spawn(async move { server.await });
-        Ok(Service { address, state, stop, server, slot, retention, turnover: looking, writers })
+        Ok(Service { address, state, stop, server, slot, retention, freshness, writers })
     }
 
     /// Waits until a task ends that should not.
@@ -73,7 +72,7 @@ impl Service {
             _ = &mut self.server => tracing::error!("the HTTP server ended"),
             _ = &mut self.slot => tracing::error!("the daily slot ended"),
             _ = &mut self.retention => tracing::error!("the daily removal ended"),
-            _ = &mut self.turnover => tracing::error!("the look-out for publications ended"),
+            _ = &mut self.freshness => tracing::error!("the look-out for publications ended"),
             _ = self.writers.join_next() => tracing::error!("a writer ended"),
         }
     }
@@ -90,7 +89,7 @@ impl Service {
         self.slot.abort();
         // A sweep that breaks off leaves whole transactions; the next day's goes on.
         self.retention.abort();
-        self.turnover.abort();
+        self.freshness.abort();
         drop(self.state);
         let mut writers = self.writers;
         let drained = async { while writers.join_next().await.is_some() {} };

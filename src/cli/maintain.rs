@@ -13,6 +13,7 @@ use crate::domain::run::RunRequest;
 use crate::scoring::run::execute;
 use crate::scoring::{rebuild, retention};
 use crate::storage::StoreError;
+use crate::storage::lease;
 use crate::storage::private::Sharing;
 use crate::storage::run::{self as rows, Requested, RunRow};
 
@@ -43,7 +44,7 @@ async fn run_date(opened: &Opened, date: NaiveDate, reason: Option<String>) -> R
         Requested::Queued(row) => *row,
         Requested::UnderWay(run_id) => return Err(format!("run {run_id} of {date} is under way already").into()),
     };
-    let claimed = rows::claim(&mut connection, Some(queued.run_id), now).await?;
+    let claimed = lease::claim(&mut connection, Some(queued.run_id), now).await?;
     drop(connection);
     let progress = tokio::spawn(show_progress(context.clone(), queued.run_id));
     if let Some(row) = claimed {

@@ -31,7 +31,7 @@ pub async fn execute(cli: &Cli) -> Result<ExitCode, CommandError> {
         }
         Some(Command::Key { command }) => key::key(cli, command).await,
         Some(Command::Openapi) => {
-            print!("{}", http::docs::yaml(&http::routes::description())?);
+            print!("{}", http::service::docs::yaml(&http::routes::description())?);
             Ok(ExitCode::SUCCESS)
         }
         Some(Command::Reference) => {

@@ -2,7 +2,9 @@
 
 use super::decimal::{Decimal, PLACES_MAX};
 use super::rules::{PenaltyRule, RuleSet};
-use super::score::{Card, SCORE_PLACES, dimension_scores, mean_of_dimensions, tier, weights};
+use super::score::{Card, SCORE_PLACES, dimension_scores, mean_of_dimensions};
+use super::tier::tier;
+use super::weights::weights;
 
 const MILLION: i128 = 1_000_000;
 

@@ -6,17 +6,9 @@
 
 use super::decimal::{Decimal, PLACES_MAX};
 use super::metric::{Metric, MetricCount};
-use super::rules::{MetricRule, RuleSet};
-use super::score::{
-    Card, Peers, SubjectCounts, dimension_scores, mean_of_dimensions, points_of, score_instead, weights,
-};
-
-/// A published card with the rules that made it.
-#[derive(Clone, Copy, Debug)]
-pub struct Side<'a> {
-    pub rule_set: &'a RuleSet,
-    pub card: &'a Card,
-}
+use super::rules::MetricRule;
+use super::score::{Peers, Scored, SubjectCounts, dimension_scores, mean_of_dimensions, points_of, score_instead};
+use super::weights::weights;
 
 /// What moved one metric's share of the score.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -35,21 +27,16 @@ pub struct Changes {
     pub metrics: Vec<(Metric, MetricChange)>,
 }
 
-/// The score before its last rounding, to six places.
-pub fn unrounded(side: Side<'_>) -> Option<Decimal> {
-    mean_of_dimensions(side.rule_set, side.card.category_id.as_ref(), &side.card.dimensions, PLACES_MAX)
-}
-
 /// `old_peers` are those around the subject in the old run. `None` unless both cards have a score.
-pub fn changes(old: Side<'_>, new: Side<'_>, old_peers: &Peers) -> Option<Changes> {
-    let (from, to) = (unrounded(old)?, unrounded(new)?);
+pub fn changes(old: &Scored, new: &Scored, old_peers: &Peers) -> Option<Changes> {
+    let (from, to) = (old.unrounded()?, new.unrounded()?);
     let steps = Steps::gather(old, new, old_peers);
     let mut metrics: Vec<(Metric, MetricChange)> = all_metrics(old, new);
     let mut points = old.card.points();
     let old_category = old.card.category_id.as_ref();
     let total = |points: &[Option<Decimal>]| {
-        let dimensions = dimension_scores(old.rule_set, old_category, points);
-        mean_of_dimensions(old.rule_set, old_category, &dimensions, PLACES_MAX).unwrap_or(from)
+        let dimensions = dimension_scores(&old.rule_set, old_category, points);
+        mean_of_dimensions(&old.rule_set, old_category, &dimensions, PLACES_MAX).unwrap_or(from)
     };
     // First the points move, under the old weights …
     let mut reached = from;
@@ -80,7 +67,7 @@ struct Step {
 struct Steps(Vec<Step>);
 
 impl Steps {
-    fn gather(old: Side<'_>, new: Side<'_>, old_peers: &Peers) -> Steps {
+    fn gather(old: &Scored, new: &Scored, old_peers: &Peers) -> Steps {
         let counts: Vec<MetricCount> = old.rule_set.metrics.iter().map(|rule| new_count(new, rule)).collect();
         let subject = SubjectCounts {
             category_id: old.card.category_id.clone(),
@@ -88,14 +75,14 @@ impl Steps {
             signed_orders: old.card.signed_orders.max(new.card.signed_orders),
             metrics: counts.clone(),
         };
-        let instead = score_instead(old.rule_set, &subject, old_peers, Some(old.card));
+        let instead = score_instead(&old.rule_set, &subject, old_peers, Some(&old.card));
         let steps = old.rule_set.metrics.iter().enumerate().filter_map(|(old_index, rule)| {
             let new_index = new.rule_set.place(rule.metric)?;
             old.card.metrics[old_index].assessed?;
             let now = new.card.metrics[new_index].assessed?;
             let value = counts[old_index].value(rule.metric)?;
             let category_id = new.card.category_id.as_ref();
-            let among_new_peers = points_of(old.rule_set, rule, value, category_id, now.standing);
+            let among_new_peers = points_of(&old.rule_set, rule, value, category_id, now.standing);
             let among_old_peers = instead.metrics[old_index].assessed.map_or(among_new_peers, |now| now.points);
             Some(Step { metric: rule.metric, old_index, among_old_peers, among_new_peers })
         });
@@ -103,11 +90,11 @@ impl Steps {
     }
 }
 
-fn new_count(new: Side<'_>, rule: &MetricRule) -> MetricCount {
+fn new_count(new: &Scored, rule: &MetricRule) -> MetricCount {
     new.rule_set.place(rule.metric).map_or_else(MetricCount::default, |index| new.card.metrics[index].count)
 }
 
-fn all_metrics(old: Side<'_>, new: Side<'_>) -> Vec<(Metric, MetricChange)> {
+fn all_metrics(old: &Scored, new: &Scored) -> Vec<(Metric, MetricChange)> {
     let gone = old.rule_set.metrics.iter().filter(|rule| new.rule_set.place(rule.metric).is_none());
     let all = new.rule_set.metrics.iter().chain(gone);
     all.map(|rule| (rule.metric, MetricChange::default())).collect()
@@ -116,13 +103,13 @@ fn all_metrics(old: Side<'_>, new: Side<'_>) -> Vec<(Metric, MetricChange)> {
 /// The shares of the score that metrics gain or lose by their weights alone.
 fn share_weights(
     metrics: &mut [(Metric, MetricChange)],
-    old: Side<'_>,
-    new: Side<'_>,
+    old: &Scored,
+    new: &Scored,
     points: &[Option<Decimal>],
     reached: Decimal,
     to: Decimal,
 ) {
-    let (old_weights, new_weights) = (weights(old.rule_set, old.card), weights(new.rule_set, new.card));
+    let (old_weights, new_weights) = (weights(&old.rule_set, &old.card), weights(&new.rule_set, &new.card));
     let share = |weight: Decimal, points: Decimal| i128::from(weight.millionths()) * i128::from(points.millionths());
     let mut left = to.minus(reached);
     let mut last = None;

@@ -7,8 +7,11 @@
 //! counts) → [`window`] sums → [`metric`] values → [`score`] (standings, points, dimensions, score, tier).
 
 // Facts: what arrives, and what of it can be told apart.
+pub mod aggregate;
 pub mod content;
 pub mod event;
+pub mod event_type;
+pub mod event_words;
 pub mod exclusion;
 pub mod fault;
 pub mod fields;
@@ -18,6 +21,7 @@ pub mod subject;
 pub mod words;
 
 // Counting: what a set of facts counts for, on which day.
+pub mod aftersale;
 pub mod calendar;
 pub mod count;
 pub mod fold;
@@ -38,6 +42,8 @@ pub mod rules;
 pub mod run;
 pub mod score;
 pub mod slot;
+pub mod tier;
+pub mod weights;
 
 // Insight: what a score is made of, and what would change it.
 pub mod advice;

@@ -1,16 +1,18 @@
-//! From counts to cards: metric values, standings, points, dimension scores, the score and its tier (scoring law §7).
+//! From counts to cards: metric values, standings, points, dimension scores and the score (scoring law §7).
 //!
 //! [`score_all`] is a run's whole computation for one rule set: it takes every subject's counts and gives every
 //! subject's card. It needs no clock and no database; the same input gives the same cards.
+
+use std::sync::Arc;
 
 use super::count::Counts;
 use super::curve::{POINTS_PLACES, Ratio};
 use super::decimal::{Decimal, PLACES_MAX};
 use super::id::Id;
 use super::measure::Measure;
-use super::metric::{MetricCount, Population};
+use super::metric::{Metric, MetricCount, Population};
 use super::peers::{Basis, Former, MetricPeers, Standing};
-use super::rules::{Assessment, MetricRule, PenaltyRule, RuleSet};
+use super::rules::{Assessment, MetricRule, RuleSet};
 use super::window::Window;
 use super::words::words;
 
@@ -99,6 +101,26 @@ impl Card {
 
 /// The peers of every metric of a rule set, in its order.
 pub type Peers = Vec<MetricPeers>;
+
+/// A card with the rules that made it.
+#[derive(Clone, Debug)]
+pub struct Scored {
+    pub rule_set: Arc<RuleSet>,
+    pub card: Card,
+}
+
+impl Scored {
+    /// Where a metric stands in the rule set and in the card, if the rule set measures it.
+    pub fn metric(&self, metric: Metric) -> Option<(&MetricRule, &MetricCard)> {
+        let place = self.rule_set.place(metric)?;
+        Some((&self.rule_set.metrics[place], &self.card.metrics[place]))
+    }
+
+    /// The score before its last rounding, to six places.
+    pub fn unrounded(&self) -> Option<Decimal> {
+        mean_of_dimensions(&self.rule_set, self.card.category_id.as_ref(), &self.card.dimensions, PLACES_MAX)
+    }
+}
 
 /// Scores all subjects of a rule set's kind. The cards stand in the order of `subjects`; the peers are those that they
 /// stand among.
@@ -240,67 +262,4 @@ fn weighted_mean(weighted: impl Iterator<Item = (Decimal, Decimal)>, places: u32
         weights += i128::from(weight.millionths());
     }
     (weights > 0).then(|| Decimal::rounded(sum, weights * MILLION, places))
-}
-
-/// The share of the whole score that each metric has: by the rules alone, and in this card, where what is not assessed
-/// gives its weight to the rest. Fractions of 1 with six places, in the rule set's order.
-pub fn weights(rule_set: &RuleSet, card: &Card) -> Vec<(Decimal, Decimal)> {
-    let nominal = shares(rule_set, card.category_id.as_ref(), |_| true);
-    let effective = shares(rule_set, card.category_id.as_ref(), |index| card.metrics[index].assessed.is_some());
-    nominal.into_iter().zip(effective).collect()
-}
-
-/// The share of each dimension in the whole score by the rules alone.
-pub fn dimension_share(rule_set: &RuleSet, dimension: usize, category_id: Option<&Id>) -> Decimal {
-    let weight = |dimension| i128::from(rule_set.dimension_weight(dimension, category_id).millionths());
-    let total: i128 = (0..rule_set.dimensions.len()).map(weight).sum();
-    Decimal::rounded(weight(dimension), total, PLACES_MAX)
-}
-
-fn shares(rule_set: &RuleSet, category_id: Option<&Id>, counts: impl Fn(usize) -> bool) -> Vec<Decimal> {
-    let metric_weight = |rule: &MetricRule| i128::from(rule_set.metric_weight(rule, category_id).millionths());
-    let in_dimension = |dimension: usize| -> i128 {
-        let counted = rule_set.metrics_of(dimension).filter(|(index, _)| counts(*index));
-        counted.map(|(_, rule)| metric_weight(rule)).sum()
-    };
-    let dimension_weight = |dimension: usize| match in_dimension(dimension) {
-        0 => 0,
-        _ => i128::from(rule_set.dimension_weight(dimension, category_id).millionths()),
-    };
-    let total: i128 = (0..rule_set.dimensions.len()).map(dimension_weight).sum();
-    let share = |(index, rule): (usize, &MetricRule)| match counts(index) {
-        true => Decimal::rounded(
-            dimension_weight(rule.dimension) * metric_weight(rule),
-            total * in_dimension(rule.dimension),
-            PLACES_MAX,
-        ),
-        false => Decimal::ZERO,
-    };
-    rule_set.metrics.iter().enumerate().map(share).collect()
-}
-
-/// Where a score stands among the penalty thresholds (scoring law §7.6).
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Tier<'a> {
-    /// Distinct thresholds that the score is below.
-    pub level: usize,
-    /// All penalties in force, by falling threshold.
-    pub penalties: Vec<&'a PenaltyRule>,
-    /// The next threshold to reach, and how far it is.
-    pub next_up: Option<(Decimal, Decimal)>,
-    /// The next threshold to fall below, and how far it is.
-    pub next_down: Option<(Decimal, Decimal)>,
-}
-
-pub fn tier(rule_set: &RuleSet, score: Decimal) -> Tier<'_> {
-    let penalties: Vec<&PenaltyRule> = rule_set.penalties.iter().filter(|penalty| score < penalty.below).collect();
-    let mut thresholds: Vec<Decimal> = penalties.iter().map(|penalty| penalty.below).collect();
-    thresholds.dedup();
-    let kept = rule_set.penalties.iter().find(|penalty| score >= penalty.below);
-    Tier {
-        level: thresholds.len(),
-        next_up: thresholds.last().map(|at_least| (*at_least, at_least.minus(score))),
-        next_down: kept.map(|penalty| (penalty.below, score.minus(penalty.below))),
-        penalties,
-    }
 }

@@ -36,3 +36,17 @@ pub struct Folded {
 pub fn seconds_between(from: DateTime<Utc>, to: DateTime<Utc>) -> i64 {
     (to - from).num_seconds().max(0)
 }
+
+/// Tells a tally, unless it is of nothing.
+pub(super) fn put<'e>(
+    tell: &mut Teller<'_>,
+    at: DateTime<Utc>,
+    measure: Measure,
+    amount: i64,
+    aftersale_id: Option<&'e Id>,
+    facts: &dyn Fn() -> Vec<&'e Event>,
+) {
+    if amount != 0 {
+        tell(Tally { at, measure, amount }, aftersale_id, facts);
+    }
+}

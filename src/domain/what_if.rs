@@ -3,17 +3,15 @@
 use super::decimal::Decimal;
 use super::measure::Measure;
 use super::metric::{Metric, MetricCount};
-use super::rules::RuleSet;
-use super::score::{Card, Peers, SubjectCounts, score_instead};
+use super::score::{Card, Peers, Scored, SubjectCounts, score_instead};
 
 /// The most further orders that a target is looked for with.
 pub const FURTHER_ORDERS_MAX: i64 = 1_000_000_000;
 
-/// A subject's published card among the peers of its run, and the rules that made it.
+/// A subject's published card among the peers of its run.
 #[derive(Clone, Copy, Debug)]
-pub struct Published<'a> {
-    pub rule_set: &'a RuleSet,
-    pub card: &'a Card,
+pub struct AmongPeers<'a> {
+    pub scored: &'a Scored,
     pub peers: &'a Peers,
 }
 
@@ -26,15 +24,15 @@ pub struct Assumption {
     pub further_signed_orders: i64,
 }
 
-impl Published<'_> {
+impl AmongPeers<'_> {
     /// The card under an assumption.
     pub fn assuming(&self, assumption: &Assumption) -> Card {
-        score_instead(self.rule_set, &self.counts(assumption), self.peers, Some(self.card))
+        score_instead(&self.scored.rule_set, &self.counts(assumption), self.peers, Some(&self.scored.card))
     }
 
     fn counts(&self, assumption: &Assumption) -> SubjectCounts {
         let further = assumption.further_signed_orders;
-        let counts = self.rule_set.metrics.iter().zip(&self.card.metrics).map(|(rule, metric)| {
+        let counts = self.scored.rule_set.metrics.iter().zip(&self.scored.card.metrics).map(|(rule, metric)| {
             let set = assumption.set.iter().find(|(metric, _)| *metric == rule.metric);
             let mut count = set.map_or(metric.count, |(_, count)| *count);
             if is_by_signed_orders(rule.metric) {
@@ -43,8 +41,8 @@ impl Published<'_> {
             count
         });
         SubjectCounts {
-            category_id: self.card.category_id.clone(),
-            signed_orders: self.card.signed_orders + further,
+            category_id: self.scored.card.category_id.clone(),
+            signed_orders: self.scored.card.signed_orders + further,
             metrics: counts.collect(),
         }
     }
@@ -79,8 +77,8 @@ impl Published<'_> {
     /// The numbers of further orders at which a minimum is met.
     fn edges(&self, assumption: &Assumption) -> Vec<i64> {
         let counts = self.counts(assumption);
-        let minimums = &self.rule_set.minimums;
-        let of_metrics = self.rule_set.metrics.iter().zip(&counts.metrics);
+        let minimums = &self.scored.rule_set.minimums;
+        let of_metrics = self.scored.rule_set.metrics.iter().zip(&counts.metrics);
         let of_metrics = of_metrics.filter(|(rule, _)| is_by_signed_orders(rule.metric));
         let missing = of_metrics.map(|(_, count)| minimums.metric_count - count.volume);
         let mut edges: Vec<i64> = missing.chain([minimums.signed_orders - counts.signed_orders]).collect();

@@ -6,15 +6,11 @@ use std::sync::Arc;
 use axum::body::Bytes;
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use chrono::{DateTime, NaiveDate, Utc};
+use chrono::{DateTime, Utc};
 use serde::Serialize;
 use sha2::{Digest, Sha256};
-use sqlx::PgConnection;
 
 use super::problem::Problem;
-use super::turnover::Turnover;
-use crate::storage::StoreError;
-use crate::storage::run::{self, RunRow};
 
 /// What all kept answers may take together, in bytes.
 const KEPT_BYTES_MAX: u64 = 28 * 1024 * 1024;
@@ -99,45 +95,5 @@ impl AnswerCache {
         if answer.body.len() <= ANSWER_BYTES_MAX {
             self.answers.insert(path.to_owned(), (publication, Arc::clone(answer)));
         }
-    }
-}
-
-/// The published runs that answers were last asked of, by date and revision, each with the publication at which it was
-/// looked up.
-#[derive(Clone)]
-pub struct RunCache {
-    runs: moka::sync::Cache<(Option<NaiveDate>, Option<i32>), (i64, RunRow)>,
-}
-
-/// Dates and revisions that are remembered.
-const RUNS_MAX: u64 = 1_000;
-
-impl Default for RunCache {
-    fn default() -> RunCache {
-        RunCache { runs: moka::sync::Cache::new(RUNS_MAX) }
-    }
-}
-
-impl RunCache {
-    /// The published run that answers for a date (default: the newest) and a revision (default: the newest). The
-    /// connection has taken no snapshot yet: one from before the mark is read could not show the newest run.
-    pub async fn published(
-        &self,
-        turnover: &Turnover,
-        connection: &mut PgConnection,
-        date: Option<NaiveDate>,
-        revision: Option<i32>,
-    ) -> Result<Option<RunRow>, StoreError> {
-        let publication = turnover.publications();
-        if let Some((of, row)) = self.runs.get(&(date, revision))
-            && publication == Some(of)
-        {
-            return Ok(Some(row));
-        }
-        let row = run::published(connection, date, revision).await?;
-        if let (Some(publication), Some(row)) = (publication, &row) {
-            self.runs.insert((date, revision), (publication, row.clone()));
-        }
-        Ok(row)
     }
 }

@@ -32,8 +32,8 @@ impl Asked {
     where
         F: Future<Output = Result<Answer, Problem>>,
     {
-        // The mark is read before anything else is, so that an answer never claims a later publication than it shows.
-        let Some(publication) = state.turnover.publications() else {
+        // The publication is noted before anything else is read, so that an answer never claims a later publication than it shows.
+        let Some(publication) = state.source.freshness.publication() else {
             return Ok(Box::pin(make()).await?.respond(&self.headers));
         };
         let path = self.uri.path_and_query().map_or_else(|| self.uri.path(), |path| path.as_str());

@@ -95,7 +95,7 @@ async fn authenticate(state: &AppState, headers: &HeaderMap) -> Result<Arc<Key>,
     let text = value.to_str().ok().and_then(bearer).ok_or_else(|| refuse("send Authorization: Bearer <key>"))?;
     let unknown = || refuse("the key is unknown or revoked");
     let prefix = prefix_of(text).ok_or_else(unknown)?;
-    let key = state.turnover.key(prefix).await?.filter(|key| key.is_text(text)).ok_or_else(unknown)?;
+    let key = state.source.freshness.key(prefix).await?.filter(|key| key.is_text(text)).ok_or_else(unknown)?;
     match key.has_expired(state.context.now()) {
         true => Err(refuse("the key has expired")),
         false => Ok(key),

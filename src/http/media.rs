@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use axum::body::{Body, Bytes};
+use axum::extract::{FromRequest, Request};
 use axum::http::{HeaderMap, header};
 use serde::de::{self, DeserializeOwned};
 use serde::{Deserialize, Deserializer};
@@ -11,7 +12,8 @@ use serde_json::value::RawValue;
 use http_body_util::BodyExt;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-use super::problem::{FieldError, Kind, Problem};
+use super::problem::{Kind, Problem};
+use crate::domain::fault::Fault;
 use crate::domain::parse::Envelope;
 use crate::ingest::Unavailable;
 
@@ -104,7 +106,7 @@ fn unreadable(error: &axum::Error) -> Problem {
 }
 
 /// Reads a body to its end, bounded after decompression.
-pub async fn read_body(body: Body) -> Result<Bytes, Problem> {
+async fn read_body(body: Body) -> Result<Bytes, Problem> {
     axum::body::to_bytes(body, BODY_BYTES_MAX).await.map_err(|error| unreadable(&error))
 }
 
@@ -131,9 +133,7 @@ pub fn split(headers: &HeaderMap, body: &Bytes) -> Result<RawEvents, Problem> {
 }
 
 fn layout(headers: &HeaderMap) -> Result<(Envelope, Layout), Problem> {
-    let value = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
-    let essence = value.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
-    match essence.as_str() {
+    match essence(headers).as_str() {
         "application/json" => Ok((Envelope::Native, Layout::OneOrArray)),
         "application/x-ndjson" => Ok((Envelope::Native, Layout::Lines)),
         "application/cloudevents+json" => Ok((Envelope::CloudEvents, Layout::One)),
@@ -196,25 +196,57 @@ impl<'de> Deserialize<'de> for Elements<'de> {
     }
 }
 
-/// Reads a JSON body of any other route.
-pub async fn json<T: DeserializeOwned>(headers: &HeaderMap, body: Body) -> Result<T, Problem> {
-    let value = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
-    if !value.split(';').next().unwrap_or_default().trim().eq_ignore_ascii_case("application/json") {
-        return Err(Problem::new(Kind::UnsupportedMediaType, "Content-Type is application/json"));
+/// The JSON body of any other route.
+pub struct JsonBody<T>(pub T);
+
+/// The same, where a body may be left out.
+pub struct OptionalJsonBody<T>(pub Option<T>);
+
+impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for JsonBody<T> {
+    type Rejection = Problem;
+
+    async fn from_request(request: Request, _: &S) -> Result<JsonBody<T>, Problem> {
+        let (parts, body) = request.into_parts();
+        check_json(&parts.headers)?;
+        json(&read_body(body).await?).map(JsonBody)
     }
-    let bytes = read_body(body).await?;
-    let mut reader = serde_json::Deserializer::from_slice(&bytes);
+}
+
+impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for OptionalJsonBody<T> {
+    type Rejection = Problem;
+
+    async fn from_request(request: Request, _: &S) -> Result<OptionalJsonBody<T>, Problem> {
+        let (parts, body) = request.into_parts();
+        let bytes = read_body(body).await?;
+        if bytes.trim_ascii().is_empty() {
+            return Ok(OptionalJsonBody(None));
+        }
+        check_json(&parts.headers)?;
+        json(&bytes).map(|body| OptionalJsonBody(Some(body)))
+    }
+}
+
+fn check_json(headers: &HeaderMap) -> Result<(), Problem> {
+    match essence(headers).as_str() {
+        "application/json" => Ok(()),
+        _ => Err(Problem::new(Kind::UnsupportedMediaType, "Content-Type is application/json")),
+    }
+}
+
+/// The media type of a body, without its parameters.
+fn essence(headers: &HeaderMap) -> String {
+    let value = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    value.split(';').next().unwrap_or_default().trim().to_ascii_lowercase()
+}
+
+fn json<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Problem> {
+    let mut reader = serde_json::Deserializer::from_slice(bytes);
     let value = serde_json::Value::deserialize(&mut reader).and_then(|value| reader.end().map(|()| value));
-    let value = value.map_err(|error| Problem::new(Kind::UnreadableBody, format!("the body is no JSON: {error}")))?;
+    let value = value.map_err(|error| Problem::new(Kind::UnreadableBody, format!("the body is not JSON: {error}")))?;
     serde_path_to_error::deserialize(value).map_err(|error| {
         let path = error.path().to_string().replace(['.', '['], "/").replace(']', "");
         let pointer =
             if path == "/" || path.is_empty() { String::new() } else { format!("/{path}").replace("//", "/") };
-        let detail = error.inner().to_string();
-        Problem::new(Kind::InvalidBody, detail.clone()).with_errors(vec![FieldError::new(
-            pointer,
-            "invalid_value",
-            detail,
-        )])
+        Problem::invalid_body(vec![Fault::new(pointer, "invalid_value", error.inner().to_string())])
     })
 }

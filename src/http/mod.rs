@@ -1,35 +1,27 @@
-//! The HTTP contract: routes, wire structs, problems, caching. Handlers are thin; what they answer is decided in
-//! [`crate::ingest`] and [`crate::scoring`].
+//! The HTTP contract. Handlers parse, call and write down; what they answer is decided in [`crate::ingest`],
+//! [`crate::scoring`] and [`crate::answers`].
 
-pub mod advice;
+// Routes, by what they are for.
+pub mod reads;
+pub mod service;
+pub mod writes;
+
+// What handlers take, and what they share.
+pub mod auth;
+pub mod cursor;
+pub mod media;
+pub mod page;
+pub mod param_types;
+pub mod params;
+pub mod state;
+
+// Answers and problems.
 pub mod answer;
 pub mod asked;
-pub mod auth;
-pub mod benchmarks;
-pub mod changes;
-pub mod docs;
-pub mod events;
-pub mod exclusions;
-pub mod figures;
-pub mod fleet;
-pub mod health;
-pub mod history;
-pub mod keys;
-pub mod media;
-pub mod middleware;
-pub mod outlook;
-pub mod page;
-pub mod params;
 pub mod problem;
-pub mod products;
-pub mod reads;
-pub mod records;
-pub mod registry;
+pub mod problem_responses;
+
+// Around the routes.
+pub mod middleware;
 pub mod routes;
-pub mod rule_sets;
-pub mod runs;
-pub mod state;
 pub mod telemetry;
-pub mod turnover;
-pub mod what_if;
-pub mod wire;

@@ -1,161 +1,232 @@
-//! Query parameters and path segments: parsed strictly, every fault reported by name.
+//! Query parameters and path segments: one struct reads them, with every fault reported by name, and describes them.
+//!
+//! [`parameters!`] defines such a struct. Handlers take it in an [`Input`], and `utoipa::path` names it in `params(…)`.
 
 use std::collections::BTreeMap;
-use std::str::FromStr;
 
-use axum::extract::{FromRequestParts, RawQuery};
+use axum::extract::{FromRequestParts, RawPathParams, RawQuery};
+use axum::http::StatusCode;
 use axum::http::request::Parts;
-use chrono::NaiveDate;
+use utoipa::openapi::path::{Parameter as Described, ParameterBuilder, ParameterIn};
+use utoipa::openapi::schema::Type;
+use utoipa::openapi::{ObjectBuilder, Required};
 
+use super::auth::Caller;
 use super::problem::{FieldError, Kind, Problem};
-use crate::domain::calendar::parse_date;
-use crate::domain::decimal::Decimal;
-use crate::domain::id::Id;
-use crate::domain::subject::{Subject, SubjectKind};
-use crate::domain::words::Word;
+use super::state::AppState;
+use crate::domain::subject::SubjectKind;
 
-/// Items of a page when the client does not say.
-pub const LIMIT_DEFAULT: i64 = 100;
-/// The most items of a page.
-pub const LIMIT_MAX: i64 = 1_000;
-
-/// The query parameters of a request. Each is taken by name; [`Params::finish`] then reports all that was wrong, and
-/// what nobody took.
-#[derive(Debug, Default)]
-pub struct Params {
-    values: BTreeMap<String, String>,
+/// The parameters of one request. Each is taken by name; [`Params::finish`] then reports all that was wrong, and what
+/// nobody took.
+pub struct Params<'a> {
+    pub(super) state: &'a AppState,
+    /// `None` on open routes.
+    pub(super) caller: Option<Caller>,
+    /// The kind of subject that the request is about, once it was read.
+    pub(super) kind: Option<SubjectKind>,
+    path: BTreeMap<String, String>,
+    query: BTreeMap<String, String>,
     faults: Vec<FieldError>,
+    /// A problem that goes before all faults: what the path names does not exist, or not for the caller.
+    refusal: Option<Problem>,
 }
 
-impl<S: Send + Sync> FromRequestParts<S> for Params {
+/// What a handler takes: read, checked, and without anything that nobody asked for.
+pub struct Input<P>(pub P);
+
+/// A struct of parameters. See [`parameters!`].
+pub trait Parameters: Sized {
+    /// `None` where anything was wrong, which is noted.
+    fn read(params: &mut Params<'_>) -> Option<Self>;
+
+    fn describe() -> Vec<Described>;
+}
+
+/// The type of one parameter, or of several that belong together.
+pub trait Parameter: Sized {
+    /// Reads the parameter of a name; `None` where it is wrong, which is noted.
+    fn read(params: &mut Params<'_>, name: &str) -> Option<Self>;
+
+    fn describe(name: &str, about: &str) -> Vec<Described>;
+}
+
+/// Parameters that belong together stand in a struct like one.
+impl<P: Parameters> Parameter for P {
+    fn read(params: &mut Params<'_>, _: &str) -> Option<P> {
+        P::read(params)
+    }
+
+    fn describe(_: &str, _: &str) -> Vec<Described> {
+        P::describe()
+    }
+}
+
+/// Defines a struct of parameters. A field is named like its parameter; its comment is the parameter's description.
+macro_rules! parameters {
+    ($(#[doc = $doc:literal])* $visibility:vis struct $name:ident {
+        $($(#[doc = $about:literal])* $of_field:vis $field:ident: $type:ty,)*
+    }) => {
+        $(#[doc = $doc])*
+        $visibility struct $name { $($(#[doc = $about])* $of_field $field: $type,)* }
+
+        impl $crate::http::params::Parameters for $name {
+            fn read(params: &mut $crate::http::params::Params<'_>) -> Option<$name> {
+                $(let $field = <$type as $crate::http::params::Parameter>::read(params, stringify!($field));)*
+                Some($name { $($field: $field?,)* })
+            }
+
+            fn describe() -> Vec<utoipa::openapi::path::Parameter> {
+                let described: Vec<Vec<utoipa::openapi::path::Parameter>> = vec![$({
+                    let about = concat!("", $($about,)*).trim_ascii();
+                    <$type as $crate::http::params::Parameter>::describe(stringify!($field), about)
+                },)*];
+                described.into_iter().flatten().collect()
+            }
+        }
+
+        impl utoipa::IntoParams for $name {
+            fn into_params(
+                _: impl Fn() -> Option<utoipa::openapi::path::ParameterIn>,
+            ) -> Vec<utoipa::openapi::path::Parameter> {
+                <$name as $crate::http::params::Parameters>::describe()
+            }
+        }
+    };
+}
+pub(super) use parameters;
+
+/// For routes without parameters.
+pub struct Nothing;
+
+impl Parameters for Nothing {
+    fn read(_: &mut Params<'_>) -> Option<Nothing> {
+        Some(Nothing)
+    }
+
+    fn describe() -> Vec<Described> {
+        Vec::new()
+    }
+}
+
+impl<P: Parameters + Send> FromRequestParts<AppState> for Input<P> {
     type Rejection = Problem;
 
-    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Params, Problem> {
-        let RawQuery(query) = RawQuery::from_request_parts(parts, state)
-            .await
-            .map_err(|_| Problem::new(Kind::InvalidParameter, "the query cannot be read"))?;
-        let mut params = Params::default();
+    async fn from_request_parts(parts: &mut Parts, state: &AppState) -> Result<Input<P>, Problem> {
+        let mut params = Params::of(parts, state).await?;
+        let read = P::read(&mut params);
+        params.finish(read).map(Input)
+    }
+}
+
+impl<'a> Params<'a> {
+    async fn of(parts: &mut Parts, state: &'a AppState) -> Result<Params<'a>, Problem> {
+        let unreadable = |what: &str| Problem::new(Kind::InvalidParameter, format!("the {what} cannot be read"));
+        let RawQuery(query) = RawQuery::from_request_parts(parts, state).await.map_err(|_| unreadable("query"))?;
+        let path = RawPathParams::from_request_parts(parts, state).await.map_err(|_| unreadable("path"))?;
+        let path = path.iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
+        let caller = parts.extensions.get::<Caller>().cloned();
+        let (query_of, faults) = (BTreeMap::new(), Vec::new());
+        let mut params = Params { state, caller, kind: None, path, query: query_of, faults, refusal: None };
         for (name, value) in form_urlencoded::parse(query.unwrap_or_default().as_bytes()) {
-            if params.values.insert(name.to_string(), value.into_owned()).is_some() {
+            if params.query.insert(name.to_string(), value.into_owned()).is_some() {
                 params.fault(&name, "repeated_parameter", format!("{name} is given more than once"));
             }
         }
         Ok(params)
     }
-}
 
-impl Params {
+    /// Reports what is wrong, unknown parameters included.
+    fn finish<P>(mut self, read: Option<P>) -> Result<P, Problem> {
+        if let Some(refusal) = self.refusal {
+            return Err(refusal);
+        }
+        for name in std::mem::take(&mut self.query).into_keys() {
+            let shown: String = name.chars().take(64).collect();
+            self.fault(&shown, "unknown_parameter", format!("no parameter is named {shown:?} here"));
+        }
+        match read {
+            Some(read) if self.faults.is_empty() => Ok(read),
+            None if self.faults.is_empty() => Err(Problem::of_status(StatusCode::INTERNAL_SERVER_ERROR)),
+            _ => {
+                let details: Vec<&str> = self.faults.iter().map(|fault| fault.detail.as_str()).collect();
+                Err(Problem::new(Kind::InvalidParameter, details.join("; ")).with_errors(self.faults))
+            }
+        }
+    }
+
     fn fault(&mut self, name: &str, code: &str, detail: String) {
         self.faults.push(FieldError::new(name, code, detail));
     }
 
-    pub fn text(&mut self, name: &str) -> Option<String> {
-        self.values.remove(name)
+    /// Refuses the request, whatever else is wrong with it.
+    pub(super) fn refuse<T>(&mut self, problem: Problem) -> Option<T> {
+        self.refusal.get_or_insert(problem);
+        None
     }
 
-    fn parsed<T>(&mut self, name: &str, read: impl Fn(&str) -> Option<T>, wanted: &str) -> Option<T> {
-        let text = self.text(name)?;
-        let value = read(&text);
-        if value.is_none() {
-            self.fault(name, "invalid_value", format!("{name} is {wanted}"));
-        }
-        value
-    }
-
-    /// A calendar date, written `YYYY-MM-DD` and no other way.
-    pub fn date(&mut self, name: &str) -> Option<NaiveDate> {
-        self.parsed(name, parse_date, "a date such as 2026-11-20")
-    }
-
-    pub fn id(&mut self, name: &str) -> Option<Id> {
-        self.parsed(
-            name,
-            |text| Id::parse(text).ok(),
-            "an id: 1-128 printable ASCII characters without spaces and commas",
-        )
-    }
-
-    /// Ids separated by commas, at most so many.
-    pub fn ids(&mut self, name: &str, most: usize) -> Option<Vec<Id>> {
-        let read = |text: &str| {
-            let ids: Option<Vec<Id>> = text.split(',').map(|id| Id::parse(id).ok()).collect();
-            ids.filter(|ids| ids.len() <= most)
-        };
-        self.parsed(name, read, &format!("1 to {most} ids separated by commas"))
-    }
-
-    pub fn boolean(&mut self, name: &str) -> Option<bool> {
-        self.parsed(name, |text| bool::from_str(text).ok(), "true or false")
-    }
-
-    pub fn revision(&mut self) -> Option<i32> {
-        let read = |text: &str| text.parse().ok().filter(|revision| *revision >= 1);
-        self.parsed("revision", read, "a whole number from 1")
-    }
-
-    pub fn limit(&mut self) -> i64 {
-        let read = |text: &str| text.parse().ok().filter(|limit| (1..=LIMIT_MAX).contains(limit));
-        self.parsed("limit", read, "a whole number from 1 to 1000").unwrap_or(LIMIT_DEFAULT)
-    }
-
-    /// A whole number of a range, both ends included.
-    pub fn number(&mut self, name: &str, least: u64, most: u64) -> Option<u64> {
-        let read = |text: &str| text.parse().ok().filter(|number| (least..=most).contains(number));
-        self.parsed(name, read, &format!("a whole number from {least} to {most}"))
-    }
-
-    /// A decimal number of at most six places.
-    pub fn decimal(&mut self, name: &str) -> Option<Decimal> {
-        self.parsed(name, |text| text.parse().ok(), "a number such as 4.6")
-    }
-
-    pub fn word<T: Word>(&mut self, name: &str) -> Option<T> {
-        self.parsed(name, T::parse, &format!("one of {}", T::list()))
-    }
-
-    /// A kind of subject, in the singular or the plural.
-    pub fn kind(&mut self, name: &str) -> Option<SubjectKind> {
-        let read = |text: &str| SubjectKind::parse(text.strip_suffix('s').unwrap_or(text));
-        self.parsed(name, read, "one of shops, creators, shop, creator")
-    }
-
-    /// The key after which a page begins, as [`super::page`] wrote it.
-    pub fn cursor<T>(&mut self, read: impl Fn(&str) -> Option<T>) -> Option<T> {
-        let read = |text: &str| read(&super::page::open_cursor(text)?);
-        self.parsed("cursor", read, "what next_cursor of the page before said")
-    }
-
-    /// Notes that a parameter, parsed already, contradicts something.
-    pub fn refuse(&mut self, name: &str, detail: &str) {
+    /// Notes that a parameter, which was read, contradicts something.
+    pub(super) fn contradicts<T>(&mut self, name: &str, detail: &str) -> Option<T> {
         self.fault(name, "invalid_value", detail.to_owned());
+        None
     }
 
-    /// Reports what is wrong, unknown parameters included.
-    pub fn finish(mut self) -> Result<(), Problem> {
-        for name in std::mem::take(&mut self.values).into_keys() {
-            let shown: String = name.chars().take(64).collect();
-            self.fault(&shown, "unknown_parameter", format!("no parameter is named {shown:?} here"));
+    /// A segment of the path.
+    pub(super) fn segment(&mut self, name: &str) -> String {
+        self.path.remove(name).unwrap_or_default()
+    }
+
+    /// Reads a segment of the path.
+    pub(super) fn parsed_segment<T>(&mut self, name: &str, read: impl Fn(&str) -> Result<T, String>) -> Option<T> {
+        match read(&self.segment(name)) {
+            Ok(value) => Some(value),
+            Err(detail) => {
+                self.fault(name, "invalid_id", detail);
+                None
+            }
         }
-        if self.faults.is_empty() {
-            return Ok(());
+    }
+
+    /// The query's text of a parameter, where it is there.
+    pub(super) fn text(&mut self, name: &str) -> Option<String> {
+        self.query.remove(name)
+    }
+
+    /// Reads a parameter of the query that may be absent.
+    pub(super) fn parsed<T>(
+        &mut self,
+        name: &str,
+        read: impl Fn(&str) -> Option<T>,
+        wanted: &str,
+    ) -> Option<Option<T>> {
+        let Some(text) = self.text(name) else { return Some(None) };
+        match read(&text) {
+            Some(value) => Some(Some(value)),
+            None => self.contradicts(name, &format!("{name} is {wanted}")),
         }
-        let details: Vec<&str> = self.faults.iter().map(|fault| fault.detail.as_str()).collect();
-        Err(Problem::new(Kind::InvalidParameter, details.join("; ")).with_errors(self.faults))
     }
 }
 
-/// The subject that a path `/v1/{kind}/{id}` names.
-pub fn subject(kind: &str, id: &str) -> Result<Subject, Problem> {
-    let kind = subject_kind(kind)?;
-    let id = Id::parse(id).map_err(|invalid| Problem::parameter("id", "invalid_id", invalid.to_string()))?;
-    Ok(Subject { kind, id })
+/// Describes a parameter of the query.
+pub(super) fn in_query(name: &str, about: &str, schema: ObjectBuilder) -> Vec<Described> {
+    described(name, about, schema, (ParameterIn::Query, Required::False))
 }
 
-/// The kind that a path segment names; any other word is a path that does not exist.
-pub fn subject_kind(segment: &str) -> Result<SubjectKind, Problem> {
-    match segment {
-        "shops" => Ok(SubjectKind::Shop),
-        "creators" => Ok(SubjectKind::Creator),
-        _ => Err(Problem::of_status(axum::http::StatusCode::NOT_FOUND)),
-    }
+/// Describes a segment of the path.
+pub(super) fn in_path(name: &str, about: &str, schema: ObjectBuilder) -> Vec<Described> {
+    described(name, about, schema, (ParameterIn::Path, Required::True))
+}
+
+fn described(
+    name: &str,
+    about: &str,
+    schema: ObjectBuilder,
+    (place, required): (ParameterIn, Required),
+) -> Vec<Described> {
+    let about = Some(about).filter(|about| !about.is_empty());
+    let parameter = ParameterBuilder::new().name(name).parameter_in(place).required(required).description(about);
+    vec![parameter.schema(Some(schema)).build()]
+}
+
+pub(super) fn string() -> ObjectBuilder {
+    ObjectBuilder::new().schema_type(Type::String)
 }

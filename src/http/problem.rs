@@ -7,6 +7,7 @@ use serde::Serialize;
 use serde_json::{Map, Value};
 use utoipa::ToSchema;
 
+use crate::answers::published::{Missing, ReadError};
 use crate::domain::fault::Fault;
 use crate::domain::subject::Subject;
 use crate::ingest::Unavailable;
@@ -165,6 +166,11 @@ impl Problem {
         Problem::new(kind, details.join("; ")).with_errors(errors)
     }
 
+    /// `why` there is no such metric.
+    pub fn unknown_metric(why: &str) -> Problem {
+        Problem::new(Kind::MetricNotFound, format!("{why}; see GET …/metrics for those that there are"))
+    }
+
     /// Nothing has the id that a path names. `what` is the field's own word for such a thing.
     pub fn no_such(kind: Kind, what: &str, id: &str) -> Problem {
         let shown: String = id.chars().take(64).collect();
@@ -239,6 +245,37 @@ impl From<StoreError> for Problem {
             false => Problem::of_status(StatusCode::INTERNAL_SERVER_ERROR),
         };
         problem.caused_by(&error)
+    }
+}
+
+impl From<ReadError> for Problem {
+    fn from(error: ReadError) -> Problem {
+        match error {
+            ReadError::Missing(missing) => Problem::from(missing),
+            ReadError::Parameter(name, detail) => Problem::parameter(name, "invalid_value", detail),
+            ReadError::Store(error) => Problem::from(error),
+        }
+    }
+}
+
+impl From<Missing> for Problem {
+    fn from(missing: Missing) -> Problem {
+        let not_published = |detail: &str| Problem::new(Kind::ScoreNotPublished, detail);
+        match missing {
+            Missing::Subject(subject) => Problem::unknown_subject(&subject),
+            Missing::Run => not_published("no run is published for this date and revision; see GET /v1/runs"),
+            Missing::CursorRun => not_published("the cursor's run is gone; begin with the first page"),
+            Missing::AnyRun => not_published("no run is published yet"),
+            Missing::EarlierRun => not_published("no earlier date is published; there is nothing to compare with"),
+            Missing::Card => not_published("the subject was not known when this run was computed"),
+            Missing::FullCard => not_published(
+                "the full card of this date is not kept any more; its score is still in GET /v1/{kind}/{id}/scores",
+            ),
+            Missing::RuleSet => not_published("this rule set was not in force when this run was computed"),
+            Missing::Metric(rule_set, _) => {
+                Problem::unknown_metric(&format!("the rule set {rule_set} does not measure it"))
+            }
+        }
     }
 }
 

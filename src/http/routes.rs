@@ -5,16 +5,18 @@ use axum::Router;
 use axum::middleware::from_fn_with_state;
 use utoipa::openapi::path::Operation;
 use utoipa::openapi::security::SecurityRequirement;
-use utoipa::openapi::{ContentBuilder, OpenApi, PathItem, Ref, ResponseBuilder};
+use utoipa::openapi::{OpenApi, PathItem};
 use utoipa_axum::router::{OpenApiRouter, UtoipaMethodRouter};
 use utoipa_axum::routes;
 
 use super::auth::{Gate, authorize};
-use super::state::AppState;
-use super::{
-    advice, benchmarks, changes, docs, events, exclusions, figures, fleet, health, history, keys, middleware, outlook,
-    problem, products, reads, records, registry, rule_sets, runs, what_if,
+use super::reads::{
+    advice, benchmarks, changes, fleet, history, outlook, products, records, rule_sets, score, what_if,
 };
+use super::service::{docs, figures, health};
+use super::state::AppState;
+use super::writes::{events, exclusions, keys, registry, runs};
+use super::{middleware, problem, problem_responses};
 use crate::access::Scope;
 
 /// The routes with their descriptions.
@@ -29,8 +31,8 @@ fn api(api: Api<'_>) -> Api<'_> {
     .needs(
         Scope::ScoresRead,
         [
-            routes!(reads::get_score),
-            routes!(reads::get_metrics),
+            routes!(score::get_score),
+            routes!(score::get_metrics),
             routes!(records::get_records),
             routes!(changes::get_changes),
             routes!(outlook::get_projected),
@@ -105,9 +107,7 @@ fn operations(item: &mut PathItem) -> impl Iterator<Item = &mut Operation> {
 fn describe_scope(operation: &mut Operation, scope: Scope) {
     operation.security = Some(vec![SecurityRequirement::new("key", [scope.as_str()])]);
     for (status, kind) in [("401", "`unauthorized`"), ("403", "`forbidden`")] {
-        let problem = ContentBuilder::new().schema(Some(Ref::from_schema_name("Problem"))).build();
-        let response = ResponseBuilder::new().description(kind).content("application/problem+json", problem).build();
-        operation.responses.responses.insert(status.to_owned(), response.into());
+        operation.responses.responses.insert(status.to_owned(), problem_responses::problem(kind));
     }
 }
 

@@ -4,10 +4,10 @@ use std::sync::Arc;
 
 use tokio::sync::Notify;
 
-use super::answer::{AnswerCache, RunCache};
+use super::answer::AnswerCache;
 use super::media::BodyBudget;
 use super::telemetry::Telemetry;
-use super::turnover::Turnover;
+use crate::answers::source::Source;
 use crate::context::Context;
 use crate::ingest::queue::IngestQueue;
 
@@ -23,9 +23,8 @@ pub struct App {
     pub bodies: BodyBudget,
     /// Whether callers must show keys.
     pub auth_required: bool,
-    /// What is kept of the database, and whether it is current.
-    pub turnover: Turnover,
+    /// What answers about scores are made from.
+    pub source: Source,
     pub answers: AnswerCache,
-    pub runs: RunCache,
     pub telemetry: Telemetry,
 }

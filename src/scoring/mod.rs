@@ -1,9 +1,7 @@
 //! Computing scores: runs and their publication, sums that slide, the daily slot, rebuilds. HTTP is not known here.
 
 pub mod inputs;
-pub mod outlook;
 pub mod rebuild;
-pub mod records;
 pub mod removal;
 pub mod retention;
 pub mod rule_sets;

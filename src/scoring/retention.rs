@@ -19,7 +19,7 @@ use crate::context::Context;
 use crate::domain::event::Aggregate;
 use crate::domain::id::Id;
 use crate::storage::retention as rows;
-use crate::storage::{StoreError, peer_group, turnover};
+use crate::storage::{StoreError, freshness, peer_group};
 
 /// Full cards that one statement deletes.
 const CARDS_STEP: i64 = 5_000;
@@ -44,7 +44,7 @@ pub struct Swept {
 }
 
 /// Sweeps whenever a business day begins, until the task is aborted.
-pub async fn keep(context: Context) {
+pub async fn sweep_daily(context: Context) {
     loop {
         match sweep_if_due(&context).await {
             Ok(Some(swept)) if swept != Swept::default() => tracing::info!(?swept, "removed what is not kept any more"),
@@ -126,7 +126,7 @@ impl Sweep {
             // the note is not forgotten when a sweep breaks off.
             let mut transaction = connection.begin().await?;
             peer_group::delete(&mut transaction, *run_id).await?;
-            turnover::note_publication(&mut transaction).await?;
+            freshness::note_publication(&mut transaction).await?;
             transaction.commit().await?;
         }
         Ok(())

@@ -20,7 +20,8 @@ use crate::domain::run::Trigger;
 use crate::domain::score::{Card, Peers, SubjectCounts, score_all};
 use crate::domain::subject::SubjectKind;
 use crate::domain::window::Window;
-use crate::storage::run::{self as rows, RunKnowledge, RunRow};
+use crate::storage::lease::{self, RunKnowledge};
+use crate::storage::run::RunRow;
 use crate::storage::score::{self, SubjectCards};
 use crate::storage::settled_sum::{self, SettledSums};
 use crate::storage::{StoreError, peer_group, retention, rule_set};
@@ -58,7 +59,7 @@ pub async fn execute(context: &Context, row: &RunRow) -> Result<RunRow, RunError
     {
         tracing::error!(run_id = row.run_id, date = %row.date, %error, "a run failed");
         let mut connection = context.store.run.acquire().await.map_err(StoreError::from)?;
-        rows::fail(&mut connection, row, &error.to_string(), context.now()).await?;
+        lease::fail(&mut connection, row, &error.to_string(), context.now()).await?;
     }
     result
 }
@@ -69,7 +70,7 @@ fn keep_alive(context: Context, row: RunRow) -> JoinHandle<()> {
         loop {
             tokio::time::sleep(RENEW_EVERY).await;
             if let Ok(mut connection) = context.store.run.acquire().await
-                && let Ok(false) = rows::extend(&mut connection, &row).await
+                && let Ok(false) = lease::extend(&mut connection, &row).await
             {
                 return;
             }
@@ -100,7 +101,7 @@ async fn attempt(context: &Context, row: &RunRow) -> Result<RunRow, RunError> {
     let late = row.trigger != Trigger::Manual && now >= context.slot.end(row.date);
     // Days may have been removed while the run computed.
     retention::check_whole(&mut connection, inputs::oldest_day(context, row)).await?;
-    let published = rows::publish(&mut connection, row, &knowledge, late, now).await?;
+    let published = lease::publish(&mut connection, row, &knowledge, late, now).await?;
     published.ok_or(RunError::LeaseLost)
 }
 
@@ -156,7 +157,7 @@ async fn keep_sums(connection: &mut PgConnection, row: &RunRow, settled_sums: &S
 }
 
 async fn progress(connection: &mut PgConnection, row: &RunRow, total: usize, done: usize) -> Result<(), RunError> {
-    match rows::renew(connection, row, total as i64, done as i64).await? {
+    match lease::renew(connection, row, total as i64, done as i64).await? {
         true => Ok(()),
         false => Err(RunError::LeaseLost),
     }

@@ -14,9 +14,9 @@ use super::run::{RunError, execute};
 use crate::context::Context;
 use crate::domain::run::{RunRequest, Trigger};
 use crate::domain::slot::DailySlot;
-use crate::storage::StoreError;
 use crate::storage::run::{self as rows, RunRow};
 use crate::storage::schedule::{self as stored, ScheduleFacts};
+use crate::storage::{StoreError, lease};
 
 /// How often a process looks whether something is due.
 const LOOK_EVERY: Duration = Duration::from_millis(500);
@@ -74,6 +74,12 @@ pub async fn read_facts(
     stored::schedule_facts(connection, today - Days::new(BACKFILL_DAYS), today, slot.start(today)).await
 }
 
+/// Today, if its run is overdue at this moment.
+pub async fn read_overdue(connection: &mut PgConnection, context: &Context) -> Result<Option<NaiveDate>, StoreError> {
+    let now = context.now();
+    Ok(overdue(&context.slot, &read_facts(connection, &context.slot, now).await?, now))
+}
+
 /// Queues the run that is due, if one is.
 pub async fn queue_due(context: &Context) -> Result<Option<RunRow>, StoreError> {
     let now = context.now();
@@ -96,7 +102,7 @@ pub async fn queue_due(context: &Context) -> Result<Option<RunRow>, StoreError> 
 /// Claims one run that waits, or that its process left, and computes it. `None` if there is none.
 pub async fn work_once(context: &Context) -> Result<Option<RunRow>, RunError> {
     let mut connection = context.store.run.acquire().await.map_err(StoreError::from)?;
-    let claimed = rows::claim(&mut connection, None, context.now()).await?;
+    let claimed = lease::claim(&mut connection, None, context.now()).await?;
     drop(connection);
     match claimed {
         Some(row) => execute(context, &row).await.map(Some),
@@ -105,7 +111,7 @@ pub async fn work_once(context: &Context) -> Result<Option<RunRow>, RunError> {
 }
 
 /// Keeps the slot until the task is aborted. `wake` is notified when a run was queued by hand.
-pub async fn keep(context: Context, wake: Arc<Notify>) {
+pub async fn keep_slot(context: Context, wake: Arc<Notify>) {
     loop {
         if let Err(error) = queue_due(&context).await {
             tracing::warn!(%error, "cannot see which run is due");

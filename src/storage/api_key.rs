@@ -3,7 +3,7 @@
 use chrono::{DateTime, Utc};
 use sqlx::{AssertSqlSafe, FromRow, PgConnection};
 
-use super::{StoreError, turnover};
+use super::{StoreError, freshness};
 
 #[derive(Clone, Debug, FromRow)]
 pub struct KeyRow {
@@ -46,7 +46,7 @@ pub async fn insert(connection: &mut PgConnection, new: &NewKey, now: DateTime<U
     .bind(new.expires_at)
     .fetch_one(&mut *connection)
     .await?;
-    turnover::note_keys(connection).await?;
+    freshness::note_keys(connection).await?;
     Ok(row)
 }
 
@@ -64,7 +64,7 @@ pub async fn revoke(
     .bind(now)
     .fetch_optional(&mut *connection)
     .await?;
-    turnover::note_keys(connection).await?;
+    freshness::note_keys(connection).await?;
     Ok(row)
 }
 

@@ -10,7 +10,9 @@ pub mod counting;
 pub mod error;
 pub mod event;
 pub mod exclusion;
+pub mod freshness;
 pub mod late_count;
+pub mod lease;
 pub mod live;
 pub mod measure_columns;
 pub mod packing;
@@ -27,7 +29,6 @@ pub mod score;
 pub mod settled_sum;
 pub mod snapshot;
 pub mod stripe;
-pub mod turnover;
 pub mod window_sum;
 
 use std::time::Duration;

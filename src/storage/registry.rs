@@ -3,23 +3,29 @@
 use std::collections::{BTreeSet, HashSet};
 
 use chrono::{DateTime, Utc};
-use sqlx::{FromRow, PgConnection};
+use sqlx::PgConnection;
 
 use super::StoreError;
 use super::stripe::{HeldStripes, stripe_of};
 use crate::domain::id::Id;
 use crate::domain::subject::{Subject, SubjectKind};
 
-#[derive(Clone, Debug, FromRow)]
+/// A subject as it was registered last.
+#[derive(Clone, Debug)]
 pub struct SubjectRow {
-    pub subject_id: String,
+    pub subject: Subject,
     pub name: Option<String>,
     pub category_id: Option<String>,
     pub registered_at: DateTime<Utc>,
     pub updated_at: DateTime<Utc>,
 }
 
+type Columns = (String, Option<String>, Option<String>, DateTime<Utc>, DateTime<Utc>);
 const COLUMNS: &str = "subject_id, name, category_id, registered_at, updated_at";
+
+fn subject_row(kind: SubjectKind, (id, name, category_id, registered_at, updated_at): Columns) -> SubjectRow {
+    SubjectRow { subject: Subject { kind, id: Id::stored(&id) }, name, category_id, registered_at, updated_at }
+}
 
 /// A registration: fields that are `None` stay as they were, `Some(None)` clears.
 #[derive(Clone, Debug)]
@@ -99,14 +105,14 @@ pub async fn register(
 }
 
 pub async fn get(connection: &mut PgConnection, subject: &Subject) -> Result<Option<SubjectRow>, StoreError> {
-    let row = sqlx::query_as(sqlx::AssertSqlSafe(format!(
+    let row: Option<Columns> = sqlx::query_as(sqlx::AssertSqlSafe(format!(
         "select {COLUMNS} from subject where subject_kind = $1 and subject_id = $2"
     )))
     .bind(subject.kind.code())
     .bind(subject.id.as_str())
     .fetch_optional(connection)
     .await?;
-    Ok(row)
+    Ok(row.map(|row| subject_row(subject.kind, row)))
 }
 
 /// A page of subjects by id, after `after`.
@@ -117,7 +123,7 @@ pub async fn list(
     after: Option<&Id>,
     limit: i64,
 ) -> Result<Vec<SubjectRow>, StoreError> {
-    let rows = sqlx::query_as(sqlx::AssertSqlSafe(format!(
+    let rows: Vec<Columns> = sqlx::query_as(sqlx::AssertSqlSafe(format!(
         "select {COLUMNS} from subject
          where subject_kind = $1 and ($2::text is null or category_id = $2 collate \"C\")
            and ($3::text is null or subject_id > $3 collate \"C\")
@@ -129,7 +135,7 @@ pub async fn list(
     .bind(limit)
     .fetch_all(connection)
     .await?;
-    Ok(rows)
+    Ok(rows.into_iter().map(|row| subject_row(kind, row)).collect())
 }
 
 /// All subjects of a kind with their categories, by id.

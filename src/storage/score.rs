@@ -1,13 +1,14 @@
 //! Rows of `score` and `score_detail`: what runs computed.
 
-use sqlx::{PgConnection, Row};
+use sqlx::{AssertSqlSafe, FromRow, PgConnection, Row};
 
 use super::{StoreError, card};
 use crate::domain::decimal::Decimal;
 use crate::domain::id::Id;
 use crate::domain::rules::RuleSet;
-use crate::domain::score::{Card, tier};
+use crate::domain::score::{Card, Status};
 use crate::domain::subject::{Subject, SubjectKind};
+use crate::domain::tier::tier;
 use crate::domain::words::words;
 
 const HUNDREDTH: i64 = 10_000;
@@ -96,14 +97,33 @@ pub async fn cards(
 }
 
 /// A subject's short card in a run.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, FromRow)]
 pub struct ShortCard {
     pub run_id: i64,
+    pub subject_id: String,
     pub category_id: Option<String>,
     pub signed_orders: i64,
-    pub score: Option<Decimal>,
+    /// `None` without enough volume.
+    pub score_hundredths: Option<i32>,
     pub tier_level: Option<i16>,
 }
+
+impl ShortCard {
+    pub fn score(&self) -> Option<Decimal> {
+        self.score_hundredths.map(of_hundredths)
+    }
+
+    pub fn status(&self) -> Status {
+        if self.score_hundredths.is_some() { Status::Scored } else { Status::InsufficientVolume }
+    }
+}
+
+fn of_hundredths(hundredths: i32) -> Decimal {
+    Decimal::from_millionths(i64::from(hundredths) * HUNDREDTH)
+}
+
+/// The columns of a short card.
+const SHORT_CARD: &str = "run_id, subject_id, category_id, signed_orders, score_hundredths, tier_level";
 
 /// The short cards of a subject in runs, under one of the versions of a rule set.
 pub async fn short_cards(
@@ -112,26 +132,16 @@ pub async fn short_cards(
     versions: &[i16],
     subject_id: &Id,
 ) -> Result<Vec<ShortCard>, StoreError> {
-    let rows = sqlx::query(
-        "select run_id, category_id, signed_orders, score_hundredths, tier_level from score
-         where run_id = any($1) and rule_set = any($2) and subject_id = $3 collate \"C\"",
-    )
+    let cards = sqlx::query_as(AssertSqlSafe(format!(
+        "select {SHORT_CARD} from score
+         where run_id = any($1) and rule_set = any($2) and subject_id = $3 collate \"C\""
+    )))
     .bind(runs)
     .bind(versions)
     .bind(subject_id.as_str())
     .fetch_all(connection)
     .await?;
-    let card = |row: sqlx::postgres::PgRow| -> Result<ShortCard, StoreError> {
-        let hundredths: Option<i32> = row.try_get(3)?;
-        Ok(ShortCard {
-            run_id: row.try_get(0)?,
-            category_id: row.try_get(1)?,
-            signed_orders: row.try_get(2)?,
-            score: hundredths.map(|hundredths| Decimal::from_millionths(i64::from(hundredths) * HUNDREDTH)),
-            tier_level: row.try_get(4)?,
-        })
-    };
-    rows.into_iter().map(card).collect()
+    Ok(cards)
 }
 
 words! {
@@ -144,55 +154,36 @@ words! {
 }
 
 /// Which short cards of a run to list.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct FleetFilter {
     pub category_id: Option<Id>,
     pub tier_level: Option<i16>,
     pub below: Option<Decimal>,
-    pub scored: Option<bool>,
+    pub status: Option<Status>,
     pub ids: Option<Vec<Id>>,
-    pub order: FleetOrder,
-    /// Only those behind this score and id.
-    pub after: Option<(Option<i32>, Id)>,
-    pub limit: i64,
 }
 
-#[derive(Clone, Debug, sqlx::FromRow)]
-pub struct FleetRow {
-    pub subject_id: String,
-    pub category_id: Option<String>,
-    pub signed_orders: i64,
-    pub score_hundredths: Option<i32>,
-    pub tier_level: Option<i16>,
-}
-
-pub fn of_hundredths(hundredths: i32) -> Decimal {
-    Decimal::from_millionths(i64::from(hundredths) * HUNDREDTH)
-}
-
-/// Short cards of a run under one rule set.
+/// Short cards of a run under one version of a rule set: those behind a score (in hundredths) and an id, as many as
+/// `limit`.
 pub async fn fleet(
     connection: &mut PgConnection,
-    run_id: i64,
-    version: i16,
+    (run_id, version): (i64, i16),
     filter: &FleetFilter,
-) -> Result<Vec<FleetRow>, StoreError> {
+    (order, after, limit): (FleetOrder, Option<(Option<i32>, &Id)>, i64),
+) -> Result<Vec<ShortCard>, StoreError> {
     // A key by which the list rises, with those without a score at its end.
-    let key = match filter.order {
+    let key = match order {
         FleetOrder::Id => "0",
         FleetOrder::Score => "coalesce(score_hundredths, 2147483647)",
         FleetOrder::ScoreDescending => "coalesce(-score_hundredths, 2147483647)",
     };
-    let after = filter.after.as_ref().map(|(hundredths, id)| {
-        let key = match filter.order {
-            FleetOrder::Id => 0,
-            FleetOrder::Score => hundredths.unwrap_or(i32::MAX),
-            FleetOrder::ScoreDescending => hundredths.map_or(i32::MAX, |hundredths| -hundredths),
-        };
-        (key, id.as_str())
-    });
+    let key_of = |hundredths: Option<i32>| match order {
+        FleetOrder::Id => 0,
+        FleetOrder::Score => hundredths.unwrap_or(i32::MAX),
+        FleetOrder::ScoreDescending => hundredths.map_or(i32::MAX, |hundredths| -hundredths),
+    };
     let sql = format!(
-        "select subject_id, category_id, signed_orders, score_hundredths, tier_level from score
+        "select {SHORT_CARD} from score
          where run_id = $1 and rule_set = $2
            and ($3::text is null or category_id = $3 collate \"C\")
            and ($4::smallint is null or tier_level = $4)
@@ -201,22 +192,22 @@ pub async fn fleet(
            and ($7::text[] is null or subject_id = any($7))
            and ($8::integer is null or ({key}, subject_id) > ($8, $9 collate \"C\"))
          order by {order} subject_id limit $10",
-        order = if filter.order == FleetOrder::Id { String::new() } else { format!("{key},") },
+        order = if order == FleetOrder::Id { String::new() } else { format!("{key},") },
     );
-    let rows = sqlx::query_as(sqlx::AssertSqlSafe(sql))
+    let cards = sqlx::query_as(AssertSqlSafe(sql))
         .bind(run_id)
         .bind(version)
         .bind(filter.category_id.as_ref().map(Id::as_str))
         .bind(filter.tier_level)
         .bind(filter.below.map(Decimal::millionths))
-        .bind(filter.scored)
+        .bind(filter.status.map(|status| status == Status::Scored))
         .bind(filter.ids.as_ref().map(|ids| ids.iter().map(Id::as_str).collect::<Vec<_>>()))
-        .bind(after.map(|(key, _)| key))
-        .bind(after.map(|(_, id)| id))
-        .bind(filter.limit)
+        .bind(after.map(|(hundredths, _)| key_of(hundredths)))
+        .bind(after.map(|(_, id)| id.as_str()))
+        .bind(limit)
         .fetch_all(connection)
         .await?;
-    Ok(rows)
+    Ok(cards)
 }
 
 /// The scores of a category's members in a run, from the lowest up.

@@ -202,7 +202,7 @@ async fn pages_of_records_go_on_in_the_revision_that_they_began_with() {
 #[test]
 fn openapi_yaml_is_what_the_code_says() {
     let written = include_str!("../../openapi.yaml");
-    assert_eq!(http::docs::yaml(&http::routes::description()).expect("yaml"), written, "run: make openapi");
+    assert_eq!(http::service::docs::yaml(&http::routes::description()).expect("yaml"), written, "run: make openapi");
 }
 
 #[test]

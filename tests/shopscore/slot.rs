@@ -4,7 +4,7 @@ use chrono::{DateTime, Utc};
 use serde_json::{Value, json};
 use shopscore::domain::run::{RunRequest, Trigger};
 use shopscore::scoring::run::{RunError, execute};
-use shopscore::storage::run as rows;
+use shopscore::storage::{lease, run as rows};
 
 use crate::support::{Choices, TestService, fresh_database};
 
@@ -68,7 +68,7 @@ async fn a_run_whose_process_fell_silent_is_taken_over_and_the_silent_one_cannot
     let request = RunRequest { date: "2026-11-20".parse().expect("date"), trigger: Trigger::Manual, reason: None };
     let queued =
         rows::request(&mut transaction, &request, now).await.expect("a request").queued().expect("no other run");
-    let silent = rows::claim(&mut transaction, Some(queued.run_id), now).await.expect("a claim").expect("the run");
+    let silent = lease::claim(&mut transaction, Some(queued.run_id), now).await.expect("a claim").expect("the run");
     transaction.commit().await.expect("a commit");
     let (status, problem) = service.post("/v1/runs", &json!({"date": "2026-11-20"})).await;
     assert_eq!((status, &problem["run_id"]), (409, &json!(silent.run_id.to_string())));

@@ -3,7 +3,7 @@
 use chrono::DateTime;
 use serde_json::{Value, json};
 use shopscore::domain::run::{RunRequest, Trigger};
-use shopscore::storage::run as rows;
+use shopscore::storage::{lease, run as rows};
 
 use crate::support::TestService;
 
@@ -78,7 +78,7 @@ async fn the_newest_run_tells_its_figures_and_an_overdue_one_shows_until_it_is_p
     let now = context.clock.now();
     let queued =
         rows::request(&mut transaction, &request, now).await.expect("a request").queued().expect("no other run");
-    rows::claim(&mut transaction, Some(queued.run_id), now).await.expect("a claim").expect("the run");
+    lease::claim(&mut transaction, Some(queued.run_id), now).await.expect("a claim").expect("the run");
     sqlx::query("update run set lease_until = clock_timestamp() + interval '1 day' where state = 'running'")
         .execute(&mut *transaction)
         .await

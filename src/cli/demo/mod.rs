@@ -1,7 +1,9 @@
 //! `shopscore demo`: a believable marketplace on a private server, scored and shown.
 
-pub mod market;
+mod market;
+mod shops;
 mod show;
+mod trade;
 
 use std::io::IsTerminal;
 use std::process::ExitCode;

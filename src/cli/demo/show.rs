@@ -2,7 +2,8 @@
 
 use serde_json::Value;
 
-use super::market::{FALLING_SHOP, Market, RECOVERING_SHOP};
+use super::market::Market;
+use super::shops::{FALLING_SHOP, RECOVERING_SHOP};
 use crate::cli::settings::CommandError;
 
 /// Shops shown at each end.

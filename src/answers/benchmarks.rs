@@ -1,0 +1,104 @@
+//! What the members of a category have: quantiles of every metric and of the score.
+
+use std::sync::Arc;
+
+use chrono::NaiveDate;
+
+use super::published::ReadError;
+use super::source::Source;
+use crate::domain::curve::Ratio;
+use crate::domain::decimal::{Decimal, PLACES_MAX};
+use crate::domain::id::Id;
+use crate::domain::metric::Metric;
+use crate::domain::rules::RuleSet;
+use crate::storage::run::RunRow;
+use crate::storage::{peer_group, score};
+
+/// The quantiles of benchmarks, in hundredths.
+const QUANTILES: [usize; 5] = [10, 25, 50, 75, 90];
+
+/// Quantiles from the lowest value up: the smallest value that 10, 25, 50, 75 and 90 hundredths of the members do not
+/// exceed. Each is `None` without members, and where the members are too few to be shown.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Quantiles {
+    pub members: usize,
+    pub values: [Option<Decimal>; QUANTILES.len()],
+}
+
+impl Quantiles {
+    /// Of values from the lowest up.
+    fn of(rising: &[Decimal], is_hidden: bool) -> Quantiles {
+        let at = |hundredths: usize| {
+            let rank = (rising.len() * hundredths).div_ceil(100).max(1);
+            rising.get(rank - 1).copied().filter(|_| !is_hidden)
+        };
+        Quantiles { members: rising.len(), values: QUANTILES.map(at) }
+    }
+}
+
+/// What a category's members have in a published run.
+pub struct Benchmarks {
+    pub run: RunRow,
+    pub score: Quantiles,
+    /// In the rule set's order.
+    pub metrics: Vec<(Metric, Quantiles)>,
+}
+
+/// Whose benchmarks are wanted.
+#[derive(Clone, Debug)]
+pub struct WantedBenchmarks {
+    pub category_id: Id,
+    pub date: Option<NaiveDate>,
+    pub revision: Option<i32>,
+    pub rule_set: String,
+    /// Whether quantiles of fewer members than make a peer group are left out: of few, a quantile tells what one of them
+    /// has.
+    pub hides_few: bool,
+}
+
+impl Source {
+    pub async fn benchmarks(&self, wanted: &WantedBenchmarks) -> Result<Benchmarks, ReadError> {
+        let mut connection = self.connection().await?;
+        let run = self.run(&mut connection, wanted.date, wanted.revision).await?;
+        let (version, used) = self.used_rule_set(&mut connection, &run, &wanted.rule_set).await?;
+        let scores = score::of_category(&mut connection, run.run_id, version, &wanted.category_id).await?;
+        let category_id = wanted.category_id.as_str();
+        let groups = peer_group::of_category(&mut connection, run.run_id, version, category_id).await?;
+        let is_few = |members: usize| wanted.hides_few && (members as i64) < used.minimums.peers;
+        let metrics = rising_values(&used, &groups).into_iter().map(|(metric, rising)| {
+            let quantiles = Quantiles::of(&rising, is_few(rising.len()));
+            (metric, quantiles)
+        });
+        Ok(Benchmarks { score: Quantiles::of(&scores, is_few(scores.len())), metrics: metrics.collect(), run })
+    }
+}
+
+/// The values of every metric's members, from the lowest up. `groups` are peer groups by place of the metric.
+fn rising_values(
+    rule_set: &Arc<RuleSet>,
+    groups: &[(usize, crate::domain::peers::PeerGroup)],
+) -> Vec<(Metric, Vec<Decimal>)> {
+    let of_metric = |place: usize, metric: Metric| {
+        let group = groups.iter().find(|(other, _)| *other == place).map(|(_, group)| group.values());
+        let mut values: Vec<Ratio> = group.unwrap_or_default().to_vec();
+        values.sort_unstable_by(|left, right| left.compare(*right));
+        (metric, values.iter().map(|value| value.rounded(PLACES_MAX)).collect())
+    };
+    rule_set.metrics.iter().enumerate().map(|(place, rule)| of_metric(place, rule.metric)).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Quantiles;
+    use crate::domain::decimal::Decimal;
+
+    #[test]
+    fn a_quantile_is_the_smallest_value_that_so_many_do_not_exceed() {
+        let rising: Vec<Decimal> = (1..=10).map(Decimal::from_millionths).collect();
+        let at = |number| Some(Decimal::from_millionths(number));
+        let quantiles = Quantiles::of(&rising, false);
+        assert_eq!((quantiles.members, quantiles.values), (10, [at(1), at(3), at(5), at(8), at(9)]));
+        assert_eq!(Quantiles::of(&rising, true).values, [None; 5]);
+        assert_eq!(Quantiles::of(&[], false).values, [None; 5]);
+    }
+}

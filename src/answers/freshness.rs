@@ -1,0 +1,124 @@
+//! What this process keeps in memory of the database, and how it learns that it is no longer current.
+//!
+//! Two numbers in the database count up with every publication and every change of keys (`storage::freshness`). A task
+//! looks at them when it is notified, and every so often by itself, since notifications do not pass every pooler. Where
+//! the last look lies too far back, nothing kept counts as current and requests ask the database: so nobody is answered
+//! with old scores, or admitted with a revoked key, for longer than [`CURRENT_FOR`] and the time of one look.
+
+use std::collections::HashMap;
+use std::sync::{Arc, RwLock};
+use std::time::Duration;
+
+use sqlx::postgres::PgListener;
+use tokio::time::{Instant, sleep, timeout};
+
+use crate::access::Key;
+use crate::storage::freshness::{self as stored, Versions};
+use crate::storage::{Store, StoreError, api_key};
+
+/// How often the numbers are looked at without being told.
+const LOOK_EVERY: Duration = Duration::from_millis(500);
+/// How long a look lets what is kept count as current.
+const CURRENT_FOR: Duration = Duration::from_millis(1_500);
+/// How long a look may take.
+const LOOK_MAX: Duration = Duration::from_secs(2);
+/// How often it is tried to listen again.
+const LISTEN_AGAIN_AFTER: Duration = Duration::from_secs(10);
+/// Keys kept in memory; further ones are looked up when they are used.
+const KEYS_MAX: i64 = 10_000;
+
+/// What the last look showed.
+#[derive(Clone, Debug)]
+struct Seen {
+    /// When the look began.
+    at: Instant,
+    versions: Versions,
+    keys: Arc<HashMap<String, Arc<Key>>>,
+}
+
+#[derive(Clone, Debug)]
+pub struct Freshness {
+    store: Store,
+    seen: Arc<RwLock<Option<Arc<Seen>>>>,
+}
+
+impl Freshness {
+    pub fn new(store: Store) -> Freshness {
+        Freshness { store, seen: Arc::default() }
+    }
+
+    fn current(&self) -> Option<Arc<Seen>> {
+        let seen = self.seen.read().ok()?.clone()?;
+        (seen.at.elapsed() < CURRENT_FOR).then_some(seen)
+    }
+
+    /// Which publication is the newest; `None` when that is not known for certain.
+    pub fn publication(&self) -> Option<i64> {
+        self.current().map(|seen| seen.versions.publications)
+    }
+
+    /// The active key with a public part.
+    pub async fn key(&self, prefix: &str) -> Result<Option<Arc<Key>>, StoreError> {
+        let seen = self.current();
+        let kept = seen.as_ref().and_then(|seen| seen.keys.get(prefix));
+        if let Some(key) = kept {
+            return Ok(Some(Arc::clone(key)));
+        }
+        // A key that was made a moment ago is good at once, wherever it was made.
+        let mut connection = self.store.read.acquire().await?;
+        let row = api_key::find(&mut connection, prefix).await?;
+        Ok(row.filter(|row| row.revoked_at.is_none()).map(|row| Arc::new(Key::from(row))))
+    }
+
+    /// Looks at the numbers now.
+    pub async fn look(&self) -> Result<(), StoreError> {
+        let at = Instant::now();
+        let mut connection = self.store.read.acquire().await?;
+        let versions = stored::versions(&mut connection).await?;
+        let before = self.seen.read().ok().and_then(|seen| seen.clone());
+        let keys = match before {
+            Some(before) if before.versions.keys == versions.keys => Arc::clone(&before.keys),
+            _ => {
+                let rows = api_key::active(&mut connection, KEYS_MAX).await?;
+                Arc::new(rows.into_iter().map(|row| (row.prefix.clone(), Arc::new(Key::from(row)))).collect())
+            }
+        };
+        let looked = Arc::new(Seen { at, versions, keys });
+        if let Ok(mut seen) = self.seen.write()
+            && seen.as_ref().is_none_or(|seen| seen.at <= at)
+        {
+            *seen = Some(looked);
+        }
+        Ok(())
+    }
+
+    /// Looks again and again until the task is aborted.
+    pub async fn watch(self) {
+        let mut listener: Option<PgListener> = None;
+        let mut listen_from = Instant::now();
+        loop {
+            match timeout(LOOK_MAX, self.look()).await {
+                Ok(Ok(())) => {}
+                Ok(Err(error)) => tracing::debug!(%error, "cannot see whether anything was published"),
+                Err(_) => tracing::debug!("the database does not say whether anything was published"),
+            }
+            if listener.is_none() && Instant::now() >= listen_from {
+                listen_from = Instant::now() + LISTEN_AGAIN_AFTER;
+                let opened = timeout(LOOK_MAX, stored::listen(&self.store.read)).await;
+                listener = opened.ok().and_then(Result::ok);
+                if listener.is_some() {
+                    // Something may have happened between the look and the first moment of listening.
+                    continue;
+                }
+            }
+            match &mut listener {
+                None => sleep(LOOK_EVERY).await,
+                Some(open) => {
+                    if let Ok(Err(_)) = timeout(LOOK_EVERY, open.recv()).await {
+                        listener = None;
+                    }
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,121 @@
+//! A subject's score over time: short cards of past dates, and since when its penalties are in force.
+
+use chrono::{Days, NaiveDate};
+use sqlx::PgConnection;
+
+use super::published::{Missing, Published, ReadError, Wanted, known};
+use super::source::Source;
+use crate::domain::decimal::Decimal;
+use crate::domain::rules::PenaltyRule;
+use crate::domain::subject::Subject;
+use crate::domain::tier::tier;
+use crate::storage::run::{self, RunRow};
+use crate::storage::score::{self, ShortCard};
+
+/// Dates that one answer may span.
+pub const HISTORY_DAYS_MAX: i64 = 400;
+/// Days that a history shows when nobody says.
+const HISTORY_DAYS_DEFAULT: u64 = 30;
+
+/// A published card with the penalties that its score brings, each with the first of the published dates, without a
+/// break, on which it was in force.
+pub struct Penalties {
+    pub published: Published,
+    pub since: Vec<(PenaltyRule, NaiveDate)>,
+}
+
+/// The short cards of the published dates of a span, by date.
+pub struct History {
+    pub from: NaiveDate,
+    pub to: NaiveDate,
+    pub cards: Vec<(RunRow, ShortCard)>,
+}
+
+/// Whether a history may span these dates.
+pub fn is_history_span(from: NaiveDate, to: NaiveDate) -> bool {
+    from <= to && (to - from).num_days() <= HISTORY_DAYS_MAX
+}
+
+impl Source {
+    pub async fn penalties(&self, wanted: &Wanted) -> Result<Penalties, ReadError> {
+        let mut connection = self.connection().await?;
+        let published = self.find(&mut connection, wanted).await?;
+        let score = published.scored.card.score;
+        let in_force = score.map(|score| tier(&published.scored.rule_set, score).penalties).unwrap_or_default();
+        let earlier = match in_force.is_empty() {
+            true => Vec::new(),
+            false => self.earlier_scores(&mut connection, &published).await?,
+        };
+        let since = |penalty: &PenaltyRule| {
+            let is_below = |score: &Option<Decimal>| score.is_some_and(|score| score < penalty.below);
+            let unbroken = earlier.iter().take_while(|(_, score)| is_below(score)).last();
+            unbroken.map_or(published.run.date, |(date, _)| *date)
+        };
+        let since = in_force.into_iter().map(|penalty| (penalty.clone(), since(penalty))).collect();
+        Ok(Penalties { since, published })
+    }
+
+    /// The scores of the published dates before a card's, newest first, from the newest revision of each.
+    async fn earlier_scores(
+        &self,
+        connection: &mut PgConnection,
+        published: &Published,
+    ) -> Result<Vec<(NaiveDate, Option<Decimal>)>, ReadError> {
+        let date = published.run.date;
+        let runs = run::published_between(connection, None, date).await?;
+        let rule_set = &published.scored.rule_set.id;
+        let cards = self.short_cards(connection, &runs, &published.subject, rule_set).await?;
+        let before = runs.iter().rev().filter(|run| run.date < date);
+        let scores = before.map(|run| {
+            let card = cards.iter().find(|card| card.run_id == run.run_id);
+            (run.date, card.and_then(ShortCard::score))
+        });
+        Ok(scores.collect())
+    }
+
+    /// The short cards of a subject in runs under a rule set, whichever version of it each run used.
+    async fn short_cards(
+        &self,
+        connection: &mut PgConnection,
+        runs: &[RunRow],
+        subject: &Subject,
+        rule_set: &str,
+    ) -> Result<Vec<ShortCard>, ReadError> {
+        let mut versions = Vec::new();
+        for run in runs {
+            for (version, set) in self.context.archive.of_run(connection, run).await? {
+                if set.id == rule_set && !versions.contains(&version) {
+                    versions.push(version);
+                }
+            }
+        }
+        let run_ids: Vec<i64> = runs.iter().map(|run| run.run_id).collect();
+        Ok(score::short_cards(connection, &run_ids, &versions, &subject.id).await?)
+    }
+
+    /// Default: the days up to the newest published date.
+    pub async fn history(
+        &self,
+        subject: &Subject,
+        rule_set: &str,
+        from: Option<NaiveDate>,
+        to: Option<NaiveDate>,
+    ) -> Result<History, ReadError> {
+        let mut connection = self.connection().await?;
+        known(&mut connection, subject).await?;
+        let newest = run::published_dates(&mut connection).await?.map(|(_, newest)| newest);
+        let to = to.or(newest).or(from).ok_or(Missing::AnyRun)?;
+        let from = from.unwrap_or(to - Days::new(HISTORY_DAYS_DEFAULT - 1));
+        if !is_history_span(from, to) {
+            let detail = "from is at most the newest published date, and at most 400 days before it; or give to";
+            return Err(ReadError::Parameter("from", detail));
+        }
+        let runs = run::published_between(&mut connection, Some(from), to).await?;
+        let mut cards = self.short_cards(&mut connection, &runs, subject, rule_set).await?;
+        let with_card = runs.into_iter().filter_map(|run| {
+            let place = cards.iter().position(|card| card.run_id == run.run_id)?;
+            Some((run, cards.swap_remove(place)))
+        });
+        Ok(History { from, to, cards: with_card.collect() })
+    }
+}

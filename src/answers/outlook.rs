@@ -1,0 +1,182 @@
+//! What is coming for one subject: its counts of this moment among the peers of the newest published run.
+
+use chrono::{DateTime, Days, NaiveDate, Utc};
+use sqlx::PgConnection;
+
+use super::published::{Missing, ReadError, known};
+use super::source::Source;
+use crate::domain::id::Id;
+use crate::domain::live::LiveCounts;
+use crate::domain::metric::MetricCount;
+use crate::domain::peers::MetricPeers;
+use crate::domain::rules::{MetricRule, RuleSet};
+use crate::domain::score::{Card, MetricCard, Peers, score_instead};
+use crate::domain::subject::Subject;
+use crate::domain::window::DaySpan;
+use crate::storage::run::RunRow;
+use crate::storage::{StoreError, live, peer_group, snapshot};
+
+/// The counts of a subject on the days that windows of a rule set reach from some score dates. Run in a transaction of
+/// one snapshot.
+pub async fn live_counts(
+    connection: &mut PgConnection,
+    subject: &Subject,
+    rule_set: &RuleSet,
+    from: NaiveDate,
+    to: NaiveDate,
+) -> Result<LiveCounts, StoreError> {
+    let oldest = rule_set.longest_window();
+    let span = DaySpan { from: from - Days::new(oldest.into()), to };
+    live::live_counts(connection, subject, span).await
+}
+
+/// What an outlook goes from: the newest published run, and the subject as it is registered now.
+pub struct Base<'a> {
+    pub subject: Subject,
+    /// As it is in force now.
+    pub rule_set: &'a RuleSet,
+    pub newest: RunRow,
+    pub category_id: Option<Id>,
+}
+
+/// The card of a coming date.
+pub struct ComingDay {
+    pub date: NaiveDate,
+    pub card: Card,
+    /// What each metric's window gains and loses against the day before, in the rule set's order.
+    pub moves: Vec<WindowMove>,
+}
+
+/// The day that enters a metric's window and the one that leaves it, with their counts, whichever products qualify.
+pub struct WindowMove {
+    pub entering: (NaiveDate, MetricCount),
+    pub leaving: (NaiveDate, MetricCount),
+}
+
+/// The coming days if nothing new happens, as of one moment.
+pub struct Forecast<'a> {
+    pub base: Base<'a>,
+    pub as_of: DateTime<Utc>,
+    pub days: Vec<ComingDay>,
+}
+
+/// The next date after the newest published one, as if it were published now.
+pub struct Projection<'a> {
+    pub base: Base<'a>,
+    pub as_of: DateTime<Utc>,
+    pub day: ComingDay,
+}
+
+impl Source {
+    /// `rule_set` is the id of one in force.
+    pub async fn projection(&self, subject: Subject, rule_set: &str) -> Result<Projection<'_>, ReadError> {
+        let mut connection = self.connection().await?;
+        let mut reading = snapshot::begin(&mut connection).await?;
+        let base = self.base(&mut reading, subject, rule_set).await?;
+        let date = base.newest.date + Days::new(1);
+        let outlook = Outlook::read(self, &mut reading, &base, date).await?;
+        reading.rollback().await?;
+        let day = outlook.day(date);
+        Ok(Projection { base, as_of: self.context.now(), day })
+    }
+
+    /// The next days after the newest published date, as many as `days`. `rule_set` is the id of one in force.
+    pub async fn forecast(&self, subject: Subject, rule_set: &str, days: u64) -> Result<Forecast<'_>, ReadError> {
+        let mut connection = self.connection().await?;
+        let mut reading = snapshot::begin(&mut connection).await?;
+        let base = self.base(&mut reading, subject, rule_set).await?;
+        let outlook = Outlook::read(self, &mut reading, &base, base.newest.date + Days::new(days)).await?;
+        reading.rollback().await?;
+        let dates = (1..=days).map(|ahead| base.newest.date + Days::new(ahead));
+        let days = dates.map(|date| outlook.day(date)).collect();
+        Ok(Forecast { base, as_of: self.context.now(), days })
+    }
+
+    async fn base(
+        &self,
+        connection: &mut PgConnection,
+        subject: Subject,
+        rule_set: &str,
+    ) -> Result<Base<'_>, ReadError> {
+        // First of all: the publication is noted before the snapshot is taken.
+        let newest = self.run(connection, None, None).await;
+        let row = known(connection, &subject).await?;
+        let rule_set = self.context.rules.get(rule_set).ok_or(Missing::RuleSet)?;
+        Ok(Base { subject, rule_set, newest: newest?, category_id: row.category_id.as_deref().map(Id::stored) })
+    }
+}
+
+/// What coming dates are computed with: the rules in force, the counts of this moment, and the newest run's peers.
+struct Outlook<'a> {
+    rule_set: &'a RuleSet,
+    category_id: Option<Id>,
+    live: LiveCounts,
+    peers: Peers,
+    former: Option<Card>,
+}
+
+impl<'a> Outlook<'a> {
+    /// Reads it in a transaction of one snapshot. `last` is the last score date that is wanted.
+    async fn read(
+        source: &Source,
+        connection: &mut PgConnection,
+        base: &Base<'a>,
+        last: NaiveDate,
+    ) -> Result<Outlook<'a>, ReadError> {
+        let Base { subject, rule_set, newest, category_id } = base;
+        let former = match source.find_in(connection, newest.clone(), subject, &rule_set.id).await {
+            Ok(published) => Some(published.scored.card),
+            // Whoever was not in the run, or whose rules were not, is compared from outside.
+            Err(ReadError::Missing(_)) => None,
+            Err(error) => return Err(error),
+        };
+        let live = live_counts(connection, subject, rule_set, newest.date, last).await?;
+        let (peers, former) = match source.used_rule_set(connection, newest, &rule_set.id).await {
+            Ok((version, used)) => {
+                let category_id = category_id.as_ref();
+                let around = peer_group::around(connection, newest.run_id, version, &used, category_id).await?;
+                align(rule_set, &used, around, former)
+            }
+            Err(ReadError::Missing(_)) => (rule_set.metrics.iter().map(|_| MetricPeers::default()).collect(), None),
+            Err(error) => return Err(error),
+        };
+        Ok(Outlook { rule_set, category_id: category_id.clone(), live, peers, former })
+    }
+
+    /// A coming date, if nothing else happens.
+    fn day(&self, date: NaiveDate) -> ComingDay {
+        let counts = self.live.on(self.rule_set, self.category_id.clone(), date);
+        let card = score_instead(self.rule_set, &counts, &self.peers, self.former.as_ref());
+        let moves = self.rule_set.metrics.iter().map(|rule| {
+            let span = rule.window.window.days(date);
+            let of_day = |day| (day, self.live.of_day(self.rule_set, rule, day));
+            WindowMove { entering: of_day(span.to), leaving: of_day(span.from - Days::new(1)) }
+        });
+        ComingDay { date, card, moves: moves.collect() }
+    }
+}
+
+/// Brings peers and a card that were made under another version of a rule set into the order of this one. A metric that
+/// was measured otherwise has no peers yet.
+fn align(
+    rule_set: &RuleSet,
+    used: &RuleSet,
+    mut around: Vec<MetricPeers>,
+    card: Option<Card>,
+) -> (Peers, Option<Card>) {
+    let place = |index: usize| {
+        let rule = &rule_set.metrics[index];
+        let same_stars = rule_set.bad_stars_max == used.bad_stars_max;
+        let same = |other: &MetricRule| other.metric == rule.metric && other.window.window == rule.window.window;
+        used.metrics.iter().position(|other| same_stars && same(other))
+    };
+    let places: Vec<Option<usize>> = (0..rule_set.metrics.len()).map(place).collect();
+    let peers = places.iter().map(|place| place.map(|place| std::mem::take(&mut around[place])).unwrap_or_default());
+    let peers = peers.collect();
+    let unmeasured = MetricCard { count: MetricCount::default(), assessed: None };
+    let card = card.map(|card| {
+        let metrics = places.iter().map(|place| place.map_or(unmeasured, |place| card.metrics[place])).collect();
+        Card { metrics, ..card }
+    });
+    (peers, card)
+}

@@ -1,0 +1,270 @@
+//! Counting again what single aggregates counted for, as a published run knew them.
+
+use std::collections::HashMap;
+
+use chrono::{DateTime, Days, NaiveDate, NaiveTime, Utc};
+use sqlx::PgConnection;
+
+use crate::domain::calendar::Calendar;
+use crate::domain::event::{Aggregate, AggregateKind, EventType};
+use crate::domain::fold::{Explained, explain};
+use crate::domain::id::Id;
+use crate::domain::live::LiveProduct;
+use crate::domain::measure::Measure;
+use crate::domain::metric::{MetricCount, Population};
+use crate::domain::rules::{MetricRule, RuleSet};
+use crate::domain::subject::{Subject, SubjectKind};
+use crate::domain::tally::{Folded, Tally};
+use crate::domain::window::DaySpan;
+use crate::domain::words::words;
+use crate::storage::record::{CandidateQuery, Place, candidates, head_of};
+use crate::storage::{StoreError, event, exclusion};
+
+/// Candidates that are looked through at a time for a paid order of a product.
+const PAID_CHUNK: i64 = 20;
+
+words! {
+    /// Which of a metric's two counts.
+    pub enum Side {
+        Numerator = "numerator",
+        Denominator = "denominator",
+    }
+}
+
+/// What a published run knew.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Knowledge<'a> {
+    pub(super) calendar: &'a Calendar,
+    pub(super) heads: &'a [i64],
+}
+
+/// A count whose records are wanted.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Count<'a> {
+    pub(super) subject: &'a Subject,
+    pub(super) rule_set: &'a RuleSet,
+    pub(super) rule: &'a MetricRule,
+    pub(super) side: Side,
+    pub(super) score_date: NaiveDate,
+    /// The metric's counts in that run.
+    pub(super) counts: MetricCount,
+}
+
+impl Count<'_> {
+    pub(super) fn measures(&self) -> Vec<Measure> {
+        let definition = self.rule.metric.definition();
+        match self.side {
+            Side::Numerator => vec![definition.numerator(self.rule_set.bad_stars_max)],
+            Side::Denominator => definition.denominator.to_vec(),
+        }
+    }
+
+    pub(super) fn scale(&self) -> i64 {
+        match self.side {
+            Side::Numerator => 1,
+            Side::Denominator => self.rule.metric.definition().denominator_scale,
+        }
+    }
+
+    pub(super) fn span(&self) -> DaySpan {
+        self.rule.window.window.days(self.score_date)
+    }
+
+    /// The whole count, as the metric's card says it.
+    pub(super) fn total(&self) -> i64 {
+        match self.side {
+            Side::Numerator => self.counts.numerator,
+            Side::Denominator => self.counts.denominator(self.rule.metric),
+        }
+    }
+
+    /// About how many records there are.
+    pub(super) fn records(&self) -> i64 {
+        match self.measures().iter().all(|measure| measure.faults().is_empty()) {
+            true => self.counts.volume,
+            false => self.counts.numerator,
+        }
+    }
+}
+
+/// One record: what it counts, and why.
+#[derive(Clone, Debug)]
+pub struct Record {
+    pub aggregate: Aggregate,
+    pub creator_id: Option<Id>,
+    pub product_id: Option<Id>,
+    pub explained: Explained,
+    /// The amount in the count's own scale.
+    pub amount: i64,
+}
+
+/// Where a page of records ends: the candidate, and how many of its records were given.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RecordPlace {
+    pub place: Place,
+    pub given: usize,
+}
+
+/// From the first instant of a span on, and before which.
+pub(super) fn instants(calendar: &Calendar, span: DaySpan) -> (DateTime<Utc>, DateTime<Utc>) {
+    (calendar.instant(span.from, NaiveTime::MIN), calendar.instant(span.to + Days::new(1), NaiveTime::MIN))
+}
+
+/// Folds aggregates as a published run knew them.
+pub(super) struct Reader<'c, 'a> {
+    pub(super) connection: &'c mut PgConnection,
+    knowledge: Knowledge<'a>,
+    count: &'a Count<'a>,
+    /// Whether a product qualifies in this run.
+    qualifying: HashMap<(Id, Id), bool>,
+}
+
+impl<'c, 'a> Reader<'c, 'a> {
+    pub(super) fn new(
+        connection: &'c mut PgConnection,
+        knowledge: Knowledge<'a>,
+        count: &'a Count<'a>,
+    ) -> Reader<'c, 'a> {
+        Reader { connection, knowledge, count, qualifying: HashMap::new() }
+    }
+
+    /// The records at the given instants of the given aggregates, in that order.
+    pub(super) async fn records_at(
+        &mut self,
+        places: &[Place],
+        measures: &[Measure],
+    ) -> Result<Vec<(RecordPlace, Record)>, StoreError> {
+        let mut records = Vec::new();
+        for (place, (folded, explained)) in places.iter().zip(self.explained(places, measures).await?) {
+            if !self.is_the_subjects(&folded) || !self.qualifies(&place.aggregate, &folded).await? {
+                continue;
+            }
+            let mut here: Vec<Explained> = explained;
+            here.retain(|explained| explained.tally.at == place.at && self.is_in_window(explained.tally.at));
+            here.sort_by(|left, right| left.aftersale_id.cmp(&right.aftersale_id));
+            for (index, explained) in here.into_iter().enumerate() {
+                let ended = RecordPlace { place: place.clone(), given: index + 1 };
+                let record = Record {
+                    aggregate: place.aggregate.clone(),
+                    creator_id: folded.creator_id.clone(),
+                    product_id: folded.product_id.clone(),
+                    amount: explained.tally.amount * self.count.scale(),
+                    explained,
+                };
+                records.push((ended, record));
+            }
+        }
+        Ok(records)
+    }
+
+    /// The aggregates of places as the run knew them, with the amounts of some measures explained.
+    async fn explained(
+        &mut self,
+        places: &[Place],
+        measures: &[Measure],
+    ) -> Result<Vec<(Folded, Vec<Explained>)>, StoreError> {
+        let aggregates: Vec<(&Aggregate, i64)> = places
+            .iter()
+            .map(|place| (&place.aggregate, head_of(self.knowledge.heads, &place.aggregate.shop_id)))
+            .collect();
+        let excluded = exclusion::known_at(self.connection, &aggregates).await?;
+        let before: Vec<(&Aggregate, i64)> =
+            aggregates.iter().map(|(aggregate, head)| (*aggregate, head.saturating_add(1))).collect();
+        let events = event::load_before(self.connection, &before).await?;
+        let folded = aggregates.iter().zip(&events).map(|((aggregate, _), events)| {
+            let excluded = excluded.get(aggregate).map(Vec::as_slice).unwrap_or_default();
+            explain(aggregate.kind, events.iter(), excluded, self.knowledge.calendar, measures)
+        });
+        Ok(folded.collect())
+    }
+
+    fn is_in_window(&self, at: DateTime<Utc>) -> bool {
+        self.count.span().contains(self.knowledge.calendar.day(at))
+    }
+
+    fn is_the_subjects(&self, folded: &Folded) -> bool {
+        match self.count.subject.kind {
+            SubjectKind::Shop => true,
+            SubjectKind::Creator => folded.creator_id.as_ref() == Some(&self.count.subject.id),
+        }
+    }
+
+    /// Whether an order's product counts in the metric.
+    async fn qualifies(&mut self, aggregate: &Aggregate, folded: &Folded) -> Result<bool, StoreError> {
+        let population = self.count.rule.metric.definition().population;
+        let (Population::QualifyingProducts, Some(product_id)) = (population, &folded.product_id) else {
+            return Ok(true);
+        };
+        let product = (aggregate.shop_id.clone(), product_id.clone());
+        if let Some(known) = self.qualifying.get(&product) {
+            return Ok(*known);
+        }
+        let qualifies = self.is_on_shelf(&product).await? && self.is_paid_in_window(&product).await?;
+        self.qualifying.insert(product, qualifies);
+        Ok(qualifies)
+    }
+
+    async fn is_on_shelf(&mut self, (shop_id, product_id): &(Id, Id)) -> Result<bool, StoreError> {
+        let aggregate = Aggregate { shop_id: shop_id.clone(), kind: AggregateKind::Product, id: product_id.clone() };
+        let place = Place { at: DateTime::UNIX_EPOCH, aggregate };
+        let folded = self.explained(&[place], &[]).await?.pop();
+        let product = LiveProduct {
+            shop_id: shop_id.clone(),
+            product_id: product_id.clone(),
+            daily: Default::default(),
+            off_shelf: folded.map(|(folded, _)| folded.off_shelf).unwrap_or_default(),
+        };
+        Ok(product.on_shelf(self.count.score_date - Days::new(1)))
+    }
+
+    /// Looks at the newest days first: most products were paid for a moment ago.
+    async fn is_paid_in_window(&mut self, product: &(Id, Id)) -> Result<bool, StoreError> {
+        let whole = self.count.span();
+        let mut span = DaySpan { from: whole.to, to: whole.to };
+        loop {
+            if self.is_paid_in(product, span).await? {
+                return Ok(true);
+            }
+            if span.from <= whole.from {
+                return Ok(false);
+            }
+            let days = (span.to - span.from).num_days().unsigned_abs() + 1;
+            let to = span.from - Days::new(1);
+            span = DaySpan { from: (to - Days::new(4 * days)).max(whole.from), to };
+        }
+    }
+
+    async fn is_paid_in(&mut self, (shop_id, product_id): &(Id, Id), span: DaySpan) -> Result<bool, StoreError> {
+        let (from, until) = instants(self.knowledge.calendar, span);
+        let mut place: Option<Place> = None;
+        loop {
+            let query = CandidateQuery {
+                subject: self.count.subject,
+                cohort: &[EventType::OrderPaid],
+                faults: &[],
+                begin_with_faults: false,
+                from,
+                until,
+                after: place.as_ref(),
+                product_id: Some(product_id),
+                limit: PAID_CHUNK,
+            };
+            let places = candidates(self.connection, &query, self.knowledge.heads).await?;
+            let folded = self.explained(&places, &[]).await?;
+            let counts = |(place, (folded, _)): (&Place, &(Folded, Vec<Explained>))| {
+                let paid = |tally: &Tally| tally.measure == Measure::PaidOrders && self.is_in_window(tally.at);
+                place.aggregate.shop_id == *shop_id
+                    && folded.product_id.as_ref() == Some(product_id)
+                    && self.is_the_subjects(folded)
+                    && folded.tallies.iter().any(paid)
+            };
+            if places.iter().zip(&folded).any(counts) {
+                return Ok(true);
+            }
+            if (places.len() as i64) < PAID_CHUNK {
+                return Ok(false);
+            }
+            place = places.into_iter().next_back();
+        }
+    }
+}

@@ -1,0 +1,291 @@
+//! The types of parameters: how each is read from its text, and what its description says.
+
+use chrono::NaiveDate;
+use utoipa::openapi::ObjectBuilder;
+use utoipa::openapi::path::Parameter as Described;
+use utoipa::openapi::schema::{KnownFormat, SchemaFormat, Type};
+
+use super::cursor::{CursorKey, open_cursor};
+use super::params::{Parameter, Params, in_path, in_query, parameters, string};
+use super::problem::Problem;
+use crate::domain::calendar::parse_date;
+use crate::domain::decimal::Decimal;
+use crate::domain::id::Id;
+use crate::domain::subject::{Subject, SubjectKind};
+use crate::domain::words::Word;
+
+/// Items of a page when the client does not say.
+const LIMIT_DEFAULT: usize = 100;
+/// The most items of a page.
+const LIMIT_MAX: usize = 1_000;
+/// Subjects that one query may name.
+const IDS_MAX: usize = 1_000;
+
+fn integer() -> ObjectBuilder {
+    ObjectBuilder::new().schema_type(Type::Integer)
+}
+
+fn of_format(schema: ObjectBuilder, format: KnownFormat) -> ObjectBuilder {
+    schema.format(Some(SchemaFormat::KnownFormat(format)))
+}
+
+/// A calendar date, written `YYYY-MM-DD` and no other way.
+impl Parameter for Option<NaiveDate> {
+    fn read(params: &mut Params<'_>, name: &str) -> Option<Self> {
+        params.parsed(name, parse_date, "a date such as 2026-11-20")
+    }
+
+    fn describe(name: &str, about: &str) -> Vec<Described> {
+        in_query(name, about, of_format(string(), KnownFormat::Date))
+    }
+}
+
+impl Parameter for Option<bool> {
+    fn read(params: &mut Params<'_>, name: &str) -> Option<Self> {
+        params.parsed(name, |text| text.parse().ok(), "true or false")
+    }
+
+    fn describe(name: &str, about: &str) -> Vec<Described> {
+        in_query(name, about, ObjectBuilder::new().schema_type(Type::Boolean))
+    }
+}
+
+impl Parameter for Option<Id> {
+    fn read(params: &mut Params<'_>, name: &str) -> Option<Self> {
+        let wanted = "an id: 1-128 printable ASCII characters without spaces and commas";
+        params.parsed(name, |text| Id::parse(text).ok(), wanted)
+    }
+
+    fn describe(name: &str, about: &str) -> Vec<Described> {
+        in_query(name, about, string())
+    }
+}
+
+/// A decimal number of at most six places.
+impl Parameter for Option<Decimal> {
+    fn read(params: &mut Params<'_>, name: &str) -> Option<Self> {
+        params.parsed(name, |text| text.parse().ok(), "a number such as 4.6")
+    }
+
+    fn describe(name: &str, about: &str) -> Vec<Described> {
+        in_query(name, about, of_format(ObjectBuilder::new().schema_type(Type::Number), KnownFormat::Double))
+    }
+}
+
+/// One of an enum's words.
+pub struct OneOf<T>(pub Option<T>);
+
+impl<T: Word> Parameter for OneOf<T> {
+    fn read(params: &mut Params<'_>, name: &str) -> Option<Self> {
+        params.parsed(name, T::parse, &format!("one of {}", T::list())).map(OneOf)
+    }
+
+    fn describe(name: &str, about: &str) -> Vec<Described> {
+        let words = T::MEMBERS.iter().map(|member| member.as_str());
+        in_query(name, about, string().enum_values(Some(words)))
+    }
+}
+
+/// A whole number from `LEAST` to `MOST`.
+pub struct Number<const LEAST: u64, const MOST: u64>(pub Option<u64>);
+
+impl<const LEAST: u64, const MOST: u64> Parameter for Number<LEAST, MOST> {
+    fn read(params: &mut Params<'_>, name: &str) -> Option<Self> {
+        let read = |text: &str| text.parse().ok().filter(|number| (LEAST..=MOST).contains(number));
+        params.parsed(name, read, &format!("a whole number from {LEAST} to {MOST}")).map(Number)
+    }
+
+    fn describe(name: &str, about: &str) -> Vec<Described> {
+        in_query(name, about, integer().minimum(Some(LEAST as f64)).maximum(Some(MOST as f64)))
+    }
+}
+
+/// A revision: a whole number from 1.
+pub struct Revision(pub Option<i32>);
+
+impl Parameter for Revision {
+    fn read(params: &mut Params<'_>, name: &str) -> Option<Self> {
+        let read = |text: &str| text.parse().ok().filter(|revision| *revision >= 1);
+        params.parsed(name, read, "a whole number from 1").map(Revision)
+    }
+
+    fn describe(name: &str, about: &str) -> Vec<Described> {
+        in_query(name, about, of_format(integer(), KnownFormat::Int32).minimum(Some(1.0)))
+    }
+}
+
+/// How many items a page has.
+pub struct Limit(pub usize);
+
+impl Parameter for Limit {
+    fn read(params: &mut Params<'_>, name: &str) -> Option<Self> {
+        let read = |text: &str| text.parse().ok().filter(|limit| (1..=LIMIT_MAX).contains(limit));
+        let limit = params.parsed(name, read, &format!("a whole number from 1 to {LIMIT_MAX}"))?;
+        Some(Limit(limit.unwrap_or(LIMIT_DEFAULT)))
+    }
+
+    fn describe(name: &str, about: &str) -> Vec<Described> {
+        let schema = of_format(integer(), KnownFormat::Int64);
+        in_query(name, about, schema.minimum(Some(1.0)).maximum(Some(LIMIT_MAX as f64)))
+    }
+}
+
+/// The place after which a page begins.
+pub struct Cursor<K>(pub Option<K>);
+
+impl<K: CursorKey> Parameter for Cursor<K> {
+    fn read(params: &mut Params<'_>, name: &str) -> Option<Self> {
+        let read = |text: &str| K::read(&open_cursor(text)?);
+        params.parsed(name, read, "what next_cursor of the page before said").map(Cursor)
+    }
+
+    fn describe(name: &str, about: &str) -> Vec<Described> {
+        in_query(name, about, string())
+    }
+}
+
+/// Ids separated by commas.
+pub struct Ids(pub Option<Vec<Id>>);
+
+impl Parameter for Ids {
+    fn read(params: &mut Params<'_>, name: &str) -> Option<Self> {
+        let read = |text: &str| {
+            let ids: Option<Vec<Id>> = text.split(',').map(|id| Id::parse(id).ok()).collect();
+            ids.filter(|ids| ids.len() <= IDS_MAX)
+        };
+        params.parsed(name, read, &format!("1 to {IDS_MAX} ids separated by commas")).map(Ids)
+    }
+
+    fn describe(name: &str, about: &str) -> Vec<Described> {
+        in_query(name, about, string())
+    }
+}
+
+/// A kind of subject in the query, in the plural or the singular; shops where it is not said.
+pub struct KindQuery(pub SubjectKind);
+
+impl Parameter for KindQuery {
+    fn read(params: &mut Params<'_>, name: &str) -> Option<Self> {
+        let read = |text: &str| SubjectKind::parse(text.strip_suffix('s').unwrap_or(text));
+        let kind = params.parsed(name, read, "one of shops, creators, shop, creator")?.unwrap_or(SubjectKind::Shop);
+        params.kind = Some(kind);
+        Some(KindQuery(kind))
+    }
+
+    fn describe(name: &str, about: &str) -> Vec<Described> {
+        in_query(name, about, string())
+    }
+}
+
+/// A kind of subject in the path; any other word is a path that does not exist.
+pub struct KindSegment(pub SubjectKind);
+
+impl Parameter for KindSegment {
+    fn read(params: &mut Params<'_>, name: &str) -> Option<Self> {
+        let kind = match params.segment(name).as_str() {
+            "shops" => SubjectKind::Shop,
+            "creators" => SubjectKind::Creator,
+            _ => return params.refuse(Problem::of_status(axum::http::StatusCode::NOT_FOUND)),
+        };
+        params.kind = Some(kind);
+        Some(KindSegment(kind))
+    }
+
+    fn describe(name: &str, _: &str) -> Vec<Described> {
+        in_path(name, "`shops` or `creators`.", string().pattern(Some("^(shops|creators)$")))
+    }
+}
+
+/// An id in the path.
+pub struct IdSegment(pub Id);
+
+impl Parameter for IdSegment {
+    fn read(params: &mut Params<'_>, name: &str) -> Option<Self> {
+        params.parsed_segment(name, |text| Id::parse(text).map_err(|invalid| invalid.to_string())).map(IdSegment)
+    }
+
+    fn describe(name: &str, about: &str) -> Vec<Described> {
+        in_path(name, about, string())
+    }
+}
+
+/// Any text in the path: what it names is looked for, and may not be there.
+pub struct TextSegment(pub String);
+
+impl Parameter for TextSegment {
+    fn read(params: &mut Params<'_>, name: &str) -> Option<Self> {
+        Some(TextSegment(params.segment(name)))
+    }
+
+    fn describe(name: &str, about: &str) -> Vec<Described> {
+        in_path(name, about, string())
+    }
+}
+
+/// The id of a rule set that is in force for the kind of subject that was read before; the kind's default where it is not
+/// said.
+pub struct RuleSetId(pub String);
+
+impl Parameter for RuleSetId {
+    fn read(params: &mut Params<'_>, name: &str) -> Option<Self> {
+        let (rules, kind) = (&params.state.context.rules, params.kind);
+        // Without a kind the request is refused already.
+        let kind = kind.unwrap_or(SubjectKind::Shop);
+        let Some(id) = params.text(name) else {
+            let default = rules.default_for(kind).map(|rule_set| rule_set.id.clone());
+            return Some(RuleSetId(default.unwrap_or_default()));
+        };
+        let known: Vec<&str> = rules.of_kind(kind).map(|rule_set| rule_set.id.as_str()).collect();
+        match known.contains(&id.as_str()) {
+            true => Some(RuleSetId(id)),
+            false => params.contradicts(name, &format!("{name} is one of {}", known.join(", "))),
+        }
+    }
+
+    fn describe(name: &str, _: &str) -> Vec<Described> {
+        in_query(name, "Default: the kind's default.", string())
+    }
+}
+
+parameters! {
+    /// Which page of a list is wanted.
+    pub struct PageQuery {
+        /// `next_cursor` of the page before.
+        pub cursor: Cursor<i64>,
+        /// Items of a page, default 100.
+        pub limit: Limit,
+    }
+}
+
+parameters! {
+    /// The subject that a path `/v1/{kind}/{id}` names.
+    pub struct SubjectPath {
+        pub kind: KindSegment,
+        /// The shop_id or creator_id.
+        pub id: IdSegment,
+    }
+}
+
+impl SubjectPath {
+    pub fn subject(self) -> Subject {
+        Subject { kind: self.kind.0, id: self.id.0 }
+    }
+}
+
+/// The subject that a path names, if it exists for the caller.
+pub struct SeenSubject(pub Subject);
+
+impl Parameter for SeenSubject {
+    fn read(params: &mut Params<'_>, _: &str) -> Option<Self> {
+        let subject = <SubjectPath as Parameter>::read(params, "")?.subject();
+        match params.caller.as_ref().map(|caller| caller.see(&subject)) {
+            Some(Ok(())) => Some(SeenSubject(subject)),
+            Some(Err(problem)) => params.refuse(problem),
+            None => params.refuse(Problem::unknown_subject(&subject)),
+        }
+    }
+
+    fn describe(_: &str, _: &str) -> Vec<Described> {
+        <SubjectPath as Parameter>::describe("", "")
+    }
+}

@@ -1,0 +1,73 @@
+//! What operations may answer besides what was asked for, as the description says it.
+
+use std::collections::BTreeMap;
+
+use utoipa::openapi::{ContentBuilder, Ref, RefOr, Response, ResponseBuilder};
+use utoipa::{IntoResponses, ToSchema};
+
+use super::problem::ProblemBody;
+
+/// The media type of problems (RFC 9457).
+pub const PROBLEM_JSON: &str = "application/problem+json";
+
+/// A response with a problem.
+pub fn problem(description: &str) -> RefOr<Response> {
+    let content = ContentBuilder::new().schema(Some(Ref::from_schema_name(ProblemBody::name()))).build();
+    ResponseBuilder::new().description(description).content(PROBLEM_JSON, content).build().into()
+}
+
+macro_rules! problem_responses {
+    ($($name:ident { $($status:literal: $description:literal,)+ })+) => {$(
+        pub struct $name;
+
+        impl IntoResponses for $name {
+            fn responses() -> BTreeMap<String, RefOr<Response>> {
+                BTreeMap::from([$(($status.to_owned(), problem($description)),)+])
+            }
+        }
+    )+};
+}
+
+problem_responses! {
+    WrongParameter { "400": "A parameter is wrong or unknown.", }
+    InvalidBody { "422": "The body is not valid.", }
+    InvalidEntry { "422": "An entry is not valid; nothing was written.", }
+    TooLarge { "413": "Too many entries; nothing was written.", }
+    StoreAway { "503": "The store is away.", }
+    SubjectNotFound { "404": "`subject-not-found`", }
+    ExclusionNotFound { "404": "`exclusion-not-found`", }
+    KeyNotFound { "404": "`key-not-found`", }
+    RunNotFound { "404": "`run-not-found`", }
+    RuleSetNotFound { "404": "`rule-set-not-found`", }
+    WhatIfProblems {
+        "400": "A parameter is wrong or unknown.",
+        "404": "`subject-not-found` or `score-not-published`.",
+        "422": "The body is not valid.",
+    }
+    SubjectProblems {
+        "400": "The body is no JSON, or the id is none.",
+        "422": "The body is not valid.",
+    }
+    EventProblems {
+        "400": "The body cannot be split into events; nothing was written.",
+        "409": "A single event conflicts with the stored one.",
+        "413": "Too many events or bytes; nothing was written.",
+        "415": "Unknown media type or encoding.",
+        "422": "A single event, or an atomic batch, is rejected.",
+        "503": "The store is away or the queue is full.",
+    }
+}
+
+/// What every read of published data may answer.
+pub struct ReadProblems;
+
+impl IntoResponses for ReadProblems {
+    fn responses() -> BTreeMap<String, RefOr<Response>> {
+        let not_modified = ResponseBuilder::new().description("Not modified since the ETag you sent.").build();
+        BTreeMap::from([
+            ("304".to_owned(), not_modified.into()),
+            ("400".to_owned(), problem("A parameter is wrong or unknown.")),
+            ("404".to_owned(), problem("`subject-not-found`, `score-not-published` or `metric-not-found`.")),
+        ])
+    }
+}

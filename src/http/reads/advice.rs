@@ -1,0 +1,152 @@
+//! What holds a score back, and what would help.
+
+use axum::extract::State;
+use axum::response::Response;
+use chrono::{DateTime, NaiveDate, Utc};
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use super::products::WireProduct;
+use super::records::{WireRecord, wire_record};
+use super::score::CardQuery;
+use super::wire::{Number, ScoreKey, WireMetric, WireTitle, wire_metrics};
+use crate::answers::advice as answers;
+use crate::answers::advice::Advice;
+use crate::answers::published::Published;
+use crate::domain::calendar::Calendar;
+use crate::domain::decimal::PLACES_MAX;
+use crate::domain::metric::Metric;
+use crate::domain::rules::PenaltyRule;
+use crate::domain::subject::SubjectKind;
+use crate::http::answer::Answer;
+use crate::http::asked::Asked;
+use crate::http::params::Input;
+use crate::http::problem::Problem;
+use crate::http::problem_responses::ReadProblems;
+use crate::http::state::AppState;
+
+/// What holds the score back, the costliest first.
+#[derive(Serialize, ToSchema)]
+pub struct AdviceAnswer {
+    #[serde(flatten)]
+    pub key: ScoreKey,
+    pub status: String,
+    #[schema(required, value_type = Option<f64>)]
+    pub score: Option<Number<2>>,
+    /// The moment whose products and coming days are taken; records are those of the revision.
+    pub as_of: DateTime<Utc>,
+    /// Metrics that cost anything. Empty without a score.
+    pub metrics: Vec<MetricAdvice>,
+}
+
+#[derive(Serialize, ToSchema)]
+pub struct MetricAdvice {
+    pub metric: WireMetric,
+    /// Score that the metric costs: what its points lack to the best, times its effective weight.
+    #[schema(value_type = f64)]
+    pub costs: Number<PLACES_MAX>,
+    /// The score if this metric had the best points and nothing else changed.
+    #[schema(value_type = f64)]
+    pub score_at_best: Number<2>,
+    /// The penalties that this score would lift.
+    pub penalties_lifted: Vec<LiftedPenalty>,
+    /// What to do about it.
+    pub advice: WireTitle,
+    /// The newest records of faults behind the metric; empty where it is no share of faults.
+    pub records: Vec<WireRecord>,
+    /// Where all records are.
+    pub records_path: String,
+    /// The products that most faults come from; empty where products have no part in it.
+    pub products: Vec<WireProduct>,
+    /// The worst days in the window, and when they leave it.
+    pub worst_days: Vec<WorstDay>,
+}
+
+#[derive(Serialize, ToSchema)]
+pub struct LiftedPenalty {
+    pub code: String,
+    pub title: WireTitle,
+}
+
+/// A day with its counts; from `leaves_on` on, scores no longer count it.
+#[derive(Serialize, ToSchema)]
+pub struct WorstDay {
+    pub day: NaiveDate,
+    pub numerator: i64,
+    pub denominator: i64,
+    pub leaves_on: NaiveDate,
+    pub days_left: i64,
+}
+
+/// What holds the score back: metrics by what they cost, with the records and products behind each, when the worst days
+/// leave the window, and which penalties the gain would lift.
+#[utoipa::path(
+    get,
+    path = "/v1/{kind}/{id}/score/advice",
+    tag = "scores",
+    params(CardQuery),
+    responses((status = 200, description = "The advice, the costliest metric first.", body = AdviceAnswer), ReadProblems)
+)]
+pub async fn get_advice(
+    State(state): State<AppState>,
+    asked: Asked,
+    Input(query): Input<CardQuery>,
+) -> Result<Response, Problem> {
+    let Advice { published, as_of, metrics } = state.source.advice(&query.wanted()).await?;
+    let card = &published.scored.card;
+    let calendar = state.context.calendar();
+    let mut all = wire_metrics(&published.scored.rule_set, card, published.run.date).into_iter().map(Some).collect();
+    let answer = AdviceAnswer {
+        key: ScoreKey::from(&published),
+        status: card.status().to_string(),
+        score: card.score.map(Number),
+        as_of,
+        metrics: metrics.into_iter().filter_map(|one| advice(&published, &calendar, &mut all, one)).collect(),
+    };
+    Ok(asked.answer_once(&Answer::of(&answer, as_of)?))
+}
+
+/// `metrics` are those of the card, each of which is named once.
+fn advice(
+    published: &Published,
+    calendar: &Calendar,
+    metrics: &mut Vec<Option<WireMetric>>,
+    advice: answers::MetricAdvice,
+) -> Option<MetricAdvice> {
+    let metric = published.scored.rule_set.metrics[advice.place].metric;
+    let definition = metric.definition();
+    let lifted = |penalty: &PenaltyRule| LiftedPenalty { code: penalty.code.clone(), title: (&penalty.title).into() };
+    Some(MetricAdvice {
+        metric: metrics.get_mut(advice.place)?.take()?,
+        costs: Number(advice.costs),
+        score_at_best: Number(advice.score_at_best),
+        penalties_lifted: advice.lifted.iter().map(lifted).collect(),
+        advice: WireTitle { en: definition.advice_en.to_owned(), zh: definition.advice_zh.to_owned() },
+        records: advice.records.into_iter().map(|record| wire_record(record, calendar)).collect(),
+        records_path: records_path(published, metric, &advice.side.to_string()),
+        products: advice.products.into_iter().map(WireProduct::from).collect(),
+        worst_days: advice.worst_days.into_iter().map(|worst| worst_day(metric, worst)).collect(),
+    })
+}
+
+fn records_path(published: &Published, metric: Metric, side: &str) -> String {
+    let Published { subject, run, scored, .. } = published;
+    let kind = match subject.kind {
+        SubjectKind::Shop => "shops",
+        SubjectKind::Creator => "creators",
+    };
+    format!(
+        "/v1/{kind}/{}/metrics/{}/records?side={side}&rule_set={}&date={}&revision={}",
+        subject.id,
+        metric.id(),
+        scored.rule_set.id,
+        run.date,
+        run.revision.unwrap_or_default()
+    )
+}
+
+fn worst_day(metric: Metric, worst: answers::WorstDay) -> WorstDay {
+    let answers::WorstDay { day, count, leaves_on, days_left } = worst;
+    let (numerator, denominator) = (count.numerator, count.denominator(metric));
+    WorstDay { day, numerator, denominator, leaves_on, days_left }
+}

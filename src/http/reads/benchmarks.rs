@@ -1,0 +1,140 @@
+//! What a category's members stand among.
+
+use axum::extract::State;
+use axum::response::Response;
+use chrono::{DateTime, NaiveDate, Utc};
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use super::wire::Places;
+use crate::answers::benchmarks::{Benchmarks, Quantiles, WantedBenchmarks};
+use crate::domain::decimal::PLACES_MAX;
+use crate::domain::metric::Metric;
+use crate::domain::score::SCORE_PLACES;
+use crate::domain::subject::SubjectKind;
+use crate::http::answer::Answer;
+use crate::http::asked::Asked;
+use crate::http::auth::Caller;
+use crate::http::param_types::{IdSegment, KindQuery, Revision, RuleSetId};
+use crate::http::params::{Input, parameters};
+use crate::http::problem::Problem;
+use crate::http::problem_responses::ReadProblems;
+use crate::http::state::AppState;
+
+parameters! {
+    /// Whose benchmarks are wanted.
+    pub struct BenchmarksQuery {
+        category_id: IdSegment,
+        /// `shops` (default) or `creators`.
+        kind: KindQuery,
+        /// Score date; default the newest published one.
+        date: Option<NaiveDate>,
+        rule_set: RuleSetId,
+        /// Default: the newest revision of the date.
+        revision: Revision,
+    }
+}
+
+/// What the members of a category have, metric by metric.
+#[derive(Serialize, ToSchema)]
+pub struct BenchmarksAnswer {
+    pub category_id: String,
+    pub kind: String,
+    pub rule_set: String,
+    pub date: NaiveDate,
+    pub revision: i32,
+    pub run_id: String,
+    pub published_at: DateTime<Utc>,
+    pub score: WireQuantiles,
+    pub metrics: Vec<MetricBenchmark>,
+}
+
+#[derive(Serialize, ToSchema)]
+pub struct MetricBenchmark {
+    pub id: String,
+    pub unit: String,
+    pub better: String,
+    #[serde(flatten)]
+    pub value: WireQuantiles,
+}
+
+/// Quantiles from the lowest value up: the smallest value that so many hundredths of the members do not exceed. Null
+/// without members, and for keys that are bound to shops where the members are fewer than make a peer group.
+#[derive(Serialize, ToSchema)]
+#[schema(as = Quantiles)]
+pub struct WireQuantiles {
+    /// Assessed members.
+    pub members: usize,
+    #[schema(required, value_type = Option<f64>)]
+    pub p10: Option<Places>,
+    #[schema(required, value_type = Option<f64>)]
+    pub p25: Option<Places>,
+    #[schema(required, value_type = Option<f64>)]
+    pub p50: Option<Places>,
+    #[schema(required, value_type = Option<f64>)]
+    pub p75: Option<Places>,
+    #[schema(required, value_type = Option<f64>)]
+    pub p90: Option<Places>,
+}
+
+/// What the members of a category have, so that a subject sees where it stands.
+#[utoipa::path(
+    get,
+    path = "/v1/categories/{category_id}/benchmarks",
+    tag = "scores",
+    params(BenchmarksQuery),
+    responses((status = 200, description = "Quantiles per metric, and of the score.", body = BenchmarksAnswer), ReadProblems)
+)]
+pub async fn get_benchmarks(
+    State(state): State<AppState>,
+    caller: Caller,
+    asked: Asked,
+    Input(query): Input<BenchmarksQuery>,
+) -> Result<Response, Problem> {
+    let kind = query.kind.0;
+    let wanted = WantedBenchmarks {
+        category_id: query.category_id.0,
+        date: query.date,
+        revision: query.revision.0,
+        rule_set: query.rule_set.0,
+        hides_few: caller.shops().is_some(),
+    };
+    let make = || async {
+        let benchmarks = state.source.benchmarks(&wanted).await?;
+        Answer::of(&answer(kind, &wanted, &benchmarks), benchmarks.run.published_at.unwrap_or_default())
+    };
+    match wanted.hides_few {
+        true => Ok(asked.answer_once(&make().await?)),
+        false => asked.answer(&state, make).await,
+    }
+}
+
+fn answer(
+    kind: SubjectKind,
+    wanted: &WantedBenchmarks,
+    Benchmarks { run, score, metrics }: &Benchmarks,
+) -> BenchmarksAnswer {
+    let metric = |(metric, quantiles): &(Metric, Quantiles)| MetricBenchmark {
+        id: metric.id().to_owned(),
+        unit: metric.definition().unit.to_string(),
+        better: metric.definition().better.to_string(),
+        value: wire(quantiles, PLACES_MAX),
+    };
+    BenchmarksAnswer {
+        category_id: wanted.category_id.to_string(),
+        kind: kind.to_string(),
+        rule_set: wanted.rule_set.clone(),
+        date: run.date,
+        revision: run.revision.unwrap_or_default(),
+        run_id: run.run_id.to_string(),
+        published_at: run.published_at.unwrap_or_default(),
+        score: wire(score, SCORE_PLACES),
+        metrics: metrics.iter().map(metric).collect(),
+    }
+}
+
+/// Shown with so many decimals.
+fn wire(quantiles: &Quantiles, places: u32) -> WireQuantiles {
+    let [p10, p25, p50, p75, p90] = quantiles.values.map(|value| value.map(|value| Places(value, places)));
+    WireQuantiles { members: quantiles.members, p10, p25, p50, p75, p90 }
+}

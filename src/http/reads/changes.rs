@@ -1,0 +1,183 @@
+//! Why a score moved.
+
+use axum::extract::State;
+use axum::response::Response;
+use chrono::{DateTime, NaiveDate, Utc};
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use super::score::CardQuery;
+use super::wire::{Number, ScoreKey};
+use crate::answers::changes::ScoreChanges;
+use crate::answers::published::Published;
+use crate::domain::changes::MetricChange;
+use crate::domain::decimal::{Decimal, PLACES_MAX};
+use crate::domain::metric::Metric;
+use crate::domain::score::Scored;
+use crate::domain::weights::weights;
+use crate::http::answer::Answer;
+use crate::http::asked::Asked;
+use crate::http::params::{Input, parameters};
+use crate::http::problem::Problem;
+use crate::http::problem_responses::ReadProblems;
+use crate::http::state::AppState;
+
+parameters! {
+    /// Between which dates.
+    pub struct ChangesQuery {
+        card: CardQuery,
+        /// An earlier published date; default the newest one before `date`. Its newest revision is taken.
+        from: Option<NaiveDate>,
+    }
+}
+
+/// Why a score moved since an earlier published date.
+#[derive(Serialize, ToSchema)]
+pub struct ChangesAnswer {
+    #[serde(flatten)]
+    pub key: ScoreKey,
+    pub from: ChangeSide,
+    pub to: ChangeSide,
+    /// Change of the score before its last rounding; null unless both dates have a score.
+    #[schema(required, value_type = Option<f64>)]
+    pub change: Option<Number<PLACES_MAX>>,
+    /// The parts of all metrics together, which sum exactly to `change`.
+    #[schema(required)]
+    pub parts: Option<ChangeParts>,
+    /// By metric; all parts sum exactly to `change`.
+    pub metrics: Vec<MetricChangeAnswer>,
+}
+
+/// One of the two published scores.
+#[derive(Serialize, ToSchema)]
+pub struct ChangeSide {
+    pub date: NaiveDate,
+    pub revision: i32,
+    pub run_id: String,
+    pub published_at: DateTime<Utc>,
+    pub status: String,
+    #[schema(required, value_type = Option<f64>)]
+    pub score: Option<Number<2>>,
+    /// The score before its last rounding.
+    #[schema(required, value_type = Option<f64>)]
+    pub unrounded: Option<Number<PLACES_MAX>>,
+}
+
+#[derive(Clone, Copy, Serialize, ToSchema)]
+pub struct ChangeParts {
+    /// The own counts, among the old peers.
+    #[schema(value_type = f64)]
+    pub own: Number<PLACES_MAX>,
+    /// The peers moved.
+    #[schema(value_type = f64)]
+    pub peers: Number<PLACES_MAX>,
+    /// What is assessed, or the rule set, changed.
+    #[schema(value_type = f64)]
+    pub weights: Number<PLACES_MAX>,
+}
+
+#[derive(Serialize, ToSchema)]
+pub struct MetricChangeAnswer {
+    pub id: String,
+    #[serde(flatten)]
+    pub parts: ChangeParts,
+    /// The three parts together.
+    #[schema(value_type = f64)]
+    pub total: Number<PLACES_MAX>,
+    /// Null where the date's rule set has not the metric.
+    #[schema(required)]
+    pub before: Option<MetricState>,
+    #[schema(required)]
+    pub after: Option<MetricState>,
+}
+
+/// A metric on one of the two dates.
+#[derive(Serialize, ToSchema)]
+pub struct MetricState {
+    pub numerator: i64,
+    pub denominator: i64,
+    #[schema(required, value_type = Option<f64>)]
+    pub value: Option<Number<PLACES_MAX>>,
+    #[schema(required, value_type = Option<f64>)]
+    pub points: Option<Number<4>>,
+    #[schema(value_type = f64)]
+    pub effective_weight: Number<PLACES_MAX>,
+}
+
+/// Why the score moved since the published date before, or since `from`.
+#[utoipa::path(
+    get,
+    path = "/v1/{kind}/{id}/score/changes",
+    tag = "scores",
+    params(ChangesQuery),
+    responses((status = 200, description = "The change, taken apart.", body = ChangesAnswer), ReadProblems)
+)]
+pub async fn get_changes(
+    State(state): State<AppState>,
+    asked: Asked,
+    Input(ChangesQuery { card, from }): Input<ChangesQuery>,
+) -> Result<Response, Problem> {
+    if let (Some(from), Some(date)) = (from, card.date())
+        && from >= date
+    {
+        return Err(Problem::parameter("from", "invalid_value", "from is before date"));
+    }
+    let make = || async {
+        let changes = state.source.changes(&card.wanted(), from).await?;
+        Answer::of(&answer(&changes), changes.new.published_at())
+    };
+    asked.answer(&state, make).await
+}
+
+fn answer(ScoreChanges { old, new, changes }: &ScoreChanges) -> ChangesAnswer {
+    let sum = |part: fn(&MetricChange) -> Decimal| {
+        let parts = changes.iter().flat_map(|changes| &changes.metrics).map(|(_, change)| part(change));
+        Number(parts.fold(Decimal::ZERO, Decimal::plus))
+    };
+    let parts = ChangeParts {
+        own: sum(|change| change.own),
+        peers: sum(|change| change.peers),
+        weights: sum(|change| change.weights),
+    };
+    let metrics = changes.iter().flat_map(|changes| &changes.metrics).map(|(metric, change)| MetricChangeAnswer {
+        id: metric.id().to_owned(),
+        parts: ChangeParts { own: Number(change.own), peers: Number(change.peers), weights: Number(change.weights) },
+        total: Number(change.own.plus(change.peers).plus(change.weights)),
+        before: metric_state(old, *metric),
+        after: metric_state(new, *metric),
+    });
+    ChangesAnswer {
+        key: ScoreKey::from(new),
+        from: change_side(old),
+        to: change_side(new),
+        change: changes.as_ref().map(|changes| Number(changes.to.minus(changes.from))),
+        parts: changes.as_ref().map(|_| parts),
+        metrics: metrics.collect(),
+    }
+}
+
+fn change_side(published: &Published) -> ChangeSide {
+    let Published { run, scored, .. } = published;
+    ChangeSide {
+        date: run.date,
+        revision: run.revision.unwrap_or_default(),
+        run_id: run.run_id.to_string(),
+        published_at: published.published_at(),
+        status: scored.card.status().to_string(),
+        score: scored.card.score.map(Number),
+        unrounded: scored.unrounded().map(Number),
+    }
+}
+
+fn metric_state(published: &Published, metric: Metric) -> Option<MetricState> {
+    let Scored { rule_set, card: whole } = &published.scored;
+    let index = rule_set.place(metric)?;
+    let card = &whole.metrics[index];
+    Some(MetricState {
+        numerator: card.count.numerator,
+        denominator: card.count.denominator(metric),
+        value: card.count.value(metric).map(|value| Number(value.rounded(PLACES_MAX))),
+        points: card.assessed.map(|assessed| Number(assessed.points)),
+        effective_weight: Number(weights(rule_set, whole)[index].1),
+    })
+}

@@ -1,0 +1,195 @@
+//! Scores over time: since when a penalty is in force, and the scores of past dates.
+
+use axum::extract::State;
+use axum::response::Response;
+use chrono::{DateTime, NaiveDate, Utc};
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use super::score::CardQuery;
+use super::wire::{NextDown, NextUp, Number, ScoreKey, Shortest, WireThreshold, WireTitle, wire_tier};
+use crate::answers::history::{Penalties, is_history_span};
+use crate::domain::rules::PenaltyRule;
+use crate::domain::score::Scored;
+use crate::http::answer::Answer;
+use crate::http::asked::Asked;
+use crate::http::page::subject_ids;
+use crate::http::param_types::{RuleSetId, SeenSubject};
+use crate::http::params::{Input, parameters};
+use crate::http::problem::Problem;
+use crate::http::problem_responses::ReadProblems;
+use crate::http::state::AppState;
+use crate::storage::run::RunRow;
+use crate::storage::score::ShortCard;
+
+/// The penalties in force.
+#[derive(Serialize, ToSchema)]
+pub struct PenaltiesAnswer {
+    #[serde(flatten)]
+    pub key: ScoreKey,
+    pub status: String,
+    #[schema(required, value_type = Option<f64>)]
+    pub score: Option<Number<2>>,
+    /// Null without a score.
+    #[schema(required)]
+    pub tier: Option<PenaltyTier>,
+    /// The penalties of `tier` once more; empty without a score.
+    pub penalties: Vec<WirePenalty>,
+}
+
+/// Where a score stands, with all that is known of its penalties.
+#[derive(Serialize, ToSchema)]
+pub struct PenaltyTier {
+    /// Distinct thresholds that the score is below.
+    pub level: usize,
+    /// The penalties in force, by falling threshold.
+    pub penalties: Vec<WirePenalty>,
+    #[schema(required)]
+    pub next_up: Option<NextUp>,
+    #[schema(required)]
+    pub next_down: Option<NextDown>,
+}
+
+#[derive(Clone, Serialize, ToSchema)]
+pub struct WirePenalty {
+    #[serde(flatten)]
+    pub threshold: WireThreshold,
+    pub title: WireTitle,
+    /// The first of the published dates, without a break, on which the penalty was in force.
+    pub since: NaiveDate,
+}
+
+/// The penalties that a score brings, and since when.
+#[utoipa::path(
+    get,
+    path = "/v1/{kind}/{id}/penalties",
+    tag = "scores",
+    params(CardQuery),
+    responses((status = 200, description = "The tier and its penalties.", body = PenaltiesAnswer), ReadProblems)
+)]
+pub async fn get_penalties(
+    State(state): State<AppState>,
+    asked: Asked,
+    Input(query): Input<CardQuery>,
+) -> Result<Response, Problem> {
+    let make = || async {
+        let found = state.source.penalties(&query.wanted()).await?;
+        Answer::of(&penalties(&found), found.published.published_at())
+    };
+    asked.answer(&state, make).await
+}
+
+fn penalties(found: &Penalties) -> PenaltiesAnswer {
+    let Scored { rule_set, card } = &found.published.scored;
+    let wire = |(penalty, since): &(PenaltyRule, NaiveDate)| WirePenalty {
+        threshold: WireThreshold { code: penalty.code.clone(), below: Shortest(penalty.below) },
+        title: (&penalty.title).into(),
+        since: *since,
+    };
+    let penalties: Vec<WirePenalty> = found.since.iter().map(wire).collect();
+    let tier = wire_tier(rule_set, card.score).map(|tier| PenaltyTier {
+        level: tier.level,
+        penalties: penalties.clone(),
+        next_up: tier.next_up,
+        next_down: tier.next_down,
+    });
+    PenaltiesAnswer {
+        key: ScoreKey::from(&found.published),
+        status: card.status().to_string(),
+        score: card.score.map(Number),
+        tier,
+        penalties,
+    }
+}
+
+parameters! {
+    /// Which dates of a history are wanted.
+    pub struct HistoryQuery {
+        subject: SeenSubject,
+        /// First date; default 29 days before `to`.
+        from: Option<NaiveDate>,
+        /// Last date; default the newest published one. At most 400 days after `from`.
+        to: Option<NaiveDate>,
+        rule_set: RuleSetId,
+    }
+}
+
+/// A subject's scores over time.
+#[derive(Serialize, ToSchema)]
+pub struct HistoryAnswer {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub shop_id: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub creator_id: Option<String>,
+    pub rule_set: String,
+    pub from: NaiveDate,
+    pub to: NaiveDate,
+    /// One short card per published date, by date.
+    pub scores: Vec<WireShortCard>,
+}
+
+#[derive(Serialize, ToSchema)]
+pub struct WireShortCard {
+    pub date: NaiveDate,
+    pub revision: i32,
+    pub run_id: String,
+    pub published_at: DateTime<Utc>,
+    #[schema(required)]
+    pub category_id: Option<String>,
+    pub status: String,
+    pub signed_orders: i64,
+    #[schema(required, value_type = Option<f64>)]
+    pub score: Option<Number<2>>,
+    #[schema(required)]
+    pub tier_level: Option<i16>,
+}
+
+/// The history of a score: one short card per published date.
+#[utoipa::path(
+    get,
+    path = "/v1/{kind}/{id}/scores",
+    tag = "scores",
+    params(HistoryQuery),
+    responses((status = 200, description = "The short cards, by date; dates without a published run are left out.", body = HistoryAnswer), ReadProblems)
+)]
+pub async fn get_scores(
+    State(state): State<AppState>,
+    asked: Asked,
+    Input(HistoryQuery { subject, from, to, rule_set }): Input<HistoryQuery>,
+) -> Result<Response, Problem> {
+    if let (Some(from), Some(to)) = (from, to)
+        && !is_history_span(from, to)
+    {
+        let detail = "from is at most to, and at most 400 days before it";
+        return Err(Problem::parameter("from", "invalid_value", detail));
+    }
+    let make = || async {
+        let history = state.source.history(&subject.0, &rule_set.0, from, to).await?;
+        let (shop_id, creator_id) = subject_ids(&subject.0);
+        let modified = history.cards.iter().filter_map(|(run, _)| run.published_at).max().unwrap_or_default();
+        let answer = HistoryAnswer {
+            shop_id,
+            creator_id,
+            rule_set: rule_set.0,
+            from: history.from,
+            to: history.to,
+            scores: history.cards.into_iter().map(|(run, card)| short_card(&run, card)).collect(),
+        };
+        Answer::of(&answer, modified)
+    };
+    asked.answer(&state, make).await
+}
+
+fn short_card(run: &RunRow, card: ShortCard) -> WireShortCard {
+    WireShortCard {
+        date: run.date,
+        revision: run.revision.unwrap_or_default(),
+        run_id: run.run_id.to_string(),
+        published_at: run.published_at.unwrap_or_default(),
+        status: card.status().to_string(),
+        score: card.score().map(Number),
+        category_id: card.category_id,
+        signed_orders: card.signed_orders,
+        tier_level: card.tier_level,
+    }
+}

@@ -1,0 +1,127 @@
+//! A published score and the metrics behind it.
+
+use axum::extract::State;
+use axum::response::Response;
+use chrono::NaiveDate;
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use super::wire::{Number, ScoreKey, WireDimension, WireMetric, WireTier, wire_dimensions, wire_metrics, wire_tier};
+use crate::answers::published::{Published, ReadError, Wanted};
+use crate::domain::score::Scored;
+use crate::http::answer::Answer;
+use crate::http::asked::Asked;
+use crate::http::param_types::{Revision, RuleSetId, SeenSubject};
+use crate::http::params::{Input, parameters};
+use crate::http::problem::Problem;
+use crate::http::problem_responses::ReadProblems;
+use crate::http::state::AppState;
+
+parameters! {
+    /// Which published card is wanted.
+    pub struct CardQuery {
+        subject: SeenSubject,
+        /// Score date; default the newest published one.
+        date: Option<NaiveDate>,
+        rule_set: RuleSetId,
+        /// Default: the newest revision of the date.
+        revision: Revision,
+    }
+}
+
+impl CardQuery {
+    pub fn wanted(self) -> Wanted {
+        Wanted { subject: self.subject.0, date: self.date, revision: self.revision.0, rule_set: self.rule_set.0 }
+    }
+
+    pub fn date(&self) -> Option<NaiveDate> {
+        self.date
+    }
+}
+
+/// A score with its dimensions and its tier.
+#[derive(Serialize, ToSchema)]
+pub struct ScoreAnswer {
+    #[serde(flatten)]
+    pub key: ScoreKey,
+    /// `scored` or `insufficient_volume`.
+    pub status: String,
+    /// Signed orders in the rule set's near window.
+    pub signed_orders: i64,
+    /// Null without enough volume.
+    #[schema(required, value_type = Option<f64>)]
+    pub score: Option<Number<2>>,
+    pub dimensions: Vec<WireDimension>,
+    /// Null without a score.
+    #[schema(required)]
+    pub tier: Option<WireTier>,
+}
+
+/// The score of a shop or a creator.
+#[utoipa::path(
+    get,
+    path = "/v1/{kind}/{id}/score",
+    tag = "scores",
+    params(CardQuery),
+    responses((status = 200, description = "The published score.", body = ScoreAnswer), ReadProblems)
+)]
+pub async fn get_score(
+    State(state): State<AppState>,
+    asked: Asked,
+    Input(query): Input<CardQuery>,
+) -> Result<Response, Problem> {
+    let make = || async {
+        let published = find(&state, query).await?;
+        let Scored { rule_set, card } = &published.scored;
+        let answer = ScoreAnswer {
+            key: ScoreKey::from(&published),
+            status: card.status().to_string(),
+            signed_orders: card.signed_orders,
+            score: card.score.map(Number),
+            dimensions: wire_dimensions(rule_set, card),
+            tier: wire_tier(rule_set, card.score),
+        };
+        Answer::of(&answer, published.published_at())
+    };
+    asked.answer(&state, make).await
+}
+
+/// All metrics of a score.
+#[derive(Serialize, ToSchema)]
+pub struct MetricsAnswer {
+    #[serde(flatten)]
+    pub key: ScoreKey,
+    pub status: String,
+    pub metrics: Vec<WireMetric>,
+}
+
+/// The metrics behind a score: everything that it takes to recompute it by hand.
+#[utoipa::path(
+    get,
+    path = "/v1/{kind}/{id}/metrics",
+    tag = "scores",
+    params(CardQuery),
+    responses((status = 200, description = "The metrics, in the rule set's order.", body = MetricsAnswer), ReadProblems)
+)]
+pub async fn get_metrics(
+    State(state): State<AppState>,
+    asked: Asked,
+    Input(query): Input<CardQuery>,
+) -> Result<Response, Problem> {
+    let make = || async {
+        let published = find(&state, query).await?;
+        let Scored { rule_set, card } = &published.scored;
+        let answer = MetricsAnswer {
+            key: ScoreKey::from(&published),
+            status: card.status().to_string(),
+            metrics: wire_metrics(rule_set, card, published.run.date),
+        };
+        Answer::of(&answer, published.published_at())
+    };
+    asked.answer(&state, make).await
+}
+
+async fn find(state: &AppState, query: CardQuery) -> Result<Published, ReadError> {
+    let mut connection = state.source.connection().await?;
+    state.source.find(&mut connection, &query.wanted()).await
+}

@@ -1,0 +1,195 @@
+//! What a score would be with other counts, and what it takes to reach a target.
+
+use std::collections::BTreeMap;
+
+use axum::Json;
+use axum::extract::State;
+use chrono::NaiveDate;
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use super::score::CardQuery;
+use super::wire::{Number, ScoreKey, WireDimension, WireMetric, WireTier, wire_dimensions, wire_metrics, wire_tier};
+use crate::answers::what_if::{Target, WhatIf, WhatIfError};
+use crate::domain::decimal::Decimal;
+use crate::domain::fault::Fault;
+use crate::domain::metric::{Metric, MetricCount};
+use crate::domain::rules::RuleSet;
+use crate::domain::what_if::{Assumption, FURTHER_ORDERS_MAX};
+use crate::http::media::JsonBody;
+use crate::http::params::Input;
+use crate::http::problem::Problem;
+use crate::http::problem_responses::WhatIfProblems;
+use crate::http::state::AppState;
+
+/// Counts beyond this are nobody's.
+const COUNT_MAX: i64 = 1_000_000_000_000;
+
+/// Other counts to think through, all at once, and a score to reach with them.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct WhatIfBody {
+    pub add: Option<AddBody>,
+    /// By metric: counts that take the place of the published ones.
+    #[serde(default)]
+    pub set: BTreeMap<String, CountBody>,
+    /// The score to reach by further signed orders without faults, at most two decimals.
+    #[schema(value_type = Option<f64>)]
+    pub target_score: Option<serde_json::Number>,
+}
+
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct AddBody {
+    /// Further signed orders without faults, signed in the near window and paid in the last days before the date.
+    #[schema(minimum = 0)]
+    pub signed_orders: i64,
+}
+
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct CountBody {
+    #[schema(minimum = 0)]
+    pub numerator: i64,
+    #[schema(minimum = 0)]
+    pub denominator: i64,
+}
+
+/// The score under an assumption, everybody else standing still.
+#[derive(Serialize, ToSchema)]
+pub struct WhatIfAnswer {
+    /// The published score that the assumption goes from.
+    #[serde(flatten)]
+    pub key: ScoreKey,
+    pub status: String,
+    pub signed_orders: i64,
+    #[schema(required, value_type = Option<f64>)]
+    pub score: Option<Number<2>>,
+    pub dimensions: Vec<WireDimension>,
+    #[schema(required)]
+    pub tier: Option<WireTier>,
+    pub metrics: Vec<WireMetric>,
+    /// The score that is published.
+    #[schema(required, value_type = Option<f64>)]
+    pub published_score: Option<Number<2>>,
+    /// Null where no target was named.
+    #[schema(required)]
+    pub target: Option<TargetAnswer>,
+}
+
+/// What it takes to reach a target. The score above is the one with these orders, where any number of them does.
+#[derive(Serialize, ToSchema)]
+pub struct TargetAnswer {
+    #[schema(value_type = f64)]
+    pub score: Number<2>,
+    pub reachable: bool,
+    /// The least number of further signed orders without faults; null if none does.
+    #[schema(required)]
+    pub signed_orders: Option<i64>,
+    /// Signed orders a day, over the 30 days before the date.
+    #[schema(value_type = f64)]
+    pub recent_orders_a_day: Number<2>,
+    /// The first date by which the recent volume brings as many; null if none does, or if there is no recent volume.
+    #[schema(required)]
+    pub earliest_date: Option<NaiveDate>,
+}
+
+/// Thinks other counts through: the score and tier that they would make, everybody else standing still.
+#[utoipa::path(
+    post,
+    path = "/v1/{kind}/{id}/score/what-if",
+    tag = "scores",
+    params(CardQuery),
+    request_body = WhatIfBody,
+    responses((status = 200, description = "The score under the assumption.", body = WhatIfAnswer), WhatIfProblems)
+)]
+pub async fn post_what_if(
+    State(state): State<AppState>,
+    Input(query): Input<CardQuery>,
+    JsonBody(body): JsonBody<WhatIfBody>,
+) -> Result<Json<WhatIfAnswer>, Problem> {
+    match state.source.what_if(&query.wanted(), |rule_set| check(&body, rule_set)).await {
+        Ok(what_if) => Ok(Json(answer(&what_if))),
+        Err(WhatIfError::Refused(faults)) => Err(Problem::invalid_body(faults)),
+        Err(WhatIfError::Read(error)) => Err(error.into()),
+    }
+}
+
+fn answer(WhatIf { published, card, target }: &WhatIf) -> WhatIfAnswer {
+    let scored = &published.scored;
+    let target_answer = |target: &Target| TargetAnswer {
+        score: Number(target.score),
+        reachable: target.signed_orders.is_some(),
+        signed_orders: target.signed_orders,
+        recent_orders_a_day: Number(target.recent_orders_a_day),
+        earliest_date: target.earliest_date,
+    };
+    WhatIfAnswer {
+        key: ScoreKey::from(published),
+        status: card.status().to_string(),
+        signed_orders: card.signed_orders,
+        score: card.score.map(Number),
+        dimensions: wire_dimensions(&scored.rule_set, card),
+        tier: wire_tier(&scored.rule_set, card.score),
+        metrics: wire_metrics(&scored.rule_set, card, published.run.date),
+        published_score: scored.card.score.map(Number),
+        target: target.as_ref().map(target_answer),
+    }
+}
+
+fn check(body: &WhatIfBody, rule_set: &RuleSet) -> Result<(Assumption, Option<Decimal>), Vec<Fault>> {
+    let mut faults = Vec::new();
+    let mut assumption = Assumption::default();
+    if body.add.is_none() && body.set.is_empty() && body.target_score.is_none() {
+        faults.push(Fault::new("", "missing_field", "name at least one of add, set and target_score"));
+    }
+    if let Some(add) = &body.add {
+        assumption.further_signed_orders = add.signed_orders;
+        if !(0..=FURTHER_ORDERS_MAX).contains(&add.signed_orders) {
+            let detail = "signed_orders is a whole number from 0 to 1000000000";
+            faults.push(Fault::new("/add/signed_orders", "invalid_value", detail));
+        }
+    }
+    for (id, count) in &body.set {
+        let pointer = format!("/set/{id}");
+        match Metric::parse(id).filter(|metric| rule_set.place(*metric).is_some()) {
+            Some(metric) => match counts(metric, count) {
+                Ok(count) => assumption.set.push((metric, count)),
+                Err(detail) => faults.push(Fault::new(pointer, "invalid_value", detail)),
+            },
+            None => {
+                let detail = format!("{} has no such metric; see GET /v1/rule-sets/{}", rule_set.id, rule_set.id);
+                faults.push(Fault::new(pointer, "unknown_metric", detail));
+            }
+        }
+    }
+    let target = body.target_score.as_ref().and_then(|number| target(number, rule_set, &mut faults));
+    match faults.is_empty() {
+        true => Ok((assumption, target)),
+        false => Err(faults),
+    }
+}
+
+fn counts(metric: Metric, count: &CountBody) -> Result<MetricCount, String> {
+    let scale = metric.definition().denominator_scale;
+    let sound = |number: i64| (0..=COUNT_MAX).contains(&number);
+    if !sound(count.numerator) || !sound(count.denominator) {
+        return Err("numerator and denominator are whole numbers from 0 to 1000000000000".to_owned());
+    }
+    if count.denominator % scale != 0 {
+        return Err(format!("the denominator of {} is a multiple of {scale}", metric.id()));
+    }
+    Ok(MetricCount { numerator: count.numerator, volume: count.denominator / scale })
+}
+
+fn target(number: &serde_json::Number, rule_set: &RuleSet, faults: &mut Vec<Fault>) -> Option<Decimal> {
+    let (least, most) = rule_set.scale;
+    let decimal: Option<Decimal> = number.to_string().parse().ok();
+    let hundredths = |decimal: &Decimal| decimal.millionths() % 10_000 == 0;
+    let target = decimal.filter(|target| (least..=most).contains(target)).filter(hundredths);
+    if target.is_none() {
+        let detail = format!("target_score is a number from {least} to {most} of at most two decimals");
+        faults.push(Fault::new("/target_score", "invalid_value", detail));
+    }
+    target
+}

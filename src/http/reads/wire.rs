@@ -1,0 +1,259 @@
+//! Wire structs of published scores, with exact numbers.
+
+use chrono::{DateTime, NaiveDate, Utc};
+use serde::{Serialize, Serializer};
+use utoipa::ToSchema;
+
+use crate::answers::published::Published;
+use crate::domain::decimal::{Decimal, PLACES_MAX};
+use crate::domain::id::Id;
+use crate::domain::rules::{NamedWindow, RuleSet, Title};
+use crate::domain::score::Card;
+use crate::domain::subject::Subject;
+use crate::domain::tier::tier;
+use crate::domain::weights::{dimension_share, weights};
+use crate::http::page::subject_ids;
+use crate::storage::run::RunRow;
+
+/// A JSON number with exactly so many decimals.
+#[derive(Clone, Copy, Debug)]
+pub struct Number<const PLACES: u32>(pub Decimal);
+
+impl<const PLACES: u32> Serialize for Number<PLACES> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serialize_number(&self.0.fixed(PLACES), serializer)
+    }
+}
+
+/// A JSON number with so many decimals.
+#[derive(Clone, Copy, Debug)]
+pub struct Places(pub Decimal, pub u32);
+
+impl Serialize for Places {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serialize_number(&self.0.fixed(self.1), serializer)
+    }
+}
+
+/// A JSON number written as short as it can be.
+#[derive(Clone, Copy, Debug)]
+pub struct Shortest(pub Decimal);
+
+impl Serialize for Shortest {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serialize_number(&self.0.to_string(), serializer)
+    }
+}
+
+fn serialize_number<S: Serializer>(text: &str, serializer: S) -> Result<S::Ok, S::Error> {
+    let number: serde_json::Number = text.parse().map_err(serde::ser::Error::custom)?;
+    number.serialize(serializer)
+}
+
+/// Which score an answer speaks of.
+#[derive(Clone, Serialize, ToSchema)]
+pub struct ScoreKey {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub shop_id: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub creator_id: Option<String>,
+    pub rule_set: String,
+    pub date: NaiveDate,
+    pub revision: i32,
+    pub run_id: String,
+    pub published_at: DateTime<Utc>,
+    /// The category that the run knew; null for none.
+    #[schema(required)]
+    pub category_id: Option<String>,
+}
+
+impl From<&Published> for ScoreKey {
+    fn from(published: &Published) -> ScoreKey {
+        let Published { subject, run, scored, .. } = published;
+        ScoreKey::of(subject, &scored.rule_set, run, scored.card.category_id.as_ref())
+    }
+}
+
+impl ScoreKey {
+    pub fn of(subject: &Subject, rule_set: &RuleSet, row: &RunRow, category_id: Option<&Id>) -> ScoreKey {
+        let (shop_id, creator_id) = subject_ids(subject);
+        ScoreKey {
+            shop_id,
+            creator_id,
+            rule_set: rule_set.id.clone(),
+            date: row.date,
+            revision: row.revision.unwrap_or_default(),
+            run_id: row.run_id.to_string(),
+            published_at: row.published_at.unwrap_or_default(),
+            category_id: category_id.map(Id::to_string),
+        }
+    }
+}
+
+#[derive(Clone, Serialize, ToSchema)]
+pub struct WireTitle {
+    pub en: String,
+    pub zh: String,
+}
+
+impl From<&Title> for WireTitle {
+    fn from(title: &Title) -> WireTitle {
+        WireTitle { en: title.en.clone(), zh: title.zh.clone() }
+    }
+}
+
+/// Where a score stands among the penalty thresholds.
+#[derive(Serialize, ToSchema)]
+pub struct WireTier {
+    /// Distinct thresholds that the score is below.
+    pub level: usize,
+    /// The penalties in force, by falling threshold.
+    pub penalties: Vec<WireThreshold>,
+    #[schema(required)]
+    pub next_up: Option<NextUp>,
+    #[schema(required)]
+    pub next_down: Option<NextDown>,
+}
+
+#[derive(Clone, Serialize, ToSchema)]
+pub struct WireThreshold {
+    pub code: String,
+    #[schema(value_type = f64)]
+    pub below: Shortest,
+}
+
+/// The next threshold to reach.
+#[derive(Serialize, ToSchema)]
+pub struct NextUp {
+    #[schema(value_type = f64)]
+    pub at_least: Shortest,
+    #[schema(value_type = f64)]
+    pub gap: Number<2>,
+}
+
+/// The next threshold to fall below.
+#[derive(Serialize, ToSchema)]
+pub struct NextDown {
+    #[schema(value_type = f64)]
+    pub below: Shortest,
+    #[schema(value_type = f64)]
+    pub margin: Number<2>,
+}
+
+/// `None` without a score.
+pub fn wire_tier(rule_set: &RuleSet, score: Option<Decimal>) -> Option<WireTier> {
+    let tier = tier(rule_set, score?);
+    let threshold = |penalty: &&crate::domain::rules::PenaltyRule| WireThreshold {
+        code: penalty.code.clone(),
+        below: Shortest(penalty.below),
+    };
+    Some(WireTier {
+        level: tier.level,
+        penalties: tier.penalties.iter().map(threshold).collect(),
+        next_up: tier.next_up.map(|(at_least, gap)| NextUp { at_least: Shortest(at_least), gap: Number(gap) }),
+        next_down: tier.next_down.map(|(below, margin)| NextDown { below: Shortest(below), margin: Number(margin) }),
+    })
+}
+
+#[derive(Serialize, ToSchema)]
+pub struct WireDimension {
+    pub id: String,
+    /// Fraction of 1, by the rules alone.
+    #[schema(value_type = f64)]
+    pub weight: Number<PLACES_MAX>,
+    /// Null where none of its metrics is assessed.
+    #[schema(required, value_type = Option<f64>)]
+    pub score: Option<Number<4>>,
+}
+
+pub fn wire_dimensions(rule_set: &RuleSet, card: &Card) -> Vec<WireDimension> {
+    let dimension = |(index, score): (usize, &Option<Decimal>)| WireDimension {
+        id: rule_set.dimensions[index].id.clone(),
+        weight: Number(dimension_share(rule_set, index, card.category_id.as_ref())),
+        score: score.map(Number),
+    };
+    card.dimensions.iter().enumerate().map(dimension).collect()
+}
+
+#[derive(Serialize, ToSchema)]
+pub struct WireWindow {
+    pub name: String,
+    /// First day, included.
+    pub from: NaiveDate,
+    /// Last day, included.
+    pub to: NaiveDate,
+}
+
+impl WireWindow {
+    /// The days of a window for a score date.
+    pub fn of(window: &NamedWindow, date: NaiveDate) -> WireWindow {
+        let span = window.window.days(date);
+        WireWindow { name: window.name.clone(), from: span.from, to: span.to }
+    }
+}
+
+/// One metric with everything that it takes to recompute its points by hand.
+#[derive(Serialize, ToSchema)]
+pub struct WireMetric {
+    pub id: String,
+    pub title: WireTitle,
+    pub dimension: String,
+    pub numerator: i64,
+    pub denominator: i64,
+    /// numerator / denominator, rounded half up; null without a denominator.
+    #[schema(required, value_type = Option<f64>)]
+    pub value: Option<Number<PLACES_MAX>>,
+    /// `ratio`, `seconds` or `stars`.
+    pub unit: String,
+    /// `lower` or `higher`.
+    pub better: String,
+    pub window: WireWindow,
+    pub assessed: bool,
+    /// What gave the points: `category`, `market` or `reference`; null where not assessed.
+    #[schema(required)]
+    pub basis: Option<String>,
+    /// Members of the peer group, itself included; null where the value itself gave the points.
+    #[schema(required)]
+    pub peers: Option<i64>,
+    #[schema(required)]
+    pub better_peers: Option<i64>,
+    #[schema(required, value_type = Option<f64>)]
+    pub standing: Option<Number<PLACES_MAX>>,
+    #[schema(required, value_type = Option<f64>)]
+    pub points: Option<Number<4>>,
+    /// Share of the whole score by the rules alone, a fraction of 1.
+    #[schema(value_type = f64)]
+    pub weight: Number<PLACES_MAX>,
+    /// Share of the whole score in this card, where what is not assessed gives its weight to the rest.
+    #[schema(value_type = f64)]
+    pub effective_weight: Number<PLACES_MAX>,
+}
+
+pub fn wire_metrics(rule_set: &RuleSet, card: &Card, date: NaiveDate) -> Vec<WireMetric> {
+    let weights = weights(rule_set, card);
+    let metric = |(index, rule): (usize, &crate::domain::rules::MetricRule)| {
+        let definition = rule.metric.definition();
+        let metric = &card.metrics[index];
+        let standing = metric.assessed.and_then(|assessed| assessed.standing);
+        WireMetric {
+            id: definition.id.to_owned(),
+            title: WireTitle { en: definition.en.to_owned(), zh: definition.zh.to_owned() },
+            dimension: rule_set.dimensions[rule.dimension].id.clone(),
+            numerator: metric.count.numerator,
+            denominator: metric.count.denominator(rule.metric),
+            value: metric.count.value(rule.metric).map(|value| Number(value.rounded(PLACES_MAX))),
+            unit: definition.unit.to_string(),
+            better: definition.better.to_string(),
+            window: WireWindow::of(&rule.window, date),
+            assessed: metric.assessed.is_some(),
+            basis: metric.assessed.map(|assessed| assessed.basis().to_string()),
+            peers: standing.map(|standing| standing.peers),
+            better_peers: standing.map(|standing| standing.better_peers),
+            standing: standing.map(|standing| Number(standing.ratio().rounded(PLACES_MAX))),
+            points: metric.assessed.map(|assessed| Number(assessed.points)),
+            weight: Number(weights[index].0),
+            effective_weight: Number(weights[index].1),
+        }
+    };
+    rule_set.metrics.iter().enumerate().map(metric).collect()
+}

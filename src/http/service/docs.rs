@@ -1,0 +1,67 @@
+//! The description of the contract: `openapi.yaml`, and pages that show it.
+
+use axum::Router;
+use axum::http::header;
+use axum::response::{IntoResponse, Response};
+use utoipa::OpenApi as _;
+use utoipa::openapi::OpenApi;
+use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
+use utoipa_swagger_ui::{Config, SwaggerUi};
+
+use crate::http::params::{Input, Nothing};
+
+/// What stands above the paths.
+#[derive(utoipa::OpenApi)]
+#[openapi(
+    info(
+        title = "shopscore",
+        description = "The open engine for a marketplace's shop experience score (商家体验分) and creator score (带货口碑分).\n\n\
+            The shipped rule sets are derived from undated seller guides of about 2022. They are not the platform's \
+            current rules, and the project is not affiliated with the platform.",
+        license(name = "Apache-2.0", identifier = "Apache-2.0"),
+    ),
+    tags(
+        (name = "events", description = "What happened: orders, reviews, after-sale cases, complaints, IM sessions, products."),
+        (name = "scores", description = "What was published, and what stands behind it."),
+        (name = "registry", description = "Shops and creators with their categories."),
+        (name = "exclusions", description = "What the platform takes out of the score (剔除)."),
+        (name = "keys", description = "API keys. Scopes: `events:write`, `events:relay`, `scores:read`, `admin`."),
+        (name = "runs", description = "Computations of all scores for one date."),
+        (name = "service", description = "The process itself."),
+    )
+)]
+struct Description;
+
+pub fn openapi() -> OpenApi {
+    let mut openapi = Description::openapi();
+    openapi.info.version = env!("CARGO_PKG_VERSION").to_owned();
+    let bearer = HttpBuilder::new()
+        .scheme(HttpAuthScheme::Bearer)
+        .description(Some("An API key. Needed unless the service listens on a loopback address with `--auth off`."))
+        .build();
+    let components = openapi.components.get_or_insert_with(Default::default);
+    components.add_security_scheme("key", SecurityScheme::Http(bearer));
+    openapi
+}
+
+/// The whole description as YAML, as it stands in `openapi.yaml`.
+pub fn yaml(description: &OpenApi) -> Result<String, serde_json::Error> {
+    description.to_yaml().map_err(serde::de::Error::custom)
+}
+
+/// The contract as OpenAPI 3.1.
+#[utoipa::path(
+    get,
+    path = "/openapi.yaml",
+    tag = "service",
+    responses((status = 200, description = "This document.", body = String, content_type = "application/yaml"))
+)]
+pub async fn openapi_yaml(_: Input<Nothing>) -> Response {
+    let text = include_str!("../../../openapi.yaml");
+    ([(header::CONTENT_TYPE, "application/yaml")], text).into_response()
+}
+
+/// `/docs`, served from the binary.
+pub fn pages<S: Clone + Send + Sync + 'static>() -> Router<S> {
+    SwaggerUi::new("/docs").config(Config::from("/openapi.yaml")).into()
+}

@@ -1,0 +1,60 @@
+//! Whether the process lives, and whether it can serve.
+
+use axum::Json;
+use axum::extract::State;
+use chrono::NaiveDate;
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use crate::domain::subject::SubjectKind;
+use crate::http::params::{Input, Nothing};
+use crate::http::problem::ProblemBody;
+use crate::http::problem::{Kind, Problem};
+use crate::http::state::AppState;
+use crate::scoring::schedule;
+use crate::storage::run;
+
+#[derive(Serialize, ToSchema)]
+pub struct Health {
+    /// `ok`
+    pub status: String,
+}
+
+/// Whether the process lives.
+#[utoipa::path(get, path = "/healthz", tag = "service", responses((status = 200, description = "It does.", body = Health)))]
+pub async fn healthz(_: Input<Nothing>) -> Json<Health> {
+    Json(Health { status: "ok".to_owned() })
+}
+
+#[derive(Serialize, ToSchema)]
+pub struct Readiness {
+    /// `ready`
+    pub status: String,
+    /// The newest date that is published; null before the first run.
+    #[schema(required)]
+    pub newest_published: Option<NaiveDate>,
+}
+
+/// Whether the service can serve: the database answers, its schema is current, today's run is not overdue.
+#[utoipa::path(
+    get,
+    path = "/readyz",
+    tag = "service",
+    responses(
+        (status = 200, description = "It can.", body = Readiness),
+        (status = 503, description = "It cannot; `detail` says why.", body = ProblemBody, content_type = "application/problem+json"),
+    )
+)]
+pub async fn readyz(State(state): State<AppState>, _: Input<Nothing>) -> Result<Json<Readiness>, Problem> {
+    let mut connection = state.source.connection().await?;
+    let newest = run::published_dates(&mut connection).await?.map(|(_, newest)| newest);
+    if let Some(date) = schedule::read_overdue(&mut connection, &state.context).await? {
+        let detail = format!("today's run ({date}) is overdue; see /v1/runs?date={date}");
+        return Err(Problem::new(Kind::Unavailable, detail));
+    }
+    // A kind without rule sets would be served nothing.
+    if SubjectKind::ALL.iter().any(|kind| state.context.rules.default_for(*kind).is_none()) {
+        return Err(Problem::new(Kind::Unavailable, "no rule set is loaded for shops or creators"));
+    }
+    Ok(Json(Readiness { status: "ready".to_owned(), newest_published: newest }))
+}

@@ -1,0 +1,300 @@
+//! `POST /v1/events`: the door for facts.
+
+use std::sync::Arc;
+
+use axum::Json;
+use axum::body::{Body, Bytes};
+use axum::extract::State;
+use axum::http::{HeaderMap, StatusCode};
+use axum::response::{IntoResponse, Response};
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use crate::domain::event::Event;
+use crate::domain::fault::Fault;
+use crate::domain::parse::Envelope;
+use crate::http::auth::Caller;
+use crate::http::media::{self, RawEvents};
+use crate::http::params::{Input, parameters};
+use crate::http::problem::{FieldError, Kind, Problem};
+use crate::http::problem_responses::EventProblems;
+use crate::http::state::AppState;
+use crate::ingest::door::{AcceptedTimes, Read, read_event};
+use crate::ingest::{Atomicity, Outcome, SentEvent};
+
+/// Bodies above this size are parsed on a thread that may block.
+const PARSE_INLINE_BYTES: usize = 64 * 1024;
+
+parameters! {
+    /// How events are written.
+    pub struct EventsQuery {
+        /// All or nothing: if any event is rejected or conflicts, none is written.
+        atomic: Option<bool>,
+    }
+}
+
+/// What became of a batch.
+#[derive(Serialize, ToSchema)]
+pub struct BatchAnswer {
+    /// Stored and counted.
+    pub accepted: usize,
+    /// Known already, with the same content.
+    pub duplicates: usize,
+    /// Known already, with other content, which stays.
+    pub conflicts: usize,
+    pub rejected: usize,
+    /// The events that were not accepted, in order.
+    pub results: Vec<EventResult>,
+}
+
+/// What became of one event of a batch.
+#[derive(Serialize, ToSchema)]
+pub struct EventResult {
+    /// Place in the request, from 0; blank lines are not counted.
+    pub index: usize,
+    /// The event's id, where it could be read.
+    #[schema(required)]
+    pub id: Option<String>,
+    /// `duplicate`, `conflict` or `rejected`.
+    pub outcome: String,
+    /// Stable word for the first fault of a rejected event.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub code: Option<String>,
+    /// JSON pointer to the first fault.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub pointer: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub detail: Option<String>,
+    /// All faults, where there is more than one.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub errors: Vec<FieldError>,
+}
+
+/// What became of a single event.
+#[derive(Serialize, ToSchema)]
+pub struct EventAnswer {
+    pub id: String,
+    /// `accepted` or `duplicate`.
+    pub outcome: String,
+}
+
+/// Sends events.
+///
+/// One event or up to 10,000 (16 MiB after decompression). An answer of 2xx means: durable, folded and counted. Sending
+/// again is always safe.
+#[utoipa::path(
+    post,
+    path = "/v1/events",
+    tag = "events",
+    params(EventsQuery),
+    request_body(
+        description = "One event or an array (application/json), one event a line (application/x-ndjson), or CloudEvents 1.0.",
+        content(
+            (serde_json::Value = "application/json"),
+            (String = "application/x-ndjson"),
+            (serde_json::Value = "application/cloudevents+json"),
+            (serde_json::Value = "application/cloudevents-batch+json"),
+        )
+    ),
+    responses(
+        (status = 200, description = "The batch, or a duplicate of a single event.", body = BatchAnswer),
+        (status = 201, description = "A single event was accepted.", body = EventAnswer),
+        EventProblems
+    )
+)]
+pub async fn post_events(
+    State(state): State<AppState>,
+    caller: Caller,
+    Input(query): Input<EventsQuery>,
+    headers: HeaderMap,
+    body: Body,
+) -> Result<Response, Problem> {
+    let atomicity = if query.atomic == Some(true) { Atomicity::AllOrNothing } else { Atomicity::EachAlone };
+    // The room is given back when the answer is made.
+    let body = state.bodies.read(body).await?;
+    let times = AcceptedTimes::at(state.context.now(), state.context.retention.event_days);
+    let mut parsed = parse_body(headers, body.bytes.clone(), times).await?;
+    for read in &mut parsed.events {
+        if let Ok(event) = read
+            && let Some(fault) = not_the_callers(event, &caller, parsed.envelope)
+        {
+            *read = Err((Some(event.id.to_string()), vec![fault]));
+        }
+    }
+    match parsed.single {
+        true => single_answer(&state, &caller, parsed).await,
+        false => batch_answer(&state, &caller, parsed, atomicity).await,
+    }
+}
+
+struct Parsed {
+    envelope: Envelope,
+    single: bool,
+    events: Vec<Read>,
+}
+
+async fn parse_body(headers: HeaderMap, bytes: Bytes, times: AcceptedTimes) -> Result<Parsed, Problem> {
+    let large = bytes.len() > PARSE_INLINE_BYTES;
+    let parse = move || -> Result<Parsed, Problem> {
+        let RawEvents { envelope, single, texts } = media::split(&headers, &bytes)?;
+        Ok(Parsed { envelope, single, events: texts.iter().map(|text| read_event(text, envelope, &times)).collect() })
+    };
+    if !large {
+        return parse();
+    }
+    match tokio::task::spawn_blocking(parse).await {
+        Ok(parsed) => parsed,
+        Err(_) => Err(Problem::of_status(StatusCode::INTERNAL_SERVER_ERROR)),
+    }
+}
+
+/// Why a caller may not send an event, if that is so.
+fn not_the_callers(event: &Event, caller: &Caller, envelope: Envelope) -> Option<Fault> {
+    if !caller.may_write(&event.aggregate.shop_id) {
+        let pointer = if envelope == Envelope::CloudEvents { "/shopid" } else { "/shop_id" };
+        return Some(Fault::new(pointer, "forbidden_shop", "the key is bound to other shops"));
+    }
+    let event_type = event.fact.event_type();
+    (!caller.relay().allows(event_type)).then(|| {
+        let detail = format!("{} is for keys with the scope events:relay", event_type);
+        Fault::new("/type", "forbidden_type", detail)
+    })
+}
+
+async fn store(
+    state: &AppState,
+    caller: &Caller,
+    events: Vec<Arc<Event>>,
+    atomicity: Atomicity,
+) -> Result<Vec<Outcome>, Problem> {
+    if events.is_empty() {
+        return Ok(Vec::new());
+    }
+    let (key_id, relay) = (caller.key_id(), caller.relay());
+    let sent = events.into_iter().map(|event| SentEvent { event, key_id, relay }).collect();
+    Ok(state.queue.write(sent, atomicity).await?)
+}
+
+async fn single_answer(state: &AppState, caller: &Caller, parsed: Parsed) -> Result<Response, Problem> {
+    let Some(read) = parsed.events.into_iter().next() else {
+        return Err(Problem::of_status(StatusCode::BAD_REQUEST));
+    };
+    let event = read.map_err(|(_, faults)| {
+        state.telemetry.count_events("rejected", 1);
+        rejected(&faults)
+    })?;
+    let id = event.id.to_string();
+    let outcomes = store(state, caller, vec![event], Atomicity::EachAlone).await?;
+    let answer = |status, outcome: &str| (status, Json(EventAnswer { id: id.clone(), outcome: outcome.to_owned() }));
+    let word = match outcomes.first() {
+        Some(Outcome::Accepted) => "accepted",
+        Some(Outcome::Duplicate) => "duplicate",
+        Some(Outcome::Conflict) => "conflict",
+        _ => "rejected",
+    };
+    state.telemetry.count_events(word, 1);
+    match outcomes.first() {
+        Some(Outcome::Accepted) => Ok(answer(StatusCode::CREATED, "accepted").into_response()),
+        Some(Outcome::Duplicate) => Ok(answer(StatusCode::OK, "duplicate").into_response()),
+        Some(Outcome::Conflict) => {
+            let detail = "an event with this id and other content is stored for the same aggregate, and stays; \
+                          to correct it, retract it and send the right one under another id";
+            Err(Problem::new(Kind::EventConflict, detail).with("id", id))
+        }
+        Some(outcome) => Err(rejected(&outcome.fault().into_iter().collect::<Vec<_>>())),
+        None => Err(Problem::of_status(StatusCode::INTERNAL_SERVER_ERROR)),
+    }
+}
+
+fn rejected(faults: &[Fault]) -> Problem {
+    Problem::of_faults(Kind::EventRejected, faults)
+}
+
+async fn batch_answer(
+    state: &AppState,
+    caller: &Caller,
+    parsed: Parsed,
+    atomicity: Atomicity,
+) -> Result<Response, Problem> {
+    let any_rejected = parsed.events.iter().any(Result::is_err);
+    let (mut sound, mut reads) = (Vec::new(), Vec::with_capacity(parsed.events.len()));
+    for read in parsed.events {
+        match read {
+            Ok(event) => {
+                reads.push(Ok(event.id.clone()));
+                sound.push(event);
+            }
+            Err(faulty) => reads.push(Err(faulty)),
+        }
+    }
+    let untouched = atomicity == Atomicity::AllOrNothing && any_rejected;
+    let outcomes = if untouched { Vec::new() } else { store(state, caller, sound, atomicity).await? };
+    let mut answer = BatchAnswer { accepted: 0, duplicates: 0, conflicts: 0, rejected: 0, results: Vec::new() };
+    let mut outcomes = outcomes.into_iter();
+    for (index, read) in reads.into_iter().enumerate() {
+        match read {
+            Err((id, faults)) => answer.reject(index, id, &faults),
+            Ok(id) => {
+                if let Some(outcome) = outcomes.next() {
+                    answer.note(index, id.to_string(), &outcome);
+                }
+            }
+        }
+    }
+    state.telemetry.count_events("duplicate", answer.duplicates);
+    state.telemetry.count_events("conflict", answer.conflicts);
+    state.telemetry.count_events("rejected", answer.rejected);
+    if atomicity == Atomicity::AllOrNothing && answer.conflicts + answer.rejected > 0 {
+        let detail = "atomic=true: correct or leave out the events in results, and send the batch again";
+        answer.accepted = 0;
+        let problem = Problem::new(Kind::BatchRejected, detail);
+        return Err(problem
+            .with("accepted", 0)
+            .with("conflicts", answer.conflicts)
+            .with("rejected", answer.rejected)
+            .with("results", serde_json::to_value(&answer.results).unwrap_or_default()));
+    }
+    state.telemetry.count_events("accepted", answer.accepted);
+    Ok(Json(answer).into_response())
+}
+
+impl BatchAnswer {
+    fn note(&mut self, index: usize, id: String, outcome: &Outcome) {
+        match outcome {
+            Outcome::Accepted => self.accepted += 1,
+            Outcome::Duplicate => {
+                self.duplicates += 1;
+                self.results.push(EventResult::plain(index, id, "duplicate"));
+            }
+            Outcome::Conflict => {
+                self.conflicts += 1;
+                self.results.push(EventResult::plain(index, id, "conflict"));
+            }
+            Outcome::AggregateFull | Outcome::ForbiddenRetraction | Outcome::Refused => {
+                let faults: Vec<Fault> = outcome.fault().into_iter().collect();
+                self.reject(index, Some(id), &faults);
+            }
+        }
+    }
+
+    fn reject(&mut self, index: usize, id: Option<String>, faults: &[Fault]) {
+        self.rejected += 1;
+        let first = faults.first();
+        self.results.push(EventResult {
+            index,
+            id,
+            outcome: "rejected".to_owned(),
+            code: first.map(|fault| fault.code.to_owned()),
+            pointer: first.map(|fault| fault.pointer.clone()),
+            detail: first.map(|fault| fault.detail.clone()),
+            errors: if faults.len() > 1 { faults.iter().map(FieldError::from).collect() } else { Vec::new() },
+        });
+    }
+}
+
+impl EventResult {
+    fn plain(index: usize, id: String, outcome: &str) -> EventResult {
+        let (code, pointer, detail) = (None, None, None);
+        EventResult { index, id: Some(id), outcome: outcome.to_owned(), code, pointer, detail, errors: Vec::new() }
+    }
+}

@@ -1,0 +1,299 @@
+//! The registry of shops and creators.
+
+use std::collections::BTreeMap;
+
+use axum::Json;
+use axum::extract::State;
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Response};
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Deserializer, Serialize};
+use utoipa::ToSchema;
+
+use crate::answers::published::known;
+use crate::domain::fault::Fault;
+use crate::domain::id::Id;
+use crate::domain::subject::{Subject, SubjectKind};
+use crate::http::media::JsonBody;
+use crate::http::page::{Page, subject_ids};
+use crate::http::param_types::{Cursor, KindSegment, Limit, SubjectPath};
+use crate::http::params::{Input, Nothing, parameters};
+use crate::http::problem::{Kind, Problem};
+use crate::http::problem_responses::{InvalidEntry, SubjectNotFound, SubjectProblems, TooLarge, WrongParameter};
+use crate::http::state::AppState;
+use crate::ingest::ledger;
+use crate::storage::registry::{self, Registration, SubjectRow};
+
+/// Entries of one bulk registration.
+const ENTRIES_MAX: usize = 10_000;
+/// Characters of a name.
+const NAME_LENGTH_MAX: usize = 256;
+
+/// A registered shop or creator.
+#[derive(Serialize, ToSchema)]
+pub struct WireSubject {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub shop_id: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub creator_id: Option<String>,
+    #[schema(required)]
+    pub name: Option<String>,
+    #[schema(required)]
+    pub category_id: Option<String>,
+    pub registered_at: DateTime<Utc>,
+    pub updated_at: DateTime<Utc>,
+}
+
+impl From<SubjectRow> for WireSubject {
+    fn from(row: SubjectRow) -> WireSubject {
+        let SubjectRow { subject, name, category_id, registered_at, updated_at } = row;
+        let (shop_id, creator_id) = subject_ids(&subject);
+        WireSubject { shop_id, creator_id, name, category_id, registered_at, updated_at }
+    }
+}
+
+/// A field that tells absent (`None`) from null (`Some(None)`).
+fn present<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Option<String>>, D::Error> {
+    Option::deserialize(deserializer).map(Some)
+}
+
+/// What to register: an absent field stays as it was, null clears.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct SubjectBody {
+    #[serde(default, deserialize_with = "present")]
+    #[schema(value_type = Option<String>, max_length = 256)]
+    pub name: Option<Option<String>>,
+    #[serde(default, deserialize_with = "present")]
+    #[schema(value_type = Option<String>)]
+    pub category_id: Option<Option<String>>,
+}
+
+/// Checks one entry; faults go to `faults` with pointers below `base`.
+fn registration(subject: Subject, body: SubjectBody, base: &str, faults: &mut Vec<Fault>) -> Registration {
+    if let Some(Some(name)) = &body.name
+        && (name.chars().count() > NAME_LENGTH_MAX || name.contains('\0'))
+    {
+        let detail = "name has at most 256 characters and no U+0000";
+        faults.push(Fault::new(format!("{base}/name"), "invalid_value", detail));
+    }
+    let category_id = body.category_id.map(|category_id| {
+        category_id.and_then(|text| match Id::parse(&text) {
+            Ok(id) => Some(id),
+            Err(invalid) => {
+                faults.push(Fault::new(format!("{base}/category_id"), "invalid_id", invalid.to_string()));
+                None
+            }
+        })
+    });
+    Registration { subject, name: body.name, category_id }
+}
+
+parameters! {
+    /// Which subjects are listed.
+    pub struct SubjectsQuery {
+        kind: KindSegment,
+        /// Only those of a category.
+        category_id: Option<Id>,
+        /// `next_cursor` of the page before.
+        cursor: Cursor<Id>,
+        /// Items of a page, default 100.
+        limit: Limit,
+    }
+}
+
+/// Registers a shop or creator, or changes it.
+#[utoipa::path(
+    put,
+    path = "/v1/{kind}/{id}",
+    tag = "registry",
+    params(SubjectPath),
+    request_body = SubjectBody,
+    responses(
+        (status = 200, description = "Changed.", body = WireSubject),
+        (status = 201, description = "Registered.", body = WireSubject),
+        SubjectProblems
+    )
+)]
+pub async fn put_subject(
+    State(state): State<AppState>,
+    Input(path): Input<SubjectPath>,
+    JsonBody(body): JsonBody<SubjectBody>,
+) -> Result<Response, Problem> {
+    let subject = path.subject();
+    let mut faults = Vec::new();
+    let registration = registration(subject.clone(), body, "", &mut faults);
+    if !faults.is_empty() {
+        return Err(Problem::invalid_body(faults));
+    }
+    let new = ledger::register(&[registration], &state.context).await?;
+    let mut connection = state.context.store.ingest.acquire().await?;
+    let row = registry::get(&mut connection, &subject).await?;
+    let row = row.ok_or_else(|| Problem::of_status(StatusCode::INTERNAL_SERVER_ERROR))?;
+    let status = if new.first() == Some(&true) { StatusCode::CREATED } else { StatusCode::OK };
+    Ok((status, Json(WireSubject::from(row))).into_response())
+}
+
+/// One registered shop or creator.
+#[utoipa::path(
+    get,
+    path = "/v1/{kind}/{id}",
+    tag = "registry",
+    params(SubjectPath),
+    responses((status = 200, description = "The subject as registered last.", body = WireSubject), SubjectNotFound)
+)]
+pub async fn get_subject(
+    State(state): State<AppState>,
+    Input(path): Input<SubjectPath>,
+) -> Result<Json<WireSubject>, Problem> {
+    let mut connection = state.source.connection().await?;
+    Ok(Json(known(&mut connection, &path.subject()).await?.into()))
+}
+
+/// Registered shops or creators, by id.
+#[utoipa::path(
+    get,
+    path = "/v1/{kind}",
+    tag = "registry",
+    params(SubjectsQuery),
+    responses((status = 200, description = "A page, by id.", body = Page<WireSubject>), WrongParameter)
+)]
+pub async fn list_subjects(
+    State(state): State<AppState>,
+    Input(query): Input<SubjectsQuery>,
+) -> Result<Json<Page<WireSubject>>, Problem> {
+    let (limit, category_id, after) = (query.limit.0, query.category_id.as_ref(), query.cursor.0.as_ref());
+    let mut connection = state.source.connection().await?;
+    let rows = registry::list(&mut connection, query.kind.0, category_id, after, limit as i64 + 1).await?;
+    Ok(Json(Page::of(rows, limit, |row| row.subject.id.clone())))
+}
+
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ShopEntry {
+    pub shop_id: String,
+    #[serde(default, deserialize_with = "present")]
+    #[schema(value_type = Option<String>, max_length = 256)]
+    pub name: Option<Option<String>>,
+    #[serde(default, deserialize_with = "present")]
+    #[schema(value_type = Option<String>)]
+    pub category_id: Option<Option<String>>,
+}
+
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct CreatorEntry {
+    pub creator_id: String,
+    #[serde(default, deserialize_with = "present")]
+    #[schema(value_type = Option<String>, max_length = 256)]
+    pub name: Option<Option<String>>,
+    #[serde(default, deserialize_with = "present")]
+    #[schema(value_type = Option<String>)]
+    pub category_id: Option<Option<String>>,
+}
+
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ShopsBody {
+    #[schema(max_items = 10_000)]
+    pub shops: Vec<ShopEntry>,
+}
+
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct CreatorsBody {
+    #[schema(max_items = 10_000)]
+    pub creators: Vec<CreatorEntry>,
+}
+
+/// What became of a bulk registration.
+#[derive(Serialize, ToSchema)]
+pub struct RegisteredAnswer {
+    /// Subjects that were not known before.
+    pub created: usize,
+    /// Subjects that were known.
+    pub updated: usize,
+}
+
+/// Registers or changes up to 10,000 shops.
+#[utoipa::path(
+    post,
+    path = "/v1/shops:batch",
+    tag = "registry",
+    request_body = ShopsBody,
+    responses(
+        (status = 200, description = "All entries are registered; of a repeated id the last one counts.", body = RegisteredAnswer),
+        TooLarge,
+        InvalidEntry
+    )
+)]
+pub async fn post_shops(
+    State(state): State<AppState>,
+    _: Input<Nothing>,
+    JsonBody(body): JsonBody<ShopsBody>,
+) -> Result<Json<RegisteredAnswer>, Problem> {
+    let entry = |entry: ShopEntry| (entry.shop_id, SubjectBody { name: entry.name, category_id: entry.category_id });
+    register_all(&state, SubjectKind::Shop, body.shops.into_iter().map(entry).collect()).await
+}
+
+/// Registers or changes up to 10,000 creators.
+#[utoipa::path(
+    post,
+    path = "/v1/creators:batch",
+    tag = "registry",
+    request_body = CreatorsBody,
+    responses(
+        (status = 200, description = "All entries are registered; of a repeated id the last one counts.", body = RegisteredAnswer),
+        TooLarge,
+        InvalidEntry
+    )
+)]
+pub async fn post_creators(
+    State(state): State<AppState>,
+    _: Input<Nothing>,
+    JsonBody(body): JsonBody<CreatorsBody>,
+) -> Result<Json<RegisteredAnswer>, Problem> {
+    let entry =
+        |entry: CreatorEntry| (entry.creator_id, SubjectBody { name: entry.name, category_id: entry.category_id });
+    register_all(&state, SubjectKind::Creator, body.creators.into_iter().map(entry).collect()).await
+}
+
+async fn register_all(
+    state: &AppState,
+    kind: SubjectKind,
+    entries: Vec<(String, SubjectBody)>,
+) -> Result<Json<RegisteredAnswer>, Problem> {
+    if entries.len() > ENTRIES_MAX {
+        return Err(Problem::new(
+            Kind::TooLarge,
+            format!("a request has at most {ENTRIES_MAX} entries; nothing was written"),
+        ));
+    }
+    let (list, field) = match kind {
+        SubjectKind::Shop => ("shops", "shop_id"),
+        SubjectKind::Creator => ("creators", "creator_id"),
+    };
+    let mut faults = Vec::new();
+    // Of a repeated id the last one counts, and writers take the rows in the order of their ids.
+    let mut registrations: BTreeMap<Id, Registration> = BTreeMap::new();
+    for (index, (id, body)) in entries.into_iter().enumerate() {
+        let base = format!("/{list}/{index}");
+        match Id::parse(&id) {
+            Ok(id) => {
+                let registration = registration(Subject { kind, id: id.clone() }, body, &base, &mut faults);
+                registrations.insert(id, registration);
+            }
+            Err(invalid) => faults.push(Fault::new(format!("{base}/{field}"), "invalid_id", invalid.to_string())),
+        }
+    }
+    if !faults.is_empty() {
+        return Err(Problem::invalid_body(faults));
+    }
+    let registrations: Vec<Registration> = registrations.into_values().collect();
+    if registrations.is_empty() {
+        return Ok(Json(RegisteredAnswer { created: 0, updated: 0 }));
+    }
+    let new = ledger::register(&registrations, &state.context).await?;
+    let created = new.iter().filter(|new| **new).count();
+    Ok(Json(RegisteredAnswer { created, updated: new.len() - created }))
+}
