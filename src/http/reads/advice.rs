@@ -95,7 +95,8 @@ pub async fn get_advice(
     let Advice { published, as_of, metrics } = state.source.advice(&query.wanted()).await?;
     let card = &published.scored.card;
     let calendar = state.context.calendar();
-    let mut all = wire_metrics(&published.scored.rule_set, card, published.run.date).into_iter().map(Some).collect();
+    let mut all: Vec<Option<WireMetric>> =
+        wire_metrics(&published.scored.rule_set, card, published.run.date).into_iter().map(Some).collect();
     let answer = AdviceAnswer {
         key: ScoreKey::from(&published),
         status: card.status().to_string(),
@@ -110,7 +111,7 @@ pub async fn get_advice(
 fn advice(
     published: &Published,
     calendar: &Calendar,
-    metrics: &mut Vec<Option<WireMetric>>,
+    metrics: &mut [Option<WireMetric>],
     advice: answers::MetricAdvice,
 ) -> Option<MetricAdvice> {
     let metric = published.scored.rule_set.metrics[advice.place].metric;
