@@ -58,18 +58,15 @@ impl Key {
         self.shop_ids.as_ref()
     }
 
-    /// Whether a subject exists for the holder of the key: another's shop does not, nor do creators, for one that is bound
-    /// to shops.
+    /// Whether a subject exists for the holder of the key: another's shop does not, nor do creators, for one that is
+    /// bound to shops.
     pub fn sees(&self, subject: &Subject) -> bool {
         self.shop_ids.as_ref().is_none_or(|shops| subject.kind == SubjectKind::Shop && shops.contains(&subject.id))
     }
 
     /// Whether the holder may send what buyers and the platform say, and take it back.
     pub fn relay(&self) -> Relay {
-        match self.shop_ids.is_some() && !self.has(Scope::EventsRelay) {
-            true => Relay::MerchantOnly,
-            false => Relay::Everything,
-        }
+        if self.shop_ids.is_some() && !self.has(Scope::EventsRelay) { Relay::MerchantOnly } else { Relay::Everything }
     }
 
     /// Whether a text is the key's own. Takes as long for a wrong one as for a right one.
@@ -131,7 +128,7 @@ impl KeyRequest {
         let mut faults = Vec::new();
         let mut fault = |pointer: String, detail: String| faults.push(Fault::new(pointer, "invalid_value", detail));
         if self.scopes.is_empty() {
-            fault("/scopes".to_owned(), format!("scopes names at least one of {}", Scope::list()));
+            fault("/scopes".to_owned(), format!("scopes must name at least one of {}", Scope::list()));
         }
         for (index, word) in self.scopes.iter().enumerate() {
             if Scope::parse(word).is_none() {
@@ -140,11 +137,11 @@ impl KeyRequest {
         }
         if let Some(shop_ids) = &self.shop_ids {
             if shop_ids.is_empty() || shop_ids.len() > SHOPS_MAX {
-                let detail = format!("shop_ids names 1 to {SHOPS_MAX} shops, or is left out for all");
+                let detail = format!("shop_ids must name 1 to {SHOPS_MAX} shops; leave it out for all");
                 fault("/shop_ids".to_owned(), detail);
             }
             if self.scopes.iter().any(|word| word == Scope::Admin.as_str()) {
-                let detail = "admin is a scope for all shops; leave the shops out, or admin";
+                let detail = "admin is a scope for all shops; leave the shops out, or leave admin out";
                 fault("/scopes".to_owned(), detail.to_owned());
             }
             for (index, id) in shop_ids.iter().enumerate() {

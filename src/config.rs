@@ -9,7 +9,7 @@ use clap::{Args, ValueEnum};
 use crate::domain::slot::SlotTimes;
 
 fn parse_zone(text: &str) -> Result<Tz, String> {
-    text.parse().map_err(|_| "a time zone is an IANA name such as Asia/Shanghai".to_owned())
+    text.parse().map_err(|_| "must be an IANA time zone name such as Asia/Shanghai".to_owned())
 }
 
 /// Whether requests must carry an API key.
@@ -22,16 +22,16 @@ pub enum Auth {
 /// Where the database is.
 #[derive(Clone, Debug, Args)]
 pub struct DatabaseSettings {
-    /// PostgreSQL to use (versions 15 to 18). Without it the service runs a private one of its own.
+    /// PostgreSQL to use (versions 15 to 18). Without it the service runs a private PostgreSQL.
     #[arg(long, env = "DATABASE_URL", value_name = "URL", global = true, hide_env_values = true)]
     pub database_url: Option<String>,
 
-    /// Where the private PostgreSQL and all else on disk live [default: /var/lib/shopscore as root, else
+    /// Directory of the private PostgreSQL and all other files [default: /var/lib/shopscore as root, else
     /// $XDG_STATE_HOME/shopscore or ~/.local/state/shopscore]
     #[arg(long, env = "SHOPSCORE_STATE_DIR", value_name = "DIR", global = true)]
     pub state_dir: Option<PathBuf>,
 
-    /// Folder of the PostgreSQL server's programs [default: the highest /usr/lib/postgresql/*/bin, then PATH]
+    /// Directory of the PostgreSQL server programs [default: the highest /usr/lib/postgresql/*/bin, then PATH]
     #[arg(long, env = "SHOPSCORE_POSTGRES_BIN", value_name = "DIR", global = true)]
     pub postgres_bin: Option<PathBuf>,
 }
@@ -62,23 +62,23 @@ pub struct ScoringSettings {
     #[arg(long, env = "SHOPSCORE_TIME_ZONE", value_name = "ZONE", default_value = "Asia/Shanghai", value_parser = parse_zone, global = true)]
     pub time_zone: Tz,
 
-    /// Directory of rule sets (*.toml) beside the built-in ones
+    /// Directory of rule sets (*.toml) to add to the built-in ones; a file with the id of a built-in one replaces it
     #[arg(long, env = "SHOPSCORE_RULES_DIR", value_name = "DIR", global = true)]
     pub rules_dir: Option<PathBuf>,
 }
 
-/// What is not kept for ever. Nothing goes before 400 days: so long full cards are promised, and longer than any window.
+/// Least retention: full cards are promised for 400 days, and no window is longer.
 const KEPT_DAYS_MIN: i64 = 400;
 
-/// For how long what is kept.
+/// How long data is kept.
 #[derive(Clone, Copy, Debug, Args)]
 pub struct RetentionSettings {
-    /// Days for which full cards (metrics, peers, dimensions) are kept, at least 400; the history of scores stays for ever
+    /// Days to keep full cards (metrics, peers, dimensions), at least 400; the history of scores is never removed
     #[arg(long, env = "SHOPSCORE_CARD_DAYS", value_name = "DAYS", default_value_t = 400, value_parser = clap::value_parser!(u16).range(KEPT_DAYS_MIN..), global = true)]
     pub card_days: u16,
 
-    /// Days for which events are kept, at least 400; older ones are removed with what they counted for, and are not
-    /// accepted any more [default: for ever]
+    /// Days to keep events, at least 400; older events are removed together with their counts, and are no longer
+    /// accepted [default: forever]
     #[arg(long, env = "SHOPSCORE_EVENT_DAYS", value_name = "DAYS", value_parser = clap::value_parser!(u16).range(KEPT_DAYS_MIN..), global = true)]
     pub event_days: Option<u16>,
 }
@@ -103,7 +103,7 @@ pub struct ListenSettings {
 }
 
 impl ListenSettings {
-    /// Whether requests must carry a key. Where nothing is said, nobody but this machine is served without one.
+    /// Whether requests must carry a key. By default only a loopback address is served without keys.
     pub fn auth_required(&self) -> bool {
         match self.auth {
             Some(auth) => auth == Auth::Required,

@@ -1,5 +1,5 @@
-//! What everything that works on the data is handed: the database, the rules, the time, and the settings that the results
-//! depend on.
+//! What everything that works on the data is handed: the database, the rules, the time, and the settings that the
+//! results depend on.
 
 use std::sync::Arc;
 
@@ -24,7 +24,7 @@ pub struct Context {
     pub clock: Clock,
     /// When scores are due, on the business calendar.
     pub slot: DailySlot,
-    /// For how long what is kept.
+    /// How long data is kept.
     pub retention: RetentionSettings,
 }
 
@@ -54,6 +54,6 @@ impl Context {
     pub async fn prepare(&self) -> Result<(), StartError> {
         self.store.migrate().await?;
         let mut connection = self.store.run.acquire().await.map_err(StoreError::from)?;
-        Ok(counting::compare(&mut connection, self.calendar().zone()).await??)
+        counting::compare(&mut connection, self.calendar().zone()).await?.map_or(Ok(()), |found| Err(found.into()))
     }
 }

@@ -1,16 +1,19 @@
 //! shopscore: the open engine for a marketplace's shop experience score.
 //!
 //! See `ARCHITECTURE.md` for the shape; the binary is a thin caller of [`cli`].
+//! Tests and benches see what they need; all else is private to the crate, so that the compiler finds what is unused.
+
+#![warn(unreachable_pub)]
 
 pub mod access;
-pub mod answers;
+pub(crate) mod answers;
 pub mod cli;
 pub mod clock;
 pub mod config;
 pub mod context;
 pub mod domain;
 pub mod http;
-pub mod ingest;
+pub(crate) mod ingest;
 pub mod scoring;
 pub mod service;
 pub mod storage;

@@ -71,8 +71,8 @@ impl Service {
         tokio::select! {
             _ = &mut self.server => tracing::error!("the HTTP server ended"),
             _ = &mut self.slot => tracing::error!("the daily slot ended"),
-            _ = &mut self.retention => tracing::error!("the daily removal ended"),
-            _ = &mut self.freshness => tracing::error!("the look-out for publications ended"),
+            _ = &mut self.retention => tracing::error!("the daily retention ended"),
+            _ = &mut self.freshness => tracing::error!("the watcher for publications ended"),
             _ = self.writers.join_next() => tracing::error!("a writer ended"),
         }
     }

@@ -56,9 +56,10 @@ impl<'a> Answer<'a> {
 
     /// The answer itself if it has one of these statuses, else what it says as an error.
     pub fn of_status(self, statuses: &[u16]) -> Outcome<Answer<'a>> {
-        match statuses.contains(&self.status) {
-            true => Ok(self),
-            false => Err(format!("{}: {}", self.status, String::from_utf8_lossy(self.body)).into()),
+        if statuses.contains(&self.status) {
+            Ok(self)
+        } else {
+            Err(format!("{}: {}", self.status, String::from_utf8_lossy(self.body)).into())
         }
     }
 }

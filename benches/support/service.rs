@@ -111,9 +111,10 @@ pub fn bench_file(file: &str) -> PathBuf {
 
 fn finished(command: &mut Command) -> Outcome<String> {
     let output = command.output()?;
-    match output.status.success() {
-        true => Ok(String::from_utf8(output.stdout)?.trim().to_owned()),
-        false => Err(format!("psql failed: {}", String::from_utf8_lossy(&output.stderr)).into()),
+    if output.status.success() {
+        Ok(String::from_utf8(output.stdout)?.trim().to_owned())
+    } else {
+        Err(format!("psql failed: {}", String::from_utf8_lossy(&output.stderr)).into())
     }
 }
 
@@ -132,9 +133,10 @@ fn create_key(directory: &Path) -> Outcome<String> {
     }
     let output = command.arg("--state-dir").arg(directory).output()?;
     let key = String::from_utf8(output.stdout)?.trim().to_owned();
-    match output.status.success() && key.starts_with("ssk_") {
-        true => Ok(key),
-        false => Err(format!("no key was made: {}", String::from_utf8_lossy(&output.stderr)).into()),
+    if output.status.success() && key.starts_with("ssk_") {
+        Ok(key)
+    } else {
+        Err(format!("no key was made: {}", String::from_utf8_lossy(&output.stderr)).into())
     }
 }
 

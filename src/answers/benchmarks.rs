@@ -1,7 +1,5 @@
 //! What the members of a category have: quantiles of every metric and of the score.
 
-use std::sync::Arc;
-
 use chrono::NaiveDate;
 
 use super::published::ReadError;
@@ -10,7 +8,9 @@ use crate::domain::curve::Ratio;
 use crate::domain::decimal::{Decimal, PLACES_MAX};
 use crate::domain::id::Id;
 use crate::domain::metric::Metric;
+use crate::domain::peers::PeerGroup;
 use crate::domain::rules::RuleSet;
+use crate::storage::rule_set::UsedRuleSet;
 use crate::storage::run::RunRow;
 use crate::storage::{peer_group, score};
 
@@ -51,8 +51,8 @@ pub struct WantedBenchmarks {
     pub date: Option<NaiveDate>,
     pub revision: Option<i32>,
     pub rule_set: String,
-    /// Whether quantiles of fewer members than make a peer group are left out: of few, a quantile tells what one of them
-    /// has.
+    /// Whether quantiles of fewer members than make a peer group are left out: of few, a quantile tells what one of
+    /// them has.
     pub hides_few: bool,
 }
 
@@ -60,12 +60,12 @@ impl Source {
     pub async fn benchmarks(&self, wanted: &WantedBenchmarks) -> Result<Benchmarks, ReadError> {
         let mut connection = self.connection().await?;
         let run = self.run(&mut connection, wanted.date, wanted.revision).await?;
-        let (version, used) = self.used_rule_set(&mut connection, &run, &wanted.rule_set).await?;
+        let UsedRuleSet { version, rule_set } = self.used_rule_set(&mut connection, &run, &wanted.rule_set).await?;
         let scores = score::of_category(&mut connection, run.run_id, version, &wanted.category_id).await?;
         let category_id = wanted.category_id.as_str();
         let groups = peer_group::of_category(&mut connection, run.run_id, version, category_id).await?;
-        let is_few = |members: usize| wanted.hides_few && (members as i64) < used.minimums.peers;
-        let metrics = rising_values(&used, &groups).into_iter().map(|(metric, rising)| {
+        let is_few = |members: usize| wanted.hides_few && (members as i64) < rule_set.minimums.peers;
+        let metrics = rising_values(&rule_set, &groups).into_iter().map(|(metric, rising)| {
             let quantiles = Quantiles::of(&rising, is_few(rising.len()));
             (metric, quantiles)
         });
@@ -74,10 +74,7 @@ impl Source {
 }
 
 /// The values of every metric's members, from the lowest up. `groups` are peer groups by place of the metric.
-fn rising_values(
-    rule_set: &Arc<RuleSet>,
-    groups: &[(usize, crate::domain::peers::PeerGroup)],
-) -> Vec<(Metric, Vec<Decimal>)> {
+fn rising_values(rule_set: &RuleSet, groups: &[(usize, PeerGroup)]) -> Vec<(Metric, Vec<Decimal>)> {
     let of_metric = |place: usize, metric: Metric| {
         let group = groups.iter().find(|(other, _)| *other == place).map(|(_, group)| group.values());
         let mut values: Vec<Ratio> = group.unwrap_or_default().to_vec();

@@ -22,7 +22,7 @@ impl Source {
         let new = self.find(&mut connection, wanted).await?;
         let from = match from {
             Some(from) if from >= new.run.date => {
-                return Err(ReadError::Parameter("from", "from is before the newest published date"));
+                return Err(ReadError::Parameter("from", "from must be before the newest published date"));
             }
             Some(from) => from,
             None => run::published_before(&mut connection, new.run.date).await?.ok_or(Missing::EarlierRun)?,

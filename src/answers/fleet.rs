@@ -5,6 +5,7 @@ use chrono::NaiveDate;
 use super::published::ReadError;
 use super::source::Source;
 use crate::domain::id::Id;
+use crate::storage::rule_set::UsedRuleSet;
 use crate::storage::run::RunRow;
 use crate::storage::score::{self, FleetFilter, FleetOrder, ShortCard};
 
@@ -44,7 +45,7 @@ impl Source {
             None => self.run(&mut connection, wanted.date, wanted.revision).await?,
             Some(cursor) => self.begun_run(&mut connection, cursor.run_id, wanted.date, wanted.revision).await?,
         };
-        let (version, _) = self.used_rule_set(&mut connection, &run, &wanted.rule_set).await?;
+        let UsedRuleSet { version, .. } = self.used_rule_set(&mut connection, &run, &wanted.rule_set).await?;
         let after = wanted.after.as_ref().map(|cursor| (cursor.score_hundredths, &cursor.id));
         let limit = wanted.limit + 1;
         let mut cards =

@@ -1,6 +1,6 @@
 //! A subject's score over time: short cards of past dates, and since when its penalties are in force.
 
-use chrono::{Days, NaiveDate};
+use chrono::{DateTime, Days, NaiveDate, Utc};
 use sqlx::PgConnection;
 
 use super::published::{Missing, Published, ReadError, Wanted, known};
@@ -13,8 +13,8 @@ use crate::storage::run::{self, RunRow};
 use crate::storage::score::{self, ShortCard};
 
 /// Dates that one answer may span.
-pub const HISTORY_DAYS_MAX: i64 = 400;
-/// Days that a history shows when nobody says.
+pub(crate) const HISTORY_DAYS_MAX: i64 = 400;
+/// Days of a history by default.
 const HISTORY_DAYS_DEFAULT: u64 = 30;
 
 /// A published card with the penalties that its score brings, each with the first of the published dates, without a
@@ -28,11 +28,13 @@ pub struct Penalties {
 pub struct History {
     pub from: NaiveDate,
     pub to: NaiveDate,
+    /// When the newest run between these dates was published.
+    pub published_at: Option<DateTime<Utc>>,
     pub cards: Vec<(RunRow, ShortCard)>,
 }
 
 /// Whether a history may span these dates.
-pub fn is_history_span(from: NaiveDate, to: NaiveDate) -> bool {
+pub(crate) fn is_history_span(from: NaiveDate, to: NaiveDate) -> bool {
     from <= to && (to - from).num_days() <= HISTORY_DAYS_MAX
 }
 
@@ -42,10 +44,8 @@ impl Source {
         let published = self.find(&mut connection, wanted).await?;
         let score = published.scored.card.score;
         let in_force = score.map(|score| tier(&published.scored.rule_set, score).penalties).unwrap_or_default();
-        let earlier = match in_force.is_empty() {
-            true => Vec::new(),
-            false => self.earlier_scores(&mut connection, &published).await?,
-        };
+        let earlier =
+            if in_force.is_empty() { Vec::new() } else { self.earlier_scores(&mut connection, &published).await? };
         let since = |penalty: &PenaltyRule| {
             let is_below = |score: &Option<Decimal>| score.is_some_and(|score| score < penalty.below);
             let unbroken = earlier.iter().take_while(|(_, score)| is_below(score)).last();
@@ -83,9 +83,9 @@ impl Source {
     ) -> Result<Vec<ShortCard>, ReadError> {
         let mut versions = Vec::new();
         for run in runs {
-            for (version, set) in self.context.archive.of_run(connection, run).await? {
-                if set.id == rule_set && !versions.contains(&version) {
-                    versions.push(version);
+            for used in self.context.archive.of_run(connection, run).await? {
+                if used.rule_set.id == rule_set && !versions.contains(&used.version) {
+                    versions.push(used.version);
                 }
             }
         }
@@ -107,15 +107,16 @@ impl Source {
         let to = to.or(newest).or(from).ok_or(Missing::AnyRun)?;
         let from = from.unwrap_or(to - Days::new(HISTORY_DAYS_DEFAULT - 1));
         if !is_history_span(from, to) {
-            let detail = "from is at most the newest published date, and at most 400 days before it; or give to";
+            let detail = "from must be on or at most 400 days before the newest published date; or give to";
             return Err(ReadError::Parameter("from", detail));
         }
         let runs = run::published_between(&mut connection, Some(from), to).await?;
+        let published_at = runs.iter().filter_map(|run| run.published_at).max();
         let mut cards = self.short_cards(&mut connection, &runs, subject, rule_set).await?;
         let with_card = runs.into_iter().filter_map(|run| {
             let place = cards.iter().position(|card| card.run_id == run.run_id)?;
             Some((run, cards.swap_remove(place)))
         });
-        Ok(History { from, to, cards: with_card.collect() })
+        Ok(History { from, to, published_at, cards: with_card.collect() })
     }
 }

@@ -1,18 +1,18 @@
-//! What is answered about scores, between HTTP and storage: published cards, the records and changes behind them, what is
-//! coming, what would help. HTTP is not known here.
+//! What is answered about scores, between HTTP and storage: published cards, the records and changes behind them, what
+//! is coming, what would help. HTTP is not known here.
 //!
 //! Every answer is a plain value that is made from a [`source::Source`]; what is missing is a [`published::ReadError`].
 
-pub mod advice;
-pub mod benchmarks;
-pub mod changes;
-pub mod fleet;
-pub mod freshness;
-pub mod history;
-pub mod outlook;
-pub mod products;
-pub mod published;
-pub mod records;
+pub(crate) mod advice;
+pub(crate) mod benchmarks;
+pub(crate) mod changes;
+pub(crate) mod fleet;
+pub(crate) mod freshness;
+pub(crate) mod history;
+pub(crate) mod outlook;
+pub(crate) mod products;
+pub(crate) mod published;
+pub(crate) mod records;
 mod recount;
-pub mod source;
-pub mod what_if;
+pub(crate) mod source;
+pub(crate) mod what_if;

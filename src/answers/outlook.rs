@@ -13,12 +13,13 @@ use crate::domain::rules::{MetricRule, RuleSet};
 use crate::domain::score::{Card, MetricCard, Peers, score_instead};
 use crate::domain::subject::Subject;
 use crate::domain::window::DaySpan;
+use crate::storage::rule_set::UsedRuleSet;
 use crate::storage::run::RunRow;
 use crate::storage::{StoreError, live, peer_group, snapshot};
 
 /// The counts of a subject on the days that windows of a rule set reach from some score dates. Run in a transaction of
 /// one snapshot.
-pub async fn live_counts(
+pub(crate) async fn live_counts(
     connection: &mut PgConnection,
     subject: &Subject,
     rule_set: &RuleSet,
@@ -126,13 +127,13 @@ impl<'a> Outlook<'a> {
         let Base { subject, rule_set, newest, category_id } = base;
         let former = match source.find_in(connection, newest.clone(), subject, &rule_set.id).await {
             Ok(published) => Some(published.scored.card),
-            // Whoever was not in the run, or whose rules were not, is compared from outside.
+            // A subject or rule set that was not in the run is compared as a newcomer.
             Err(ReadError::Missing(_)) => None,
             Err(error) => return Err(error),
         };
         let live = live_counts(connection, subject, rule_set, newest.date, last).await?;
         let (peers, former) = match source.used_rule_set(connection, newest, &rule_set.id).await {
-            Ok((version, used)) => {
+            Ok(UsedRuleSet { version, rule_set: used }) => {
                 let category_id = category_id.as_ref();
                 let around = peer_group::around(connection, newest.run_id, version, &used, category_id).await?;
                 align(rule_set, &used, around, former)

@@ -17,7 +17,7 @@ use crate::domain::window::Window;
 use crate::storage::snapshot;
 
 /// The rates by which products are told apart, in the order of [`ProductCounts::rates`].
-pub const RATES: [Metric; 3] = [Metric::BadReviewRate, Metric::QualityReturnRate, Metric::ComplaintRate];
+pub(crate) const RATES: [Metric; 3] = [Metric::BadReviewRate, Metric::QualityReturnRate, Metric::ComplaintRate];
 
 /// What products are sorted by.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -113,7 +113,8 @@ impl Source {
         reading.rollback().await?;
         let mut products = counted(&published, &live);
         arrange(&mut products, wanted.sort, wanted.is_ascending);
-        // The list may have changed since the page before: go on behind the place that ended it, whoever stands there now.
+        // The list may have changed since the page before: go on behind the place that ended it, whoever stands there
+        // now.
         let is_behind = |product: &ProductCounts| match &wanted.after {
             Some(after) => product.place(wanted.sort).compare(after, wanted.is_ascending).is_gt(),
             None => true,

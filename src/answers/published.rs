@@ -1,16 +1,14 @@
 //! Finding a published card: the run that answers for a date and a revision, and what a subject has in it.
 
-use std::sync::Arc;
-
 use chrono::{DateTime, NaiveDate, Utc};
 use sqlx::PgConnection;
 
 use super::source::Source;
 use crate::domain::metric::Metric;
-use crate::domain::rules::RuleSet;
 use crate::domain::score::Scored;
 use crate::domain::subject::Subject;
 use crate::storage::registry::{self, SubjectRow};
+use crate::storage::rule_set::UsedRuleSet;
 use crate::storage::run::{self, RunRow};
 use crate::storage::{StoreError, score};
 
@@ -57,7 +55,7 @@ pub enum ReadError {
 /// What is not there.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Missing {
-    /// Nobody registered the subject, and no event names it.
+    /// The subject is not registered, and no event names it.
     Subject(Subject),
     /// No run is published for the date and the revision.
     Run,
@@ -100,8 +98,8 @@ impl Source {
         Ok(self.published(connection, date, revision).await?.ok_or(Missing::Run)?)
     }
 
-    /// The run in which a list was begun: all its pages are of one revision, whatever is published meanwhile. `date` and
-    /// `revision` are what the query asks for, which must not be another one.
+    /// The run in which a list was begun: all its pages are of one revision, whatever is published meanwhile. `date`
+    /// and `revision` are what the query asks for, which must not be another one.
     pub async fn begun_run(
         &self,
         connection: &mut PgConnection,
@@ -113,9 +111,10 @@ impl Source {
         let run = run.ok_or(Missing::CursorRun)?;
         let is_other = date.is_some_and(|date| date != run.date)
             || revision.is_some_and(|revision| run.revision != Some(revision));
-        match is_other {
-            true => Err(ReadError::Parameter("cursor", "cursor goes with the date and revision of the page before")),
-            false => Ok(run),
+        if is_other {
+            Err(ReadError::Parameter("cursor", "cursor must be used with the date and revision of the previous page"))
+        } else {
+            Ok(run)
         }
     }
 
@@ -138,34 +137,32 @@ impl Source {
         rule_set: &str,
     ) -> Result<Published, ReadError> {
         let of_run = self.context.archive.of_run(connection, &run).await?;
-        let of_kind: Vec<(i16, Arc<RuleSet>)> =
-            of_run.into_iter().filter(|(_, set)| set.kind == subject.kind).collect();
-        let plain: Vec<(i16, &RuleSet)> = of_kind.iter().map(|(version, set)| (*version, set.as_ref())).collect();
-        let Some(cards) = score::cards(connection, run.run_id, subject, &plain).await? else {
+        let of_kind: Vec<UsedRuleSet> = of_run.into_iter().filter(|used| used.rule_set.kind == subject.kind).collect();
+        let Some(cards) = score::cards(connection, run.run_id, subject, &of_kind).await? else {
             // Only where there is no card is it asked whether there is a subject.
             known(connection, subject).await?;
-            let versions: Vec<i16> = of_kind.iter().map(|(version, _)| *version).collect();
+            let versions: Vec<i16> = of_kind.iter().map(|used| used.version).collect();
             let short = score::short_cards(connection, &[run.run_id], &versions, &subject.id).await?;
             return Err(if short.is_empty() { Missing::Card } else { Missing::FullCard }.into());
         };
-        let found = cards.into_iter().zip(of_kind).find(|(_, (_, set))| set.id == rule_set);
-        let (card, (version, rule_set)) = found.ok_or(Missing::RuleSet)?;
+        let found = cards.into_iter().zip(of_kind).find(|(_, used)| used.rule_set.id == rule_set);
+        let (card, UsedRuleSet { version, rule_set }) = found.ok_or(Missing::RuleSet)?;
         Ok(Published { subject: subject.clone(), run, version, scored: Scored { rule_set, card } })
     }
 
-    /// The version of a rule set that a run used.
+    /// The rule set of an id in the version that a run used.
     pub async fn used_rule_set(
         &self,
         connection: &mut PgConnection,
         run: &RunRow,
         rule_set: &str,
-    ) -> Result<(i16, Arc<RuleSet>), ReadError> {
+    ) -> Result<UsedRuleSet, ReadError> {
         let of_run = self.context.archive.of_run(connection, run).await?;
-        Ok(of_run.into_iter().find(|(_, set)| set.id == rule_set).ok_or(Missing::RuleSet)?)
+        Ok(of_run.into_iter().find(|used| used.rule_set.id == rule_set).ok_or(Missing::RuleSet)?)
     }
 }
 
 /// The registry's row of a subject.
-pub async fn known(connection: &mut PgConnection, subject: &Subject) -> Result<SubjectRow, ReadError> {
+pub(crate) async fn known(connection: &mut PgConnection, subject: &Subject) -> Result<SubjectRow, ReadError> {
     Ok(registry::get(connection, subject).await?.ok_or_else(|| Missing::Subject(subject.clone()))?)
 }

@@ -1,7 +1,7 @@
 //! The records behind a count: the orders, cases and sessions that a published revision knew, each with its amount.
 //!
-//! The candidates are folded again with the law's one fold, from the events and exclusions that the run knew; the amounts
-//! of all records of a count sum exactly to it, whatever arrived since.
+//! The candidates are folded again with the law's one fold, from the events and exclusions that the run knew; the
+//! amounts of all records of a count sum exactly to it, whatever arrived since.
 
 use chrono::{Days, NaiveDate};
 use sqlx::PgConnection;
@@ -17,7 +17,7 @@ use crate::domain::window::DaySpan;
 use crate::storage::record::{CandidateQuery, candidates};
 use crate::storage::{StoreError, run};
 
-pub use super::recount::{Record, RecordPlace, Side};
+pub(crate) use super::recount::{Record, RecordPlace, Side};
 
 /// Candidates that are folded at a time.
 const CHUNK: i64 = 300;

@@ -80,9 +80,10 @@ impl Count<'_> {
 
     /// About how many records there are.
     pub(super) fn records(&self) -> i64 {
-        match self.measures().iter().all(|measure| measure.faults().is_empty()) {
-            true => self.counts.volume,
-            false => self.counts.numerator,
+        if self.measures().iter().all(|measure| measure.faults().is_empty()) {
+            self.counts.volume
+        } else {
+            self.counts.numerator
         }
     }
 }

@@ -99,7 +99,7 @@ async fn reach(
     })
 }
 
-/// The first date whose run could know so many further orders, at the pace of `recent` orders in the last 30 days.
+/// The first date whose run could know that many additional orders, at the pace of `recent` orders in the last 30 days.
 fn earliest_date(date: NaiveDate, orders: i64, recent: i64) -> Option<NaiveDate> {
     let days = match (orders, recent) {
         (0, _) => 0,

@@ -14,7 +14,7 @@ use crate::storage::private::Sharing;
 /// Keys read at a time.
 const PAGE: i64 = 1_000;
 
-pub async fn key(cli: &Cli, command: &KeyCommand) -> Result<ExitCode, CommandError> {
+pub(super) async fn key(cli: &Cli, command: &KeyCommand) -> Result<ExitCode, CommandError> {
     let opened = open_prepared(cli, Sharing::Join).await?;
     let result = match command {
         KeyCommand::Create { scopes, shops, name, expires } => {
@@ -42,7 +42,7 @@ async fn create(opened: &Opened, mut request: KeyRequest, expires: Option<&str>)
     }
     let mut connection = opened.context.store.read.acquire().await?;
     let (secret, row) = access::create(&mut connection, request, now).await?;
-    eprintln!("key {} is made; it is shown this once:", row.key_id);
+    eprintln!("Created key {}. Copy it now; it won't be shown again.", row.key_id);
     println!("{}", secret.text);
     Ok(())
 }
@@ -72,7 +72,7 @@ fn line(row: &KeyRow) -> String {
     let state = match (row.revoked_at, row.expires_at) {
         (Some(at), _) => format!("revoked {at:?}"),
         (None, Some(at)) => format!("expires {at:?}"),
-        (None, None) => "stands".to_owned(),
+        (None, None) => "active".to_owned(),
     };
     let shops = row.shop_ids.as_ref().map_or_else(|| "all shops".to_owned(), |ids| ids.join(","));
     let name = row.name.as_deref().unwrap_or_default();
@@ -84,7 +84,7 @@ async fn revoke(opened: &Opened, key_id: i32) -> Result<(), CommandError> {
     let mut connection = opened.context.store.read.acquire().await?;
     match access::revoke(&mut connection, key_id, now).await? {
         Some(_) => {
-            println!("key {key_id} is revoked");
+            println!("Revoked key {key_id}.");
             Ok(())
         }
         None => Err(format!("no key has the id {key_id}; see shopscore key list").into()),

@@ -27,7 +27,7 @@ const BATCH_BYTES: usize = 8 * 1024 * 1024;
 const BATCHES_UNDER_WAY: usize = 4;
 /// Rejected lines that are shown.
 const REJECTIONS_SHOWN: usize = 10;
-/// How long a batch is sent again while the store is away.
+/// How long a batch is sent again while the database is unavailable.
 const RETRY_FOR: Duration = Duration::from_secs(60);
 
 #[derive(Debug, Default)]
@@ -38,7 +38,7 @@ struct Totals {
     rejected: u64,
 }
 
-pub async fn load(cli: &Cli, file: &Path) -> Result<ExitCode, CommandError> {
+pub(super) async fn load(cli: &Cli, file: &Path) -> Result<ExitCode, CommandError> {
     let opened = open_prepared(cli, Sharing::Join).await?;
     let result = load_into(&opened, file).await;
     opened.close().await;
@@ -60,14 +60,13 @@ async fn load_into(opened: &Opened, file: &Path) -> Result<(Totals, Duration), C
     let mut writers = JoinSet::new();
     let queue = IngestQueue::start(&opened.context, &mut writers);
     let began = Instant::now();
-    let totals = match file == Path::new("-") {
-        true => load_lines(opened, &queue, tokio::io::stdin(), None).await?,
-        false => {
-            let explain = |error| format!("cannot read {}: {error}", file.display());
-            let opened_file = tokio::fs::File::open(file).await.map_err(explain)?;
-            let bytes = opened_file.metadata().await.map_err(explain)?.len();
-            load_lines(opened, &queue, opened_file, Some(bytes)).await?
-        }
+    let totals = if file == Path::new("-") {
+        load_lines(opened, &queue, tokio::io::stdin(), None).await?
+    } else {
+        let explain = |error| format!("cannot read {}: {error}", file.display());
+        let opened_file = tokio::fs::File::open(file).await.map_err(explain)?;
+        let bytes = opened_file.metadata().await.map_err(explain)?.len();
+        load_lines(opened, &queue, opened_file, Some(bytes)).await?
     };
     let elapsed = began.elapsed();
     drop(queue);

@@ -21,7 +21,7 @@ use crate::storage::run::{self as rows, Requested, RunRow};
 const LOOK_EVERY: Duration = Duration::from_millis(200);
 
 /// Computes and publishes one date. A service on the same database may claim the run first; then this waits for it.
-pub async fn run(cli: &Cli, date: NaiveDate, reason: Option<String>) -> Result<ExitCode, CommandError> {
+pub(super) async fn run(cli: &Cli, date: NaiveDate, reason: Option<String>) -> Result<ExitCode, CommandError> {
     let opened = open_prepared(cli, Sharing::Join).await?;
     let result = run_date(&opened, date, reason).await;
     opened.close().await;
@@ -80,12 +80,12 @@ async fn show_progress(context: Context, run_id: i64) -> Result<(), StoreError> 
 }
 
 /// The look of all progress bars.
-pub fn bar_style(unit: &str) -> ProgressStyle {
+pub(super) fn bar_style(unit: &str) -> ProgressStyle {
     let template = format!("{{elapsed_precise}} [{{bar:40}}] {{human_pos}}/{{human_len}} {unit} {{per_sec}} {{msg}}");
     ProgressStyle::with_template(&template).unwrap_or_else(|_| ProgressStyle::default_bar()).progress_chars("=> ")
 }
 
-pub async fn rebuild(cli: &Cli) -> Result<ExitCode, CommandError> {
+pub(super) async fn rebuild(cli: &Cli) -> Result<ExitCode, CommandError> {
     let opened = open(cli, Sharing::Join).await?;
     let result = async {
         opened.context.store.migrate().await?;
@@ -94,11 +94,11 @@ pub async fn rebuild(cli: &Cli) -> Result<ExitCode, CommandError> {
     let result = result.await;
     let zone = opened.context.calendar().zone();
     opened.close().await;
-    println!("counted {} orders, sessions and products anew, in the time zone {zone}", result?);
+    println!("rebuilt the counts of {} orders, sessions and products in the time zone {zone}", result?);
     Ok(ExitCode::SUCCESS)
 }
 
-pub async fn verify(cli: &Cli) -> Result<ExitCode, CommandError> {
+pub(super) async fn verify(cli: &Cli) -> Result<ExitCode, CommandError> {
     let opened = open_prepared(cli, Sharing::Join).await?;
     let result = rebuild::verify(&opened.context.store, &opened.context.calendar()).await;
     opened.close().await;
@@ -109,17 +109,17 @@ pub async fn verify(cli: &Cli) -> Result<ExitCode, CommandError> {
     let aggregates = verification.aggregates;
     if verification.differing_rows == 0 {
         println!(
-            "the counts kept equal the counts rebuilt from {aggregates} orders, sessions and products, \
-             and the sums kept equal theirs"
+            "the stored counts equal the counts rebuilt from {aggregates} orders, sessions and products, \
+             and the stored sums are correct"
         );
         return Ok(ExitCode::SUCCESS);
     }
-    println!("{} rows of counts and sums differ; shopscore rebuild sets them right", verification.differing_rows);
+    println!("{} rows of counts and sums differ; shopscore rebuild corrects them", verification.differing_rows);
     Ok(ExitCode::FAILURE)
 }
 
 /// One whole sweep. A service on the same database may sweep at the same time.
-pub async fn retain(cli: &Cli) -> Result<ExitCode, CommandError> {
+pub(super) async fn retain(cli: &Cli) -> Result<ExitCode, CommandError> {
     let opened = open_prepared(cli, Sharing::Join).await?;
     let result = retention::sweep(&opened.context).await;
     let kept = opened.context.retention;

@@ -26,7 +26,7 @@ pub async fn execute(cli: &Cli) -> Result<ExitCode, CommandError> {
         Some(Command::Retain) => maintain::retain(cli).await,
         Some(Command::Rules { command: RulesCommand::Check { file } }) => {
             let rule_set = rule_sets::read_file(file)?;
-            println!("{}: a sound rule set for {}s, version {}", rule_set.id, rule_set.kind, rule_set.hash);
+            println!("{}: a valid rule set for {}s, version {}", rule_set.id, rule_set.kind, rule_set.hash);
             Ok(ExitCode::SUCCESS)
         }
         Some(Command::Key { command }) => key::key(cli, command).await,

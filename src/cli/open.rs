@@ -20,13 +20,13 @@ use crate::storage::{PoolSizes, Store};
 const POOL_SIZES: PoolSizes = PoolSizes { ingest: 6, read: 16, run: 6 };
 
 /// An open database with everything on it.
-pub struct Opened {
+pub(super) struct Opened {
     pub context: Context,
     private: Option<PrivatePostgres>,
 }
 
 impl Opened {
-    pub async fn close(self) {
+    pub(super) async fn close(self) {
         self.context.store.close().await;
         if let Some(private) = self.private {
             private.stop().await;
@@ -35,7 +35,7 @@ impl Opened {
 }
 
 /// Opens the database, without touching the schema.
-pub async fn open(cli: &Cli, sharing: Sharing) -> Result<Opened, CommandError> {
+pub(super) async fn open(cli: &Cli, sharing: Sharing) -> Result<Opened, CommandError> {
     let rules = Arc::new(rule_sets::load(cli.scoring.rules_dir.as_deref())?);
     let (options, private) = connect_options(&cli.database, sharing).await?;
     let scoring = &cli.scoring;
@@ -51,7 +51,7 @@ pub async fn open(cli: &Cli, sharing: Sharing) -> Result<Opened, CommandError> {
 }
 
 /// Opens the database and brings its schema up to date.
-pub async fn open_prepared(cli: &Cli, sharing: Sharing) -> Result<Opened, CommandError> {
+pub(super) async fn open_prepared(cli: &Cli, sharing: Sharing) -> Result<Opened, CommandError> {
     let opened = open(cli, sharing).await?;
     match opened.context.prepare().await {
         Ok(()) => Ok(opened),

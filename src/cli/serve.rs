@@ -40,16 +40,17 @@ pub async fn serve(cli: &Cli) -> Result<ExitCode, CommandError> {
     Ok(if failed { ExitCode::FAILURE } else { ExitCode::SUCCESS })
 }
 
-/// Without keys nobody but this machine may reach the service.
+/// Without keys only this machine may reach the service.
 pub fn check_exposure(listening: &ListenSettings) -> Result<(), CommandError> {
-    match listening.auth_required() || listening.listen.ip().is_loopback() {
-        true => Ok(()),
-        false => Err(format!(
-            "--auth off is for loopback addresses only, and {} is none; leave --auth out and make a key with \
+    if listening.auth_required() || listening.listen.ip().is_loopback() {
+        Ok(())
+    } else {
+        Err(format!(
+            "--auth off is for loopback addresses only, and {} is not one; leave out --auth and create a key with \
              shopscore key create, or listen on 127.0.0.1",
             listening.listen
         )
-        .into()),
+        .into())
     }
 }
 

@@ -9,7 +9,8 @@ use crate::config::{DatabaseSettings, ListenSettings, RetentionSettings, Scoring
 
 /// The open engine for a marketplace's shop experience score.
 ///
-/// Without a command it serves: backends post events, the score of the day is published in its slot, dashboards read.
+/// Without a command it runs the service: backends post events, scores are published in the daily slot, and dashboards
+/// read them.
 #[derive(Clone, Debug, Parser)]
 #[command(name = "shopscore", version, max_term_width = 110)]
 pub struct Cli {
@@ -27,84 +28,84 @@ pub struct Cli {
 
 #[derive(Clone, Debug, Subcommand)]
 pub enum Command {
-    /// Serve HTTP and keep the daily slot (the default)
+    /// Serve HTTP and publish the scores of the day in the daily slot (default)
     Serve,
     /// Compute and publish the scores of one date
     Run {
         /// Score date, today at the latest
         #[arg(long, value_name = "YYYY-MM-DD")]
         date: NaiveDate,
-        /// Kept with the run
+        /// Reason, stored with the run
         #[arg(long)]
         reason: Option<String>,
     },
-    /// Load events, one JSON object a line, through the same door as HTTP
+    /// Load events, one JSON object per line; they are checked and counted like events sent over HTTP
     Load {
         /// File of events, or - for standard input
         file: PathBuf,
     },
-    /// Derive all counts anew from the events
+    /// Rebuild all counts from the events
     Rebuild,
-    /// Compare the counts kept with counts rebuilt; exits with 1 if they differ
+    /// Compare the stored counts and sums with ones rebuilt from the events; exits with 1 if they differ
     Verify,
-    /// Remove now what is not kept any more, and say what that was; a service does so once a day
+    /// Apply the retention policy now and print what was removed; a running service does so once a day
     Retain,
     /// Work with rule sets
     Rules {
         #[command(subcommand)]
         command: RulesCommand,
     },
-    /// Make, list and revoke API keys
+    /// Create, list and revoke API keys
     Key {
         #[command(subcommand)]
         command: KeyCommand,
     },
-    /// Print the description of the HTTP contract (OpenAPI 3.1, YAML)
+    /// Print the HTTP API description (OpenAPI 3.1, YAML)
     Openapi,
-    /// Print what events, measures and metrics there are (Markdown)
+    /// Print the reference of events, measures and metrics (Markdown)
     Reference,
-    /// Make a marketplace, score it, show the result and stay up
+    /// Generate a marketplace, score it, show the result and keep serving
     Demo(DemoSettings),
 }
 
 #[derive(Clone, Debug, Subcommand)]
 pub enum KeyCommand {
-    /// Make a key and print it, this once
+    /// Create a key and print it; it is not shown again
     Create {
-        /// What it is good for; may be given several times: events:write, events:relay, scores:read, admin
+        /// Scope of the key: events:write, events:relay, scores:read or admin; may be given several times
         #[arg(long = "scope", value_name = "SCOPE", required = true)]
         scopes: Vec<String>,
         /// A shop that the key is bound to; may be given several times [default: all shops]
         #[arg(long = "shop", value_name = "SHOP_ID")]
         shops: Vec<String>,
-        /// Shown in lists
+        /// Name shown in lists
         #[arg(long)]
         name: Option<String>,
-        /// From when on it is no longer good: a date (its first moment in the business time zone) or an RFC 3339 time
+        /// Expiry: a date (its first moment in the business time zone) or an RFC 3339 time
         #[arg(long, value_name = "WHEN")]
         expires: Option<String>,
     },
     /// List all keys, newest first, without their secrets
     List,
-    /// Revoke a key; no process admits it for longer than 2 seconds
+    /// Revoke a key; every process refuses it within 2 seconds
     Revoke {
-        /// The key_id that list shows
+        /// Id of the key, as shown by key list
         key_id: i32,
     },
 }
 
 #[derive(Clone, Debug, Subcommand)]
 pub enum RulesCommand {
-    /// Check a rule set; says what is wrong with it, and in which line
+    /// Check a rule set file; prints each fault with its line
     Check { file: PathBuf },
 }
 
-/// What ends a command early. The text is meant for whoever typed it.
+/// Why a command failed, in words for its user.
 pub type CommandError = Box<dyn std::error::Error + Send + Sync>;
 
 #[derive(Clone, Debug, Args)]
 pub struct DemoSettings {
-    /// Leave as soon as the result is shown
+    /// Exit as soon as the result is shown
     #[arg(long)]
     pub exit: bool,
     /// The same seed makes the same marketplace

@@ -10,7 +10,7 @@ const MILLION: i128 = 1_000_000;
 
 /// What one metric costs a card.
 #[derive(Clone, Debug)]
-pub struct Cost<'a> {
+pub(crate) struct Cost<'a> {
     /// Place of the metric in its rule set.
     pub index: usize,
     /// What its points lack to the best of the scale, times its effective weight.
@@ -22,7 +22,7 @@ pub struct Cost<'a> {
 }
 
 /// The metrics that cost a card anything, the costliest first; none without a score.
-pub fn costs<'a>(rule_set: &'a RuleSet, card: &Card) -> Vec<Cost<'a>> {
+pub(crate) fn costs<'a>(rule_set: &'a RuleSet, card: &Card) -> Vec<Cost<'a>> {
     let Some(score) = card.score else { return Vec::new() };
     let best = rule_set.scale.1;
     let points = card.points();

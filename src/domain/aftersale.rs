@@ -7,11 +7,11 @@ use chrono::{DateTime, Utc};
 use super::event::{AftersaleKind, AftersaleOutcome, AftersaleReason, Event, Fact, Liable, Part};
 use super::id::Id;
 use super::measure::Measure;
-use super::tally::{Teller, put, seconds_between};
+use super::tally::{Sink, put, seconds_between};
 
 /// A completed after-sale case.
 #[derive(Clone, Debug)]
-pub struct Case<'a> {
+pub(crate) struct Case<'a> {
     pub aftersale_id: &'a Id,
     pub opened: &'a Event,
     pub completed: &'a Event,
@@ -27,13 +27,13 @@ pub struct Case<'a> {
 
 impl<'a> Case<'a> {
     /// A return for the quality of the goods or their delivery that ended in a refund.
-    pub fn is_quality_return(&self) -> bool {
+    pub(crate) fn is_quality_return(&self) -> bool {
         self.kind == AftersaleKind::ReturnRefund
             && matches!(self.reason, AftersaleReason::Quality | AftersaleReason::Logistics)
             && self.outcome == AftersaleOutcome::Refunded
     }
 
-    pub(super) fn tally(&self, tell: &mut Teller<'_>) {
+    pub(super) fn tally(&self, sink: &mut Sink<'_>) {
         let (cases, wait_seconds) = match self.kind {
             AftersaleKind::RefundOnly => (Measure::RefundOnlyCases, Measure::RefundOnlyWaitSeconds),
             AftersaleKind::ReturnRefund | AftersaleKind::Exchange => {
@@ -42,7 +42,7 @@ impl<'a> Case<'a> {
         };
         let (at, id) = (self.completed.time, Some(self.aftersale_id));
         let ends = || vec![self.opened, self.completed];
-        put(tell, at, cases, 1, id, &ends);
+        put(sink, at, cases, 1, id, &ends);
         let waiting = || {
             let is_mark = |event: &&Event| {
                 matches!(event.fact, Fact::AftersaleAwaitingMerchant { .. } | Fact::AftersaleMerchantResponded { .. })
@@ -50,14 +50,14 @@ impl<'a> Case<'a> {
             let marks = self.marks.iter().copied().filter(is_mark);
             [self.opened].into_iter().chain(marks).chain([self.completed]).collect()
         };
-        put(tell, at, wait_seconds, self.wait_seconds, id, &waiting);
+        put(sink, at, wait_seconds, self.wait_seconds, id, &waiting);
         let ruled = || [self.opened, self.completed].into_iter().chain(self.ruling).collect();
-        put(tell, at, Measure::MerchantLiableCases, self.merchant_liable.into(), id, &ruled);
+        put(sink, at, Measure::MerchantLiableCases, self.merchant_liable.into(), id, &ruled);
     }
 }
 
 /// The events of each after-sale case, sorted by (time, id).
-pub type CaseEvents<'a> = BTreeMap<&'a Id, Vec<&'a Event>>;
+pub(crate) type CaseEvents<'a> = BTreeMap<&'a Id, Vec<&'a Event>>;
 
 pub(super) fn events_by_case<'a>(events: &[&'a Event]) -> CaseEvents<'a> {
     let mut by_case = CaseEvents::new();

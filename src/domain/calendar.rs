@@ -48,6 +48,12 @@ pub fn parse_date(text: &str) -> Option<NaiveDate> {
     (text.len() == 10 && text.bytes().enumerate().all(shape)).then(|| text.parse().ok()).flatten()
 }
 
+/// A local time in Shanghai, such as `2026-11-20T12:00:00`, for tests.
+#[cfg(test)]
+pub(crate) fn shanghai(text: &str) -> DateTime<Utc> {
+    DateTime::parse_from_rfc3339(&format!("{text}+08:00")).expect(text).to_utc()
+}
+
 #[cfg(test)]
 mod tests {
     use super::Calendar;

@@ -1,6 +1,7 @@
 //! Why a score moved: the change between two published cards, taken apart.
 //!
-//! Per metric: *own* (the own counts among the old peers), *peers* (the old and the new peers around the new counts) and
+//! Per metric: *own* (the own counts among the old peers), *peers* (the old and the new peers around the new counts)
+//! and
 //! *weights* (what is assessed, and the rule set). Parts are shares of the score in millionths; they add up exactly to
 //! the change of the score before its last rounding, since each is the difference of two running totals.
 
@@ -28,7 +29,7 @@ pub struct Changes {
 }
 
 /// `old_peers` are those around the subject in the old run. `None` unless both cards have a score.
-pub fn changes(old: &Scored, new: &Scored, old_peers: &Peers) -> Option<Changes> {
+pub(crate) fn changes(old: &Scored, new: &Scored, old_peers: &Peers) -> Option<Changes> {
     let (from, to) = (old.unrounded()?, new.unrounded()?);
     let steps = Steps::gather(old, new, old_peers);
     let mut metrics: Vec<(Metric, MetricChange)> = all_metrics(old, new);

@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 /// Whether two JSON texts hold equal values. Texts that were written alike need no parsing.
-pub fn same_content(left: &str, right: &str) -> bool {
+pub(crate) fn same_content(left: &str, right: &str) -> bool {
     if left == right {
         return true;
     }
@@ -30,7 +30,7 @@ fn same_value(left: &Value, right: &Value) -> bool {
 
 /// A JSON number as sign, significant digits and power of ten, without the zeros at either end.
 #[derive(Debug, PartialEq, Eq)]
-pub struct Digits {
+pub(crate) struct Digits {
     negative: bool,
     digits: String,
     /// The value is `digits × 10^exponent`.
@@ -39,7 +39,7 @@ pub struct Digits {
 
 impl Digits {
     /// Reads the text of a JSON number. An exponent too large to count saturates.
-    pub fn of(number: &str) -> Digits {
+    pub(crate) fn of(number: &str) -> Digits {
         let (negative, rest) = match number.strip_prefix('-') {
             Some(rest) => (true, rest),
             None => (false, number),
@@ -51,9 +51,10 @@ impl Digits {
         if digits.is_empty() {
             return Digits { negative: false, digits, exponent: 0 };
         }
-        let written: i64 = exponent.trim_start_matches('+').parse().unwrap_or(match exponent.starts_with('-') {
-            true => i64::MIN,
-            false => i64::MAX,
+        let written: i64 = exponent.trim_start_matches('+').parse().unwrap_or(if exponent.starts_with('-') {
+            i64::MIN
+        } else {
+            i64::MAX
         });
         let trailing = all.len() - all.trim_end_matches('0').len();
         let shift = trailing as i64 - fraction.len() as i64;
@@ -61,7 +62,7 @@ impl Digits {
     }
 
     /// The value as a small integer, if it is one.
-    pub fn small_integer(&self) -> Option<u8> {
+    pub(crate) fn small_integer(&self) -> Option<u8> {
         let zeros = u32::try_from(self.exponent).ok().filter(|zeros| *zeros <= 2)?;
         let digits: u32 = if self.digits.is_empty() { 0 } else { self.digits.parse().ok()? };
         let value = u8::try_from(digits.checked_mul(10_u32.pow(zeros))?).ok()?;

@@ -65,7 +65,7 @@ pub struct ProductKey {
 pub struct CountChanges {
     pub daily: BTreeMap<DailyKey, Counts>,
     pub products: BTreeMap<ProductKey, Counts>,
-    /// Products whose shelf state was folded anew, with all their spans.
+    /// Products whose shelf state was folded again, with all their spans.
     pub shelf: BTreeMap<(Id, Id), Vec<OffShelf>>,
 }
 
@@ -76,9 +76,10 @@ impl CountChanges {
             return;
         }
         let same_subjects = before.creator_id == after.creator_id && before.product_id == after.product_id;
-        let (gone, new) = match same_subjects {
-            true => differences(&before.tallies, &after.tallies),
-            false => (before.tallies.clone(), after.tallies.clone()),
+        let (gone, new) = if same_subjects {
+            differences(&before.tallies, &after.tallies)
+        } else {
+            (before.tallies.clone(), after.tallies.clone())
         };
         self.apply(aggregate, before, &gone, -1, calendar);
         self.apply(aggregate, after, &new, 1, calendar);
@@ -119,8 +120,8 @@ impl CountChanges {
     }
 }
 
-/// The tallies of `before` that `after` lacks, and those of `after` that `before` lacks; equal ones pair off one by one.
-/// Most of what an aggregate counts for stays when another of its events arrives.
+/// The tallies of `before` that `after` lacks, and those of `after` that `before` lacks; equal ones pair off one by
+/// one. Most of what an aggregate counts for stays when another of its events arrives.
 fn differences(before: &[Tally], after: &[Tally]) -> (Vec<Tally>, Vec<Tally>) {
     let mut gone = before.to_vec();
     let mut new = Vec::with_capacity(after.len());

@@ -4,7 +4,7 @@ use super::decimal::Decimal;
 use super::words::words;
 
 /// Places to which points are rounded, at every scale.
-pub const POINTS_PLACES: u32 = 4;
+pub(crate) const POINTS_PLACES: u32 = 4;
 const MILLION: i128 = 1_000_000;
 
 /// An exact ratio of two counts: a metric's value or a standing. `denominator` is positive.

@@ -22,7 +22,7 @@ pub enum Speaker {
     Merchant,
     /// Buyers or the platform. Keys bound to shops need the scope `events:relay` to send it.
     Others,
-    /// Whoever said what is taken back.
+    /// The speaker of the event that is taken back.
     WhoSaidIt,
 }
 
@@ -37,9 +37,9 @@ pub struct EventDefinition {
 }
 
 /// Defines the event types. A row has: what happened; the type; its code, the number under which rows keep the type,
-/// which never changes; its name on the wire; the kind of aggregate that it speaks of; who says it; the part of an order
-/// that it speaks of, and the field that names the part; and the fields that the law reads, each with its type and, where
-/// it may be absent and that means something, its default.
+/// which never changes; its name on the wire; the kind of aggregate that it speaks of; who says it; the part of an
+/// order that it speaks of, and the field that names the part; and the fields that the law reads, each with its type
+/// and, where it may be absent and that means something, its default.
 macro_rules! events {
     ($(
         $(#[doc = $about:literal])+
@@ -68,8 +68,8 @@ macro_rules! events {
                 }
             }
 
-            /// What events of this type speak of; `None` for a retraction, which names its aggregate by the field that it
-            /// carries.
+            /// What events of this type speak of; `None` for a retraction, which names its aggregate by the field that
+            /// it carries.
             pub fn aggregate_kind(self) -> Option<AggregateKind> {
                 match self { $(EventType::$type => aggregate!($aggregate),)+ }
             }
@@ -164,7 +164,7 @@ macro_rules! presence {
 }
 
 events! {
-    /// The payment succeeded. Carries the order's attributes; an order counts for nothing until it is known.
+    /// The payment succeeded. Carries the order's attributes; an order counts only once its payment is known.
     OrderPaid = 1, "order.paid", Order, Merchant, Whole {
         /// What was sold.
         product_id: Id,
@@ -181,9 +181,9 @@ events! {
     OrderShipped = 2, "order.shipped", Order, Merchant, Whole;
     /// The courier's first scan (揽收).
     OrderPickedUp = 3, "order.picked_up", Order, Merchant, Whole;
-    /// The courier's sign-off (物流签收), from which on a physical order counts as signed.
+    /// The courier's sign-off (物流签收); from then on a physical order counts as signed.
     OrderSigned = 4, "order.signed", Order, Merchant, Whole;
-    /// The buyer confirmed receipt (确认收货), from which on a virtual order counts as signed.
+    /// The buyer confirmed receipt (确认收货); from then on a virtual order counts as signed.
     OrderConfirmed = 5, "order.confirmed", Order, Merchant, Whole;
     /// The order was cancelled. Recorded; changes no metric of the shipped rule sets.
     OrderCancelled = 6, "order.cancelled", Order, Merchant, Whole;
@@ -270,7 +270,7 @@ events! {
     ProductListed = 19, "product.listed", Product, Merchant, Whole;
     /// The product is off the shelf from now on.
     ProductDelisted = 20, "product.delisted", Product, Merchant, Whole;
-    /// An event counts as never sent. Also names the `order_id`, `session_id` or `product_id` of that event.
+    /// Voids an event. Also names the `order_id`, `session_id` or `product_id` of that event.
     Retracted = 21, "event.retracted", Named, WhoSaidIt, Whole {
         /// The id of the event, in the same order, session or product.
         event_id: Id,

@@ -6,7 +6,7 @@ use super::words::words;
 
 words! {
     /// What can be excluded.
-    pub enum ExclusionTarget {
+    pub(crate) enum ExclusionTarget {
         Order = "order",
         Review = "review",
         Aftersale = "aftersale",
@@ -17,21 +17,21 @@ words! {
 
 impl ExclusionTarget {
     /// Whether the target lives inside an order, which must then be named too.
-    pub fn is_part_of_order(self) -> bool {
+    pub(crate) fn is_part_of_order(self) -> bool {
         matches!(self, ExclusionTarget::Review | ExclusionTarget::Aftersale | ExclusionTarget::Complaint)
     }
 }
 
 /// One excluded thing of one aggregate.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub struct Exclusion {
+pub(crate) struct Exclusion {
     pub target: ExclusionTarget,
     pub id: Id,
 }
 
 impl Exclusion {
     /// The aggregate whose fold this exclusion changes. `order_id` is what the request named beside the target.
-    pub fn aggregate(&self, shop_id: Id, order_id: Option<Id>) -> Aggregate {
+    pub(crate) fn aggregate(&self, shop_id: Id, order_id: Option<Id>) -> Aggregate {
         let (kind, id) = match self.target {
             ExclusionTarget::Session => (AggregateKind::Session, self.id.clone()),
             ExclusionTarget::Order => (AggregateKind::Order, self.id.clone()),

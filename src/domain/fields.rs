@@ -59,7 +59,7 @@ pub struct FieldDefinition {
 }
 
 /// The most stars of a review or a rating; the fewest are one.
-pub const STARS_MAX: u8 = 5;
+pub(crate) const STARS_MAX: u8 = 5;
 
 /// Stars of a review or a rating: 1 to 5.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -97,7 +97,7 @@ impl<'a> Fields<'a> {
     pub(crate) fn text(&mut self, name: &str) -> Option<&'a str> {
         match self.required(name)? {
             Value::String(text) => Some(text),
-            _ => self.fault(name, "wrong_type", format!("{name} is a string")),
+            _ => self.fault(name, "wrong_type", format!("{name} must be a string")),
         }
     }
 
@@ -113,7 +113,7 @@ impl<'a> Fields<'a> {
         match instant {
             Some(instant) => Some(instant),
             None => {
-                let detail = format!("{name} is an RFC 3339 time with offset, such as 2026-11-08T10:00:00+08:00");
+                let detail = format!("{name} must be an RFC 3339 time with offset, such as 2026-11-08T10:00:00+08:00");
                 self.fault(name, "invalid_time", detail)
             }
         }
@@ -142,7 +142,7 @@ impl Field for bool {
     fn read(fields: &mut Fields<'_>, name: &str) -> Option<bool> {
         match fields.required(name)? {
             Value::Bool(value) => Some(*value),
-            _ => fields.fault(name, "wrong_type", format!("{name} is true or false")),
+            _ => fields.fault(name, "wrong_type", format!("{name} must be true or false")),
         }
     }
 
@@ -155,7 +155,7 @@ impl Field for Stars {
     const SHAPE: Shape = Shape::Stars;
 
     fn read(fields: &mut Fields<'_>, name: &str) -> Option<Stars> {
-        let wanted = || format!("{name} is a whole number from 1 to {STARS_MAX}");
+        let wanted = || format!("{name} must be a whole number from 1 to {STARS_MAX}");
         let Value::Number(number) = fields.required(name)? else {
             return fields.fault(name, "wrong_type", wanted());
         };
@@ -177,7 +177,7 @@ impl<T: Word> Field for T {
         let text = fields.text(name)?;
         match T::parse(text) {
             Some(member) => Some(member),
-            None => fields.fault(name, "invalid_value", format!("{name} is one of {}", T::list())),
+            None => fields.fault(name, "invalid_value", format!("{name} must be one of {}", T::list())),
         }
     }
 
@@ -191,10 +191,7 @@ impl<T: Field> Field for Option<T> {
     const IS_OPTIONAL: bool = true;
 
     fn read(fields: &mut Fields<'_>, name: &str) -> Option<Option<T>> {
-        match fields.is_named(name) {
-            true => T::read(fields, name).map(Some),
-            false => Some(None),
-        }
+        if fields.is_named(name) { T::read(fields, name).map(Some) } else { Some(None) }
     }
 
     fn shown(&self) -> String {

@@ -11,7 +11,7 @@ use super::event::{AggregateKind, Event, Fact, Part};
 use super::exclusion::{Exclusion, ExclusionTarget};
 use super::id::Id;
 use super::measure::Measure;
-use super::tally::{Folded, Tally, Teller};
+use super::tally::{Folded, Sink, Tally};
 use super::{order, product, session};
 
 /// One amount of one aggregate with what it rests on.
@@ -25,30 +25,30 @@ pub struct Explained {
 }
 
 /// Folds the events of one aggregate under the exclusions that are in force for it.
-pub fn fold<'a>(
+pub(crate) fn fold<'a>(
     kind: AggregateKind,
     events: impl Iterator<Item = &'a Event> + Clone,
     exclusions: &[Exclusion],
     calendar: &Calendar,
 ) -> Folded {
-    let standing = standing_events(events, exclusions);
+    let effective = effective_events(events, exclusions);
     let mut tallies = Vec::with_capacity(8);
-    let folded = walk(kind, &standing, calendar, &mut |tally, _, _| tallies.push(tally));
+    let folded = walk(kind, &effective, calendar, &mut |tally, _, _| tallies.push(tally));
     Folded { tallies, ..folded }
 }
 
 /// The same fold, with each amount's reasons. Only the amounts of `wanted` measures are explained.
-pub fn explain<'a>(
+pub(crate) fn explain<'a>(
     kind: AggregateKind,
     events: impl Iterator<Item = &'a Event> + Clone,
     exclusions: &[Exclusion],
     calendar: &Calendar,
     wanted: &[Measure],
 ) -> (Folded, Vec<Explained>) {
-    let standing = standing_events(events, exclusions);
+    let effective = effective_events(events, exclusions);
     let mut explained = Vec::new();
     let mut tallies = Vec::with_capacity(8);
-    let folded = walk(kind, &standing, calendar, &mut |tally, aftersale_id, facts| {
+    let folded = walk(kind, &effective, calendar, &mut |tally, aftersale_id, facts| {
         tallies.push(tally);
         if wanted.contains(&tally.measure) {
             let facts = facts().into_iter().cloned().collect();
@@ -58,26 +58,30 @@ pub fn explain<'a>(
     (Folded { tallies, ..folded }, explained)
 }
 
-/// Folds standing events, telling every tally.
-fn walk(kind: AggregateKind, standing: &[&Event], calendar: &Calendar, tell: &mut Teller<'_>) -> Folded {
+/// Folds effective events and hands every tally to `sink`.
+fn walk(kind: AggregateKind, effective: &[&Event], calendar: &Calendar, sink: &mut Sink<'_>) -> Folded {
     match kind {
-        AggregateKind::Order => order::fold(standing, tell),
-        AggregateKind::Session => session::fold(standing, calendar, tell),
-        AggregateKind::Product => Folded { off_shelf: product::fold(standing, calendar), ..Folded::default() },
+        AggregateKind::Order => order::fold(effective, sink),
+        AggregateKind::Session => session::fold(effective, calendar, sink),
+        AggregateKind::Product => Folded { off_shelf: product::fold(effective, calendar), ..Folded::default() },
     }
 }
 
 /// The event that stays when the others of an aggregate are removed, so that all later days count as before: the last
-/// standing mark of a product says where it is from then on. Of orders and sessions nothing need stay.
-pub fn lasting_event<'a>(kind: AggregateKind, events: impl Iterator<Item = &'a Event> + Clone) -> Option<&'a Event> {
+/// effective event of a product says where it is from then on. Of orders and sessions nothing need stay.
+pub(crate) fn lasting_event<'a>(
+    kind: AggregateKind,
+    events: impl Iterator<Item = &'a Event> + Clone,
+) -> Option<&'a Event> {
     match kind {
         AggregateKind::Order | AggregateKind::Session => None,
-        AggregateKind::Product => standing_events(events, &[]).pop(),
+        AggregateKind::Product => effective_events(events, &[]).pop(),
     }
 }
 
-/// The events that count, sorted by (time, id): neither retracted, nor excluded, nor retractions themselves.
-fn standing_events<'a>(events: impl Iterator<Item = &'a Event> + Clone, exclusions: &[Exclusion]) -> Vec<&'a Event> {
+/// The effective events, those that count, sorted by (time, id): neither retracted, nor excluded, nor retractions
+/// themselves.
+fn effective_events<'a>(events: impl Iterator<Item = &'a Event> + Clone, exclusions: &[Exclusion]) -> Vec<&'a Event> {
     let retracted: HashSet<&Id> = events
         .clone()
         .filter_map(|event| match &event.fact {
@@ -85,13 +89,13 @@ fn standing_events<'a>(events: impl Iterator<Item = &'a Event> + Clone, exclusio
             _ => None,
         })
         .collect();
-    let mut standing: Vec<&Event> = events
+    let mut effective: Vec<&Event> = events
         .filter(|event| !matches!(event.fact, Fact::Retracted { .. }))
         .filter(|event| retracted.is_empty() || !retracted.contains(&event.id))
         .filter(|event| !exclusions.iter().any(|exclusion| excludes(exclusion, event)))
         .collect();
-    standing.sort_by(|left, right| left.precedence().cmp(&right.precedence()));
-    standing
+    effective.sort_by(|left, right| left.precedence().cmp(&right.precedence()));
+    effective
 }
 
 /// Whether an exclusion, which is one of the event's own aggregate, removes the event.

@@ -17,14 +17,14 @@ use super::window::DaySpan;
 
 /// A subject's counts by day, its own and its products'.
 #[derive(Clone, Debug, Default)]
-pub struct LiveCounts {
+pub(crate) struct LiveCounts {
     pub daily: BTreeMap<NaiveDate, Counts>,
     pub products: Vec<LiveProduct>,
 }
 
 /// One product of a subject's orders.
 #[derive(Clone, Debug)]
-pub struct LiveProduct {
+pub(crate) struct LiveProduct {
     pub shop_id: Id,
     pub product_id: Id,
     pub daily: BTreeMap<NaiveDate, Counts>,
@@ -32,7 +32,7 @@ pub struct LiveProduct {
 }
 
 /// The sums of daily counts over a span.
-pub fn sum(daily: &BTreeMap<NaiveDate, Counts>, span: DaySpan) -> Counts {
+pub(crate) fn sum(daily: &BTreeMap<NaiveDate, Counts>, span: DaySpan) -> Counts {
     if span.from > span.to {
         return Counts::default();
     }
@@ -41,12 +41,12 @@ pub fn sum(daily: &BTreeMap<NaiveDate, Counts>, span: DaySpan) -> Counts {
 
 impl LiveProduct {
     /// Whether the product is on the shelf at the end of a day.
-    pub fn on_shelf(&self, day: NaiveDate) -> bool {
+    pub(crate) fn on_shelf(&self, day: NaiveDate) -> bool {
         !self.off_shelf.iter().any(|off| off.from_day <= day && off.until_day.is_none_or(|until| day < until))
     }
 
     /// Whether the product counts in metrics of qualifying products (scoring law §5).
-    pub fn qualifies(&self, span: DaySpan, score_date: NaiveDate) -> bool {
+    pub(crate) fn qualifies(&self, span: DaySpan, score_date: NaiveDate) -> bool {
         let paid = self.daily.range(span.from..=span.to).any(|(_, counts)| counts.get(Measure::PaidOrders) > 0);
         paid && score_date.pred_opt().is_some_and(|day| self.on_shelf(day))
     }
@@ -54,7 +54,7 @@ impl LiveProduct {
 
 impl LiveCounts {
     /// What the subject would bring into a run of a date.
-    pub fn on(&self, rule_set: &RuleSet, category_id: Option<Id>, score_date: NaiveDate) -> SubjectCounts {
+    pub(crate) fn on(&self, rule_set: &RuleSet, category_id: Option<Id>, score_date: NaiveDate) -> SubjectCounts {
         SubjectCounts::of(
             rule_set,
             category_id,
@@ -70,7 +70,7 @@ impl LiveCounts {
     }
 
     /// What one day adds to the counts of a metric, whichever products qualify.
-    pub fn of_day(&self, rule_set: &RuleSet, rule: &MetricRule, day: NaiveDate) -> MetricCount {
+    pub(crate) fn of_day(&self, rule_set: &RuleSet, rule: &MetricRule, day: NaiveDate) -> MetricCount {
         let counts = self.daily.get(&day).copied().unwrap_or_default();
         rule.metric.definition().count(&counts, rule_set.bad_stars_max)
     }

@@ -37,8 +37,9 @@ impl Cohort {
     }
 }
 
-/// Defines the measures. A row has: what is counted; the measure; its name, which is the column's too; the event by whose
-/// day it counts; the types of event of which an aggregate must have a faulty one (few stars, a completed case, a
+/// Defines the measures. A measure that comes to mean something else gets another name, so that counts of the old meaning
+/// are recognised and rebuilt. A row has: what is counted; the measure; its name, which is the column's too; the event by
+/// whose day it counts; the types of event of which an aggregate must have a faulty one (few stars, a completed case, a
 /// complaint) to count here, none where no fault is needed; and whether it is also kept per product.
 macro_rules! measures {
     ($($(#[doc = $about:literal])+ $measure:ident = $column:literal, $cohort:ident, [$($fault:ident),*], $per_product:ident;)+) => {
@@ -114,12 +115,12 @@ measures! {
     DeliverySeconds = "delivery_seconds", SignOff, [], PerSubject;
     /// Paid orders.
     PaidOrders = "paid_orders", Payment, [], PerProduct;
-    /// Paid orders that came back for their quality or their delivery: a case of kind return_refund, reason quality or
+    /// Paid orders returned because of their quality or delivery: a case of kind return_refund, reason quality or
     /// logistics, completed as refunded.
     QualityReturns = "quality_returns", Payment, [AftersaleCompleted], PerProduct;
-    /// Paid orders that came back for their delivery, in a case opened within 14 days of shipping.
+    /// Paid orders returned because of their delivery, in a case opened within 14 days of shipping.
     LogisticsReturns = "logistics_returns", Payment, [AftersaleCompleted], PerSubject;
-    /// Complaints that were filed and not withdrawn; several of one order count.
+    /// Complaints that were filed and not withdrawn; each complaint about an order counts.
     Complaints = "complaints", Payment, [ComplaintFiled], PerProduct;
     /// Orders picked up, without pre-sale orders and those that need no shipping.
     PickedUpOrders = "picked_up_orders", PickUp, [], PerSubject;
@@ -182,8 +183,8 @@ impl Measure {
     }
 }
 
-/// The star fields of an event type's data of which one with at most so many stars makes the event a fault. `None`: every
-/// event of the type is one.
+/// The star fields of an event type's data of which one with at most that many stars makes the event a fault. `None`:
+/// every event of the type is one.
 pub fn faulty_stars(event_type: EventType) -> Option<(&'static [&'static str], u8)> {
     match event_type {
         EventType::ReviewPosted => Some((&["product_stars", "service_stars"], BAD_STARS_MAX)),

@@ -50,8 +50,8 @@ pub enum Numerator {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Population {
     All,
-    /// Only products that are on the shelf at the end of the day before the score date and that have a paid order in the
-    /// window.
+    /// Only products that are on the shelf at the end of the day before the score date and that have a paid order in
+    /// the window.
     QualifyingProducts,
 }
 
@@ -82,8 +82,8 @@ pub struct Definition {
     pub wrong: Wrong,
     /// The rate by which products are to blame for the metric, where they are.
     pub product_rate: Option<Metric>,
-    /// What to do about it. Advice is about goods, logistics and answers alone; platforms treat sham orders, bait, gifts,
-    /// and pressing buyers over reviews, return reasons or complaints as cheating.
+    /// What to do about it. Advice is about goods, logistics and answers alone; platforms treat sham orders, bait,
+    /// gifts, and pressing buyers over reviews, return reasons or complaints as cheating.
     pub advice_en: &'static str,
     pub advice_zh: &'static str,
 }
@@ -170,7 +170,7 @@ metrics! {
         population: Population::All,
         wrong: Wrong::Numerator,
         product_rate: Some(Metric::QualityReturnRate),
-        advice_en: "Check the goods before they leave the warehouse, and stop selling products that come back for their quality.",
+        advice_en: "Check the goods before they leave the warehouse, and stop selling products that are returned for quality reasons.",
         advice_zh: "发货前加强质检，停售品质退货多的商品。",
     }
     ProductBaseScore {
@@ -185,7 +185,7 @@ metrics! {
         population: Population::QualifyingProducts,
         wrong: Wrong::Lacking { best: STARS_MAX as i64 },
         product_rate: Some(Metric::BadReviewRate),
-        advice_en: "Take products whose stars drag the mean down off the shelf until they are improved.",
+        advice_en: "Take the products that lower the average stars off the shelf until they are improved.",
         advice_zh: "把拉低评分的商品先下架整改。",
     }
     NegativeFeedbackRate {
@@ -200,7 +200,7 @@ metrics! {
         population: Population::All,
         wrong: Wrong::Numerator,
         product_rate: Some(Metric::BadReviewRate),
-        advice_en: "Bad reviews, quality returns and complaints count here together: begin with the products that have most of them.",
+        advice_en: "Bad reviews, quality returns and complaints all count here: begin with the products that have the most of them.",
         advice_zh: "差评、品质退货和投诉合并计入，先处理问题最多的商品。",
     }
     PickupTimeliness {
@@ -260,7 +260,7 @@ metrics! {
         population: Population::All,
         wrong: Wrong::Numerator,
         product_rate: None,
-        advice_en: "Read what buyers say about the service in these orders, and train the desk on it.",
+        advice_en: "Read what buyers say about the service in these orders, and train the service desk accordingly.",
         advice_zh: "查看这些订单的服务评价，针对性培训客服。",
     }
     ComplaintRate {
@@ -335,7 +335,7 @@ metrics! {
         population: Population::All,
         wrong: Wrong::Numerator,
         product_rate: None,
-        advice_en: "Decide refund-only cases on the day they open; those that waited longest are named here.",
+        advice_en: "Decide refund-only cases on the day they open, those that have waited longest first.",
         advice_zh: "仅退款申请当天处理，优先处理等待最久的。",
     }
     ReturnRefundHandling {

@@ -7,46 +7,46 @@
 //! counts) → [`window`] sums → [`metric`] values → [`score`] (standings, points, dimensions, score, tier).
 
 // Facts: what arrives, and what of it can be told apart.
-pub mod aggregate;
-pub mod content;
+pub(crate) mod aggregate;
+pub(crate) mod content;
 pub mod event;
-pub mod event_type;
-pub mod event_words;
-pub mod exclusion;
-pub mod fault;
-pub mod fields;
+pub(crate) mod event_type;
+pub(crate) mod event_words;
+pub(crate) mod exclusion;
+pub(crate) mod fault;
+pub(crate) mod fields;
 pub mod id;
-pub mod parse;
+pub(crate) mod parse;
 pub mod subject;
-pub mod words;
+pub(crate) mod words;
 
 // Counting: what a set of facts counts for, on which day.
-pub mod aftersale;
+pub(crate) mod aftersale;
 pub mod calendar;
 pub mod count;
-pub mod fold;
-pub mod live;
+pub(crate) mod fold;
+pub(crate) mod live;
 pub mod measure;
-pub mod metric;
-pub mod order;
-pub mod product;
-pub mod session;
-pub mod tally;
-pub mod window;
+pub(crate) mod metric;
+pub(crate) mod order;
+pub(crate) mod product;
+pub(crate) mod session;
+pub(crate) mod tally;
+pub(crate) mod window;
 
 // Rules: from counts to a score.
-pub mod curve;
+pub(crate) mod curve;
 pub mod decimal;
-pub mod peers;
+pub(crate) mod peers;
 pub mod rules;
 pub mod run;
-pub mod score;
+pub(crate) mod score;
 pub mod slot;
-pub mod tier;
-pub mod weights;
+pub(crate) mod tier;
+pub(crate) mod weights;
 
 // Insight: what a score is made of, and what would change it.
-pub mod advice;
-pub mod changes;
+pub(crate) mod advice;
+pub(crate) mod changes;
 pub mod reference;
-pub mod what_if;
+pub(crate) mod what_if;

@@ -7,7 +7,7 @@ use super::event::{AftersaleReason, Event, Fact, OrderKind};
 use super::fields::Stars;
 use super::id::Id;
 use super::measure::{BAD_STARS_MAX, Measure};
-use super::tally::{Folded, Teller, put, seconds_between};
+use super::tally::{Folded, Sink, put, seconds_between};
 
 /// A logistics return opens at most this long after the order was shipped: 14 days.
 const LOGISTICS_RETURN_SECONDS_MAX: i64 = 14 * 24 * 3600;
@@ -15,11 +15,11 @@ const LOGISTICS_RETURN_SECONDS_MAX: i64 = 14 * 24 * 3600;
 /// Bands of payment → pick-up: hours, and the marks that an order in the band earns.
 const PICKUP_BANDS: [(i64, i64); 3] = [(24, 70), (36, 20), (48, 10)];
 /// The most marks that one order can earn.
-pub const PICKUP_MARKS_MAX: i64 = PICKUP_BANDS[0].1;
+pub(crate) const PICKUP_MARKS_MAX: i64 = PICKUP_BANDS[0].1;
 
 /// What its payment says of an order.
 #[derive(Clone, Copy, Debug)]
-pub struct OrderAttributes<'a> {
+pub(crate) struct OrderAttributes<'a> {
     pub product_id: &'a Id,
     pub kind: OrderKind,
     pub creator_id: Option<&'a Id>,
@@ -29,7 +29,7 @@ pub struct OrderAttributes<'a> {
 
 /// The earliest facts of an order whose payment is known.
 #[derive(Debug)]
-pub struct OrderFacts<'a> {
+pub(crate) struct OrderFacts<'a> {
     pub paid: &'a Event,
     pub attributes: OrderAttributes<'a>,
     pub shipped: Option<&'a Event>,
@@ -45,19 +45,19 @@ pub struct OrderFacts<'a> {
 }
 
 #[derive(Clone, Copy, Debug)]
-pub struct Review<'a> {
+pub(crate) struct Review<'a> {
     pub posted: &'a Event,
     pub product_stars: Stars,
     pub service_stars: Option<Stars>,
 }
 
 /// Folds the standing events of one order, which are sorted by (time, id).
-pub fn fold(events: &[&Event], tell: &mut Teller<'_>) -> Folded {
+pub(crate) fn fold(events: &[&Event], sink: &mut Sink<'_>) -> Folded {
     let by_case = events_by_case(events);
     let Some(facts) = OrderFacts::gather(events, &by_case) else {
         return Folded::default();
     };
-    facts.tally(tell);
+    facts.tally(sink);
     Folded {
         creator_id: facts.attributes.creator_id.cloned(),
         product_id: Some(facts.attributes.product_id.clone()),
@@ -67,7 +67,7 @@ pub fn fold(events: &[&Event], tell: &mut Teller<'_>) -> Folded {
 
 impl<'a> OrderFacts<'a> {
     /// `None` until the payment is known.
-    pub fn gather(events: &[&'a Event], by_case: &'a CaseEvents<'a>) -> Option<OrderFacts<'a>> {
+    pub(crate) fn gather(events: &[&'a Event], by_case: &'a CaseEvents<'a>) -> Option<OrderFacts<'a>> {
         let earliest = |wanted: Fact| events.iter().copied().find(|event| event.fact == wanted);
         let (paid, attributes) = events.iter().find_map(|event| match &event.fact {
             Fact::OrderPaid { product_id, kind, creator_id, presale, needs_shipping } => {
@@ -100,12 +100,12 @@ impl<'a> OrderFacts<'a> {
     }
 
     /// A case of kind return_refund for quality or logistics that ended in a refund.
-    pub fn quality_return(&self) -> Option<&Case<'a>> {
+    pub(crate) fn quality_return(&self) -> Option<&Case<'a>> {
         self.cases.iter().find(|case| case.is_quality_return())
     }
 
     /// A quality return for logistics, opened at or after shipping and at most 14 days after it.
-    pub fn logistics_return(&self) -> Option<&Case<'a>> {
+    pub(crate) fn logistics_return(&self) -> Option<&Case<'a>> {
         let in_time = |case: &Case<'_>| {
             self.shipped.is_some_and(|shipped| {
                 case.opened.time >= shipped.time
@@ -116,33 +116,33 @@ impl<'a> OrderFacts<'a> {
         self.cases.iter().filter(logistics).find(|case| in_time(case))
     }
 
-    fn tally(&self, tell: &mut Teller<'_>) {
-        self.tally_payment(tell);
-        self.tally_pickup(tell);
+    fn tally(&self, sink: &mut Sink<'_>) {
+        self.tally_payment(sink);
+        self.tally_pickup(sink);
         if let Some(signed) = self.signed {
-            self.tally_sign_off(signed, tell);
+            self.tally_sign_off(signed, sink);
         }
         for case in &self.cases {
-            case.tally(tell);
+            case.tally(sink);
         }
     }
 
-    fn tally_payment(&self, tell: &mut Teller<'_>) {
+    fn tally_payment(&self, sink: &mut Sink<'_>) {
         let (paid, at) = (self.paid, self.paid.time);
-        put(tell, at, Measure::PaidOrders, 1, None, &|| vec![paid]);
+        put(sink, at, Measure::PaidOrders, 1, None, &|| vec![paid]);
         if let Some(case) = self.quality_return() {
-            put(tell, at, Measure::QualityReturns, 1, None, &|| vec![paid, case.opened, case.completed]);
+            put(sink, at, Measure::QualityReturns, 1, None, &|| vec![paid, case.opened, case.completed]);
         }
         if let (Some(case), Some(shipped)) = (self.logistics_return(), self.shipped) {
             let facts = || vec![paid, shipped, case.opened, case.completed];
-            put(tell, at, Measure::LogisticsReturns, 1, None, &facts);
+            put(sink, at, Measure::LogisticsReturns, 1, None, &facts);
         }
         let facts = || [paid].into_iter().chain(self.complaints.iter().copied()).collect();
-        put(tell, at, Measure::Complaints, self.complaints.len() as i64, None, &facts);
+        put(sink, at, Measure::Complaints, self.complaints.len() as i64, None, &facts);
     }
 
     /// Pre-sale orders and orders that need no shipping are left out.
-    fn tally_pickup(&self, tell: &mut Teller<'_>) {
+    fn tally_pickup(&self, sink: &mut Sink<'_>) {
         let timed = !self.attributes.presale && self.attributes.needs_shipping;
         let (Some(picked_up), true) = (self.picked_up, timed) else {
             return;
@@ -151,36 +151,36 @@ impl<'a> OrderFacts<'a> {
         let band = PICKUP_BANDS.iter().find(|(hours, _)| seconds <= hours * 3600);
         let marks = band.map_or(0, |(_, marks)| *marks);
         let facts = || vec![self.paid, picked_up];
-        put(tell, picked_up.time, Measure::PickedUpOrders, 1, None, &facts);
-        put(tell, picked_up.time, Measure::PickupMarks, marks, None, &facts);
+        put(sink, picked_up.time, Measure::PickedUpOrders, 1, None, &facts);
+        put(sink, picked_up.time, Measure::PickupMarks, marks, None, &facts);
     }
 
-    fn tally_sign_off(&self, signed: &'a Event, tell: &mut Teller<'_>) {
+    fn tally_sign_off(&self, signed: &'a Event, sink: &mut Sink<'_>) {
         let at = signed.time;
-        put(tell, at, Measure::SignedOrders, 1, None, &|| vec![self.paid, signed]);
+        put(sink, at, Measure::SignedOrders, 1, None, &|| vec![self.paid, signed]);
         if let Some(picked_up) = self.picked_up {
             let facts = || vec![picked_up, signed];
-            put(tell, at, Measure::DeliveredOrders, 1, None, &facts);
-            put(tell, at, Measure::DeliverySeconds, seconds_between(picked_up.time, at), None, &facts);
+            put(sink, at, Measure::DeliveredOrders, 1, None, &facts);
+            put(sink, at, Measure::DeliverySeconds, seconds_between(picked_up.time, at), None, &facts);
         }
         let with_review = || [Some(signed), self.review.map(|review| review.posted)].into_iter().flatten().collect();
         let product_stars = self.review.map(|review| review.product_stars);
         let service_stars = self.review.and_then(|review| review.service_stars);
         if let Some(stars) = product_stars {
-            put(tell, at, Measure::Reviews, 1, None, &with_review);
-            put(tell, at, Measure::ProductStars, stars.number().into(), None, &with_review);
+            put(sink, at, Measure::Reviews, 1, None, &with_review);
+            put(sink, at, Measure::ProductStars, stars.number().into(), None, &with_review);
         }
-        put(tell, at, Measure::ServiceReviews, service_stars.is_some().into(), None, &with_review);
+        put(sink, at, Measure::ServiceReviews, service_stars.is_some().into(), None, &with_review);
         let at_fault = !self.complaints.is_empty() || self.quality_return().is_some();
         for bound in 1..=BAD_STARS_MAX {
             let index = usize::from(bound - 1);
             let bad_product = product_stars.is_some_and(|stars| stars.number() <= bound);
             let bad_service = service_stars.is_some_and(|stars| stars.number() <= bound);
-            put(tell, at, Measure::BAD_REVIEWS[index], bad_product.into(), None, &with_review);
-            put(tell, at, Measure::BAD_SERVICE_REVIEWS[index], bad_service.into(), None, &with_review);
+            put(sink, at, Measure::BAD_REVIEWS[index], bad_product.into(), None, &with_review);
+            put(sink, at, Measure::BAD_SERVICE_REVIEWS[index], bad_service.into(), None, &with_review);
             let negative = i64::from(bad_product || at_fault);
             let facts = || self.negative_facts(signed, bad_product);
-            put(tell, at, Measure::NEGATIVE_ORDERS[index], negative, None, &facts);
+            put(sink, at, Measure::NEGATIVE_ORDERS[index], negative, None, &facts);
         }
     }
 

@@ -9,7 +9,7 @@ use super::id::Id;
 
 /// Which envelope a body uses; they differ in where the shop stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Envelope {
+pub(crate) enum Envelope {
     /// `{"id","type","shop_id","time","data"}`
     Native,
     /// CloudEvents 1.0, the shop in the extension attribute `shopid`.
@@ -26,9 +26,9 @@ impl Envelope {
 }
 
 /// Parses one event. All faults are reported at once.
-pub fn parse_event(value: Value, envelope: Envelope) -> Result<Event, Vec<Fault>> {
+pub(crate) fn parse_event(value: Value, envelope: Envelope) -> Result<Event, Vec<Fault>> {
     let Value::Object(mut members) = value else {
-        return Err(vec![Fault::new("", "not_an_object", "an event is a JSON object")]);
+        return Err(vec![Fault::new("", "not_an_object", "an event must be a JSON object")]);
     };
     if contains_nul(&members) {
         return Err(vec![Fault::new("", "nul_character", "text must not contain the character U+0000")]);
@@ -46,11 +46,11 @@ pub fn parse_event(value: Value, envelope: Envelope) -> Result<Event, Vec<Fault>
     let data = match data {
         Some(Value::Object(data)) => Some(data),
         None | Some(Value::Null) => {
-            faults.push(Fault::new("/data", "missing_field", "data is required and is a JSON object"));
+            faults.push(Fault::new("/data", "missing_field", "data is required and must be a JSON object"));
             None
         }
         Some(_) => {
-            faults.push(Fault::new("/data", "wrong_type", "data is a JSON object"));
+            faults.push(Fault::new("/data", "wrong_type", "data must be a JSON object"));
             None
         }
     };
@@ -78,7 +78,7 @@ pub fn parse_event(value: Value, envelope: Envelope) -> Result<Event, Vec<Fault>
 
 /// Reads the fact of an event that was stored, from its type and its `data`. `None` if the row was not written by this
 /// service's own parser.
-pub fn stored_fact(event_type: EventType, data: &str) -> Option<Fact> {
+pub(crate) fn stored_fact(event_type: EventType, data: &str) -> Option<Fact> {
     if let Some(fact) = event_type.bare_fact() {
         return Some(fact);
     }
@@ -136,7 +136,7 @@ fn named_aggregate(fields: &mut Fields<'_>) -> (Option<AggregateKind>, Option<Id
         }
         _ => {
             for kind in named {
-                let detail = "a retraction names one of order_id, session_id and product_id".to_owned();
+                let detail = "a retraction must name exactly one of order_id, session_id and product_id".to_owned();
                 fields.fault::<()>(kind.field(), "contradiction", detail);
             }
             (None, None)

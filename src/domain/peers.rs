@@ -18,12 +18,12 @@ words! {
 
 /// The values of one metric in one group, best first.
 #[derive(Clone, Debug, Default)]
-pub struct PeerGroup {
+pub(crate) struct PeerGroup {
     values: Vec<Ratio>,
 }
 
 impl PeerGroup {
-    pub fn new(mut values: Vec<Ratio>, better: Better) -> PeerGroup {
+    pub(crate) fn new(mut values: Vec<Ratio>, better: Better) -> PeerGroup {
         match better {
             Better::Lower => values.sort_unstable_by(|left, right| left.compare(*right)),
             Better::Higher => values.sort_unstable_by(|left, right| right.compare(*left)),
@@ -32,22 +32,22 @@ impl PeerGroup {
     }
 
     /// A group of values that are sorted already, best first.
-    pub fn sorted(values: Vec<Ratio>) -> PeerGroup {
+    pub(crate) fn sorted(values: Vec<Ratio>) -> PeerGroup {
         PeerGroup { values }
     }
 
     /// Best first.
-    pub fn values(&self) -> &[Ratio] {
+    pub(crate) fn values(&self) -> &[Ratio] {
         &self.values
     }
 
     /// Members, the subject itself included.
-    pub fn members(&self) -> i64 {
+    pub(crate) fn members(&self) -> i64 {
         self.values.len() as i64
     }
 
     /// The members whose value is strictly better.
-    pub fn better_than(&self, value: Ratio, better: Better) -> i64 {
+    pub(crate) fn better_than(&self, value: Ratio, better: Better) -> i64 {
         self.values.partition_point(|peer| peer.is_better_than(value, better)) as i64
     }
 }
@@ -69,7 +69,7 @@ impl Standing {
 
 /// All peers of one metric under one rule set.
 #[derive(Clone, Debug, Default)]
-pub struct MetricPeers {
+pub(crate) struct MetricPeers {
     pub market: PeerGroup,
     pub categories: HashMap<Id, PeerGroup>,
     /// Those of the market that are in no category.
@@ -78,14 +78,14 @@ pub struct MetricPeers {
 
 /// What one subject had in a run: its value, and the category in which it was compared.
 #[derive(Clone, Debug)]
-pub struct Former {
+pub(crate) struct Former {
     pub value: Ratio,
     pub category_id: Option<Id>,
 }
 
 impl MetricPeers {
     /// The values of all assessed subjects with their categories.
-    pub fn gather<'a>(assessed: impl Iterator<Item = (Ratio, Option<&'a Id>)>, better: Better) -> MetricPeers {
+    pub(crate) fn gather<'a>(assessed: impl Iterator<Item = (Ratio, Option<&'a Id>)>, better: Better) -> MetricPeers {
         let mut market = Vec::new();
         let mut uncategorized = Vec::new();
         let mut categories: HashMap<Id, Vec<Ratio>> = HashMap::new();
@@ -109,7 +109,7 @@ impl MetricPeers {
 
     /// The standing that a subject would have with another value, everybody else standing still. `former` is what it
     /// had among these peers, if it was one of them.
-    pub fn standing_instead(
+    pub(crate) fn standing_instead(
         &self,
         value: Ratio,
         category_id: Option<&Id>,
@@ -134,7 +134,13 @@ impl MetricPeers {
     }
 
     /// The standing of a member's value: in its category, else in the market, else none.
-    pub fn standing(&self, value: Ratio, category_id: Option<&Id>, better: Better, peers_min: i64) -> Option<Standing> {
+    pub(crate) fn standing(
+        &self,
+        value: Ratio,
+        category_id: Option<&Id>,
+        better: Better,
+        peers_min: i64,
+    ) -> Option<Standing> {
         let category = category_id.and_then(|id| self.categories.get(id)).map(|group| (Basis::Category, group));
         let market = Some((Basis::Market, &self.market));
         let groups = [category, market].into_iter().flatten();

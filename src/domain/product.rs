@@ -13,7 +13,7 @@ pub struct OffShelf {
 }
 
 /// Folds the standing events of one product, which are sorted by (time, id). A product without a mark is on the shelf.
-pub fn fold(events: &[&Event], calendar: &Calendar) -> Vec<OffShelf> {
+pub(crate) fn fold(events: &[&Event], calendar: &Calendar) -> Vec<OffShelf> {
     let mut spans = Vec::new();
     let mut off_since: Option<NaiveDate> = None;
     for event in events {

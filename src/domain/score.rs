@@ -17,21 +17,21 @@ use super::window::Window;
 use super::words::words;
 
 /// Places to which the score is rounded.
-pub const SCORE_PLACES: u32 = 2;
+pub(crate) const SCORE_PLACES: u32 = 2;
 const MILLION: i128 = 1_000_000;
 
 /// What one subject brings into a run under one rule set. `metrics` stand in the rule set's order.
 #[derive(Clone, Debug)]
-pub struct SubjectCounts {
+pub(crate) struct SubjectCounts {
     pub category_id: Option<Id>,
     pub signed_orders: i64,
     pub metrics: Vec<MetricCount>,
 }
 
 impl SubjectCounts {
-    /// Takes the counts that a rule set asks for out of window sums. `unqualified` are the sums of the products that do not
-    /// qualify, for metrics that leave them out.
-    pub fn of(
+    /// Takes the counts that a rule set asks for out of window sums. `unqualified` are the sums of the products that do
+    /// not qualify, for metrics that leave them out.
+    pub(crate) fn of(
         rule_set: &RuleSet,
         category_id: Option<Id>,
         sums: impl Fn(Window) -> Counts,
@@ -100,7 +100,7 @@ impl Card {
 }
 
 /// The peers of every metric of a rule set, in its order.
-pub type Peers = Vec<MetricPeers>;
+pub(crate) type Peers = Vec<MetricPeers>;
 
 /// A card with the rules that made it.
 #[derive(Clone, Debug)]
@@ -124,7 +124,7 @@ impl Scored {
 
 /// Scores all subjects of a rule set's kind. The cards stand in the order of `subjects`; the peers are those that they
 /// stand among.
-pub fn score_all(rule_set: &RuleSet, subjects: &[SubjectCounts]) -> (Vec<Card>, Peers) {
+pub(crate) fn score_all(rule_set: &RuleSet, subjects: &[SubjectCounts]) -> (Vec<Card>, Peers) {
     let peers = gather_peers(rule_set, subjects);
     let card = |subject: &SubjectCounts| {
         let category_id = subject.category_id.as_ref();
@@ -137,7 +137,7 @@ pub fn score_all(rule_set: &RuleSet, subjects: &[SubjectCounts]) -> (Vec<Card>, 
 
 /// Scores one subject with counts of its own choice among the peers of a run in which it had `former`; everybody else
 /// stands still.
-pub fn score_instead(rule_set: &RuleSet, subject: &SubjectCounts, peers: &Peers, former: Option<&Card>) -> Card {
+pub(crate) fn score_instead(rule_set: &RuleSet, subject: &SubjectCounts, peers: &Peers, former: Option<&Card>) -> Card {
     let former_of = |index: usize, rule: &MetricRule| {
         let card = former?;
         let metric = card.metrics.get(index)?;
@@ -152,7 +152,7 @@ pub fn score_instead(rule_set: &RuleSet, subject: &SubjectCounts, peers: &Peers,
 }
 
 /// The values of every subject with enough volume, per metric.
-pub fn gather_peers(rule_set: &RuleSet, subjects: &[SubjectCounts]) -> Peers {
+pub(crate) fn gather_peers(rule_set: &RuleSet, subjects: &[SubjectCounts]) -> Peers {
     let members = || subjects.iter().filter(|subject| has_volume(rule_set, subject));
     let of_metric = |index: usize, rule: &MetricRule| {
         let assessed = members().filter_map(|subject| {
@@ -187,7 +187,7 @@ fn score_one(
 }
 
 /// The dimension scores that points make, in the rule set's order (scoring law §7.4).
-pub fn dimension_scores(
+pub(crate) fn dimension_scores(
     rule_set: &RuleSet,
     category_id: Option<&Id>,
     points: &[Option<Decimal>],
@@ -202,7 +202,7 @@ pub fn dimension_scores(
 }
 
 /// The weighted mean of dimension scores, rounded to `places` (scoring law §7.5).
-pub fn mean_of_dimensions(
+pub(crate) fn mean_of_dimensions(
     rule_set: &RuleSet,
     category_id: Option<&Id>,
     dimensions: &[Option<Decimal>],
@@ -237,7 +237,7 @@ fn assess(
 }
 
 /// The points of a value with its standing; a value without one goes by the reference curve (scoring law §7.3).
-pub fn points_of(
+pub(crate) fn points_of(
     rule_set: &RuleSet,
     rule: &MetricRule,
     value: Ratio,

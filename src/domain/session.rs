@@ -3,7 +3,7 @@
 use super::calendar::Calendar;
 use super::event::{Channel, Event, Fact};
 use super::measure::{DISSATISFIED_STARS_MAX, Measure};
-use super::tally::{Folded, Tally, Teller, seconds_between};
+use super::tally::{Folded, Sink, Tally, seconds_between};
 
 /// A reply within this many seconds of the session's start is in time.
 const REPLY_SECONDS_MAX: i64 = 180;
@@ -11,7 +11,7 @@ const REPLY_SECONDS_MAX: i64 = 180;
 const SERVICE_HOURS: std::ops::RangeInclusive<u32> = 8..=22;
 
 /// Folds the standing events of one session, which are sorted by (time, id).
-pub fn fold(events: &[&Event], calendar: &Calendar, tell: &mut Teller<'_>) -> Folded {
+pub(crate) fn fold(events: &[&Event], calendar: &Calendar, sink: &mut Sink<'_>) -> Folded {
     let start = events.iter().find_map(|event| match &event.fact {
         Fact::SessionStarted { channel, creator_id } => Some((*event, *channel, creator_id.clone())),
         _ => None,
@@ -22,7 +22,7 @@ pub fn fold(events: &[&Event], calendar: &Calendar, tell: &mut Teller<'_>) -> Fo
     let mut put = |measure, amount, other: Option<&Event>| {
         if amount != 0 {
             let tally = Tally { at: started.time, measure, amount };
-            tell(tally, None, &|| [Some(started), other].into_iter().flatten().collect());
+            sink(tally, None, &|| [Some(started), other].into_iter().flatten().collect());
         }
     };
     if SERVICE_HOURS.contains(&calendar.hour(started.time)) {

@@ -1,4 +1,4 @@
-//! Whoever is scored: a shop or a creator (scoring law §1).
+//! Subjects of scores: a shop or a creator (scoring law §1).
 
 use serde::{Deserialize, Serialize};
 

@@ -16,9 +16,9 @@ pub struct Tally {
     pub amount: i64,
 }
 
-/// Takes in the tallies of one aggregate, one by one: the tally, the case that it comes from, and a way to the events
-/// that it rests on, which only those who explain counts go.
-pub(super) type Teller<'t> = dyn for<'e> FnMut(Tally, Option<&'e Id>, &dyn Fn() -> Vec<&'e Event>) + 't;
+/// Receives the tallies of one aggregate, one by one: the tally, its after-sale case if it comes from one, and a
+/// function that lists the events it rests on, which is called only where counts are explained.
+pub(super) type Sink<'t> = dyn for<'e> FnMut(Tally, Option<&'e Id>, &dyn Fn() -> Vec<&'e Event>) + 't;
 
 /// All that one aggregate counts for.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -33,13 +33,13 @@ pub struct Folded {
 }
 
 /// Whole seconds from one instant to another, rounded down; 0 if they run backwards (scoring law §4.5).
-pub fn seconds_between(from: DateTime<Utc>, to: DateTime<Utc>) -> i64 {
+pub(crate) fn seconds_between(from: DateTime<Utc>, to: DateTime<Utc>) -> i64 {
     (to - from).num_seconds().max(0)
 }
 
-/// Tells a tally, unless it is of nothing.
+/// Hands a tally to `sink`, unless its amount is 0.
 pub(super) fn put<'e>(
-    tell: &mut Teller<'_>,
+    sink: &mut Sink<'_>,
     at: DateTime<Utc>,
     measure: Measure,
     amount: i64,
@@ -47,6 +47,6 @@ pub(super) fn put<'e>(
     facts: &dyn Fn() -> Vec<&'e Event>,
 ) {
     if amount != 0 {
-        tell(Tally { at, measure, amount }, aftersale_id, facts);
+        sink(Tally { at, measure, amount }, aftersale_id, facts);
     }
 }

@@ -5,7 +5,7 @@ use super::rules::{PenaltyRule, RuleSet};
 
 /// Where a score stands among the penalty thresholds (scoring law §7.6).
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Tier<'a> {
+pub(crate) struct Tier<'a> {
     /// Distinct thresholds that the score is below.
     pub level: usize,
     /// All penalties in force, by falling threshold.
@@ -16,7 +16,7 @@ pub struct Tier<'a> {
     pub next_down: Option<(Decimal, Decimal)>,
 }
 
-pub fn tier(rule_set: &RuleSet, score: Decimal) -> Tier<'_> {
+pub(crate) fn tier(rule_set: &RuleSet, score: Decimal) -> Tier<'_> {
     let penalties: Vec<&PenaltyRule> = rule_set.penalties.iter().filter(|penalty| score < penalty.below).collect();
     let mut thresholds: Vec<Decimal> = penalties.iter().map(|penalty| penalty.below).collect();
     thresholds.dedup();

@@ -7,14 +7,14 @@ use super::score::Card;
 
 /// The share of the whole score that each metric has: by the rules alone, and in this card, where what is not assessed
 /// gives its weight to the rest. Fractions of 1 with six places, in the rule set's order.
-pub fn weights(rule_set: &RuleSet, card: &Card) -> Vec<(Decimal, Decimal)> {
+pub(crate) fn weights(rule_set: &RuleSet, card: &Card) -> Vec<(Decimal, Decimal)> {
     let nominal = shares(rule_set, card.category_id.as_ref(), |_| true);
     let effective = shares(rule_set, card.category_id.as_ref(), |index| card.metrics[index].assessed.is_some());
     nominal.into_iter().zip(effective).collect()
 }
 
 /// The share of each dimension in the whole score by the rules alone.
-pub fn dimension_share(rule_set: &RuleSet, dimension: usize, category_id: Option<&Id>) -> Decimal {
+pub(crate) fn dimension_share(rule_set: &RuleSet, dimension: usize, category_id: Option<&Id>) -> Decimal {
     let weight = |dimension| i128::from(rule_set.dimension_weight(dimension, category_id).millionths());
     let total: i128 = (0..rule_set.dimensions.len()).map(weight).sum();
     Decimal::rounded(weight(dimension), total, PLACES_MAX)
@@ -31,13 +31,16 @@ fn shares(rule_set: &RuleSet, category_id: Option<&Id>, counts: impl Fn(usize) -
         _ => i128::from(rule_set.dimension_weight(dimension, category_id).millionths()),
     };
     let total: i128 = (0..rule_set.dimensions.len()).map(dimension_weight).sum();
-    let share = |(index, rule): (usize, &MetricRule)| match counts(index) {
-        true => Decimal::rounded(
-            dimension_weight(rule.dimension) * metric_weight(rule),
-            total * in_dimension(rule.dimension),
-            PLACES_MAX,
-        ),
-        false => Decimal::ZERO,
+    let share = |(index, rule): (usize, &MetricRule)| {
+        if counts(index) {
+            Decimal::rounded(
+                dimension_weight(rule.dimension) * metric_weight(rule),
+                total * in_dimension(rule.dimension),
+                PLACES_MAX,
+            )
+        } else {
+            Decimal::ZERO
+        }
     };
     rule_set.metrics.iter().enumerate().map(share).collect()
 }

@@ -6,11 +6,11 @@ use super::metric::{Metric, MetricCount};
 use super::score::{Card, Peers, Scored, SubjectCounts, score_instead};
 
 /// The most further orders that a target is looked for with.
-pub const FURTHER_ORDERS_MAX: i64 = 1_000_000_000;
+pub(crate) const FURTHER_ORDERS_MAX: i64 = 1_000_000_000;
 
 /// A subject's published card among the peers of its run.
 #[derive(Clone, Copy, Debug)]
-pub struct AmongPeers<'a> {
+pub(crate) struct AmongPeers<'a> {
     pub scored: &'a Scored,
     pub peers: &'a Peers,
 }
@@ -26,7 +26,7 @@ pub struct Assumption {
 
 impl AmongPeers<'_> {
     /// The card under an assumption.
-    pub fn assuming(&self, assumption: &Assumption) -> Card {
+    pub(crate) fn assuming(&self, assumption: &Assumption) -> Card {
         score_instead(&self.scored.rule_set, &self.counts(assumption), self.peers, Some(&self.scored.card))
     }
 
@@ -47,9 +47,9 @@ impl AmongPeers<'_> {
         }
     }
 
-    /// The least number of further signed orders without faults that bring the score to `target` at least, with the card
-    /// that they make; `None` where no number does.
-    pub fn least_orders(&self, assumption: &Assumption, target: Decimal) -> Option<(i64, Card)> {
+    /// The least number of further signed orders without faults that bring the score to `target` at least, with the
+    /// card that they make; `None` where no number does.
+    pub(crate) fn least_orders(&self, assumption: &Assumption, target: Decimal) -> Option<(i64, Card)> {
         let with = |further: i64| {
             let further_signed_orders = assumption.further_signed_orders + further;
             self.assuming(&Assumption { set: assumption.set.clone(), further_signed_orders })

@@ -11,7 +11,7 @@ pub struct Window {
 }
 
 /// The most days that a window may reach back.
-pub const WINDOW_DAYS_AGO_MAX: u16 = 366;
+pub(crate) const WINDOW_DAYS_AGO_MAX: u16 = 366;
 
 impl Window {
     /// `None` unless `366 ≥ oldest ≥ newest ≥ 1`.

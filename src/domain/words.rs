@@ -1,7 +1,7 @@
 //! Enums whose members have fixed words: the same on the wire, in rows, in rule files and in documentation.
 
 /// A member of an enum that [`words!`] defined.
-pub trait Word: Copy + PartialEq + 'static {
+pub(crate) trait Word: Copy + PartialEq + 'static {
     /// Every member, in the order of its declaration.
     const MEMBERS: &'static [Self];
 
@@ -20,7 +20,7 @@ pub trait Word: Copy + PartialEq + 'static {
 
 /// A text is none of an enum's words.
 #[derive(Debug, thiserror::Error)]
-#[error("{0:?} is none of the known words")]
+#[error("{0:?} is not one of the known words")]
 pub struct UnknownWord(pub String);
 
 /// Defines an enum with a word for each member.
@@ -31,13 +31,13 @@ macro_rules! words {
         $visibility enum $name { $($(#[$of_member])* $member,)+ }
 
         impl $name {
-            pub const ALL: [$name; [$($word),+].len()] = [$($name::$member),+];
+            $visibility const ALL: [$name; [$($word),+].len()] = [$($name::$member),+];
 
-            pub fn as_str(self) -> &'static str {
+            $visibility fn as_str(self) -> &'static str {
                 match self { $($name::$member => $word,)+ }
             }
 
-            pub fn parse(word: &str) -> Option<$name> {
+            $visibility fn parse(word: &str) -> Option<$name> {
                 <$name as $crate::domain::words::Word>::parse(word)
             }
         }

@@ -42,14 +42,13 @@ impl Answer {
     /// The answer for a client: `304` if it has the body. Cache-Control makes clients ask each time, so that a new
     /// revision shows at once.
     pub fn respond(&self, headers: &HeaderMap) -> Response {
-        let mut response = match self.is_known(headers) {
-            true => StatusCode::NOT_MODIFIED.into_response(),
-            false => {
-                let mut response = self.body.clone().into_response();
-                let json = HeaderValue::from_static("application/json");
-                response.headers_mut().insert(header::CONTENT_TYPE, json);
-                response
-            }
+        let mut response = if self.is_known(headers) {
+            StatusCode::NOT_MODIFIED.into_response()
+        } else {
+            let mut response = self.body.clone().into_response();
+            let json = HeaderValue::from_static("application/json");
+            response.headers_mut().insert(header::CONTENT_TYPE, json);
+            response
         };
         let named = response.headers_mut();
         named.insert(header::ETAG, self.etag.clone());

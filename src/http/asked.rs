@@ -1,4 +1,4 @@
-//! A read of published data on its way to its answer: from memory, or made anew.
+//! A read of published data on its way to its answer: from memory, or computed.
 
 use std::sync::Arc;
 
@@ -12,7 +12,7 @@ use super::problem::Problem;
 use super::state::AppState;
 
 /// What a client asks for, and which answers it has.
-pub struct Asked {
+pub(crate) struct Asked {
     uri: Uri,
     headers: HeaderMap,
 }
@@ -27,12 +27,14 @@ impl<S: Send + Sync> FromRequestParts<S> for Asked {
 
 impl Asked {
     /// Answers from memory, or with what `make` makes. The caller has been found to be one who may see the answer, and
-    /// the answer is the same for everybody who may. What makes it is large and seldom needed, so it is set up only then.
-    pub async fn answer<F>(&self, state: &AppState, make: impl FnOnce() -> F) -> Result<Response, Problem>
+    /// the answer is the same for everybody who may. What makes it is large and seldom needed, so it is set up only
+    /// then.
+    pub(crate) async fn answer<F>(&self, state: &AppState, make: impl FnOnce() -> F) -> Result<Response, Problem>
     where
         F: Future<Output = Result<Answer, Problem>>,
     {
-        // The publication is noted before anything else is read, so that an answer never claims a later publication than it shows.
+        // The publication is noted before anything else is read, so that an answer never claims a later publication
+        // than it shows.
         let Some(publication) = state.source.freshness.publication() else {
             return Ok(Box::pin(make()).await?.respond(&self.headers));
         };
@@ -46,7 +48,7 @@ impl Asked {
     }
 
     /// Answers with what is made for this request alone.
-    pub fn answer_once(&self, answer: &Answer) -> Response {
+    pub(crate) fn answer_once(&self, answer: &Answer) -> Response {
         answer.respond(&self.headers)
     }
 }

@@ -16,44 +16,45 @@ use crate::domain::event::Relay;
 use crate::domain::id::Id;
 use crate::domain::subject::Subject;
 
-/// Stands in front of a route and lets pass whoever has a key of its scope.
+/// Guards a route: only keys of its scope pass.
 #[derive(Clone)]
-pub struct Gate {
+pub(crate) struct Gate {
     pub state: AppState,
     pub scope: Scope,
 }
 
 /// Who sent a request.
 #[derive(Clone, Debug)]
-pub struct Caller {
-    /// `None`: the service asks nobody for keys.
+pub(crate) struct Caller {
+    /// `None` where the service asks for no keys.
     key: Option<Arc<Key>>,
 }
 
 impl Caller {
-    pub fn key_id(&self) -> Option<i32> {
+    pub(crate) fn key_id(&self) -> Option<i32> {
         self.key.as_ref().map(|key| key.key_id)
     }
 
     /// The shops that the caller is bound to; `None` for all.
-    pub fn shops(&self) -> Option<&BTreeSet<Id>> {
+    pub(crate) fn shops(&self) -> Option<&BTreeSet<Id>> {
         self.key.as_ref().and_then(|key| key.shops())
     }
 
     /// Fails where a subject does not exist for the caller.
-    pub fn see(&self, subject: &Subject) -> Result<(), Problem> {
-        match self.key.as_ref().is_none_or(|key| key.sees(subject)) {
-            true => Ok(()),
-            false => Err(Problem::unknown_subject(subject)),
+    pub(crate) fn see(&self, subject: &Subject) -> Result<(), Problem> {
+        if self.key.as_ref().is_none_or(|key| key.sees(subject)) {
+            Ok(())
+        } else {
+            Err(Problem::unknown_subject(subject))
         }
     }
 
-    pub fn may_write(&self, shop_id: &Id) -> bool {
+    pub(crate) fn may_write(&self, shop_id: &Id) -> bool {
         self.shops().is_none_or(|shops| shops.contains(shop_id))
     }
 
     /// Whether the caller may send what buyers and the platform say, and take it back.
-    pub fn relay(&self) -> Relay {
+    pub(crate) fn relay(&self) -> Relay {
         self.key.as_ref().map_or(Relay::Everything, |key| key.relay())
     }
 }
@@ -68,7 +69,7 @@ impl<S: Send + Sync> FromRequestParts<S> for Caller {
 }
 
 /// Lets a request pass if its caller may do what its route does.
-pub async fn authorize(State(gate): State<Gate>, mut request: Request, next: Next) -> Response {
+pub(crate) async fn authorize(State(gate): State<Gate>, mut request: Request, next: Next) -> Response {
     match admit(&gate, request.headers()).await {
         Ok(caller) => {
             request.extensions_mut().insert(caller);
@@ -83,9 +84,10 @@ async fn admit(gate: &Gate, headers: &HeaderMap) -> Result<Caller, Problem> {
         return Ok(Caller { key: None });
     }
     let key = authenticate(&gate.state, headers).await?;
-    match key.has(gate.scope) {
-        true => Ok(Caller { key: Some(key) }),
-        false => Err(Problem::new(Kind::Forbidden, format!("this key lacks the `{}` scope", gate.scope))),
+    if key.has(gate.scope) {
+        Ok(Caller { key: Some(key) })
+    } else {
+        Err(Problem::new(Kind::Forbidden, format!("this key lacks the `{}` scope", gate.scope)))
     }
 }
 
@@ -96,10 +98,7 @@ async fn authenticate(state: &AppState, headers: &HeaderMap) -> Result<Arc<Key>,
     let unknown = || refuse("the key is unknown or revoked");
     let prefix = prefix_of(text).ok_or_else(unknown)?;
     let key = state.source.freshness.key(prefix).await?.filter(|key| key.is_text(text)).ok_or_else(unknown)?;
-    match key.has_expired(state.context.now()) {
-        true => Err(refuse("the key has expired")),
-        false => Ok(key),
-    }
+    if key.has_expired(state.context.now()) { Err(refuse("the key has expired")) } else { Ok(key) }
 }
 
 fn bearer(value: &str) -> Option<&str> {

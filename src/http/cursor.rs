@@ -3,7 +3,7 @@
 use crate::domain::id::Id;
 
 /// A place in a list that a cursor can carry, as text.
-pub trait CursorKey: Sized {
+pub(crate) trait CursorKey: Sized {
     fn write(&self) -> String;
 
     /// `None` if the text is none that [`CursorKey::write`] wrote.
@@ -20,6 +20,16 @@ impl CursorKey for i64 {
     }
 }
 
+impl CursorKey for i32 {
+    fn write(&self) -> String {
+        self.to_string()
+    }
+
+    fn read(text: &str) -> Option<i32> {
+        text.parse().ok()
+    }
+}
+
 impl CursorKey for Id {
     fn write(&self) -> String {
         self.to_string()
@@ -31,12 +41,12 @@ impl CursorKey for Id {
 }
 
 /// Wraps a place in a list as a cursor. Hex keeps it opaque and free of characters that a URL must escape.
-pub fn close_cursor(key: &impl CursorKey) -> String {
+pub(crate) fn close_cursor(key: &impl CursorKey) -> String {
     key.write().bytes().map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// The place that a cursor stands for; `None` if it is not one of ours.
-pub fn open_cursor(cursor: &str) -> Option<String> {
+pub(crate) fn open_cursor(cursor: &str) -> Option<String> {
     let digits = cursor.as_bytes();
     if !digits.len().is_multiple_of(2) || !digits.iter().all(u8::is_ascii_hexdigit) {
         return None;

@@ -18,9 +18,9 @@ use crate::domain::parse::Envelope;
 use crate::ingest::Unavailable;
 
 /// The most bytes of a request body, after decompression.
-pub const BODY_BYTES_MAX: usize = 16 * 1024 * 1024;
+pub(crate) const BODY_BYTES_MAX: usize = 16 * 1024 * 1024;
 /// The most events of a request.
-pub const EVENTS_MAX: usize = 10_000;
+pub(crate) const EVENTS_MAX: usize = 10_000;
 
 /// How a body holds its events.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -34,7 +34,7 @@ enum Layout {
 
 /// The texts of a request's events, each of which may still be anything.
 #[derive(Debug)]
-pub struct RawEvents {
+pub(crate) struct RawEvents {
     pub envelope: Envelope,
     /// Whether the request is one event that is answered by itself.
     pub single: bool,
@@ -101,7 +101,7 @@ fn unreadable(error: &axum::Error) -> Problem {
     }
     Problem::new(
         Kind::UnreadableBody,
-        "the body broke off or is not compressed as Content-Encoding says; nothing was written",
+        "the body was cut off or is not compressed as Content-Encoding says; nothing was written",
     )
 }
 
@@ -111,7 +111,7 @@ async fn read_body(body: Body) -> Result<Bytes, Problem> {
 }
 
 /// Splits a body into events.
-pub fn split(headers: &HeaderMap, body: &Bytes) -> Result<RawEvents, Problem> {
+pub(crate) fn split(headers: &HeaderMap, body: &Bytes) -> Result<RawEvents, Problem> {
     let (envelope, layout) = layout(headers)?;
     let (single, texts) = match layout {
         Layout::Lines => (false, lines(body)),
@@ -120,7 +120,7 @@ pub fn split(headers: &HeaderMap, body: &Bytes) -> Result<RawEvents, Problem> {
         Layout::OneOrArray => match body.iter().find(|byte| !byte.is_ascii_whitespace()) {
             Some(b'[') => (false, array(body)?),
             Some(b'{') => (true, vec![one(body)?]),
-            _ => return Err(unsplittable("a body is one event or an array of events")),
+            _ => return Err(unsplittable("a body must be one event or an array of events")),
         },
     };
     if texts.len() > EVENTS_MAX {
@@ -140,7 +140,7 @@ fn layout(headers: &HeaderMap) -> Result<(Envelope, Layout), Problem> {
         "application/cloudevents-batch+json" => Ok((Envelope::CloudEvents, Layout::Array)),
         _ => Err(Problem::new(
             Kind::UnsupportedMediaType,
-            "Content-Type is application/json, application/x-ndjson, application/cloudevents+json or \
+            "Content-Type must be application/json, application/x-ndjson, application/cloudevents+json or \
              application/cloudevents-batch+json",
         )),
     }
@@ -197,10 +197,10 @@ impl<'de> Deserialize<'de> for Elements<'de> {
 }
 
 /// The JSON body of any other route.
-pub struct JsonBody<T>(pub T);
+pub(crate) struct JsonBody<T>(pub T);
 
 /// The same, where a body may be left out.
-pub struct OptionalJsonBody<T>(pub Option<T>);
+pub(crate) struct OptionalJsonBody<T>(pub Option<T>);
 
 impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for JsonBody<T> {
     type Rejection = Problem;
@@ -229,7 +229,7 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for OptionalJsonBody<T>
 fn check_json(headers: &HeaderMap) -> Result<(), Problem> {
     match essence(headers).as_str() {
         "application/json" => Ok(()),
-        _ => Err(Problem::new(Kind::UnsupportedMediaType, "Content-Type is application/json")),
+        _ => Err(Problem::new(Kind::UnsupportedMediaType, "Content-Type must be application/json")),
     }
 }
 

@@ -24,7 +24,7 @@ const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 const BODY_SILENCE_MAX: Duration = Duration::from_secs(10);
 
 /// Puts the layers around the routes. The first one listed sees a request first.
-pub fn wrap(router: Router) -> Router {
+pub(crate) fn wrap(router: Router) -> Router {
     let trace = TraceLayer::new_for_http()
         .make_span_with(|request: &Request| {
             let id = request.headers().get(REQUEST_ID).and_then(|id| id.to_str().ok()).unwrap_or_default();

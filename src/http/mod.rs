@@ -2,26 +2,26 @@
 //! [`crate::scoring`] and [`crate::answers`].
 
 // Routes, by what they are for.
-pub mod reads;
+pub(crate) mod reads;
 pub mod service;
-pub mod writes;
+pub(crate) mod writes;
 
 // What handlers take, and what they share.
-pub mod auth;
-pub mod cursor;
-pub mod media;
-pub mod page;
-pub mod param_types;
-pub mod params;
-pub mod state;
+pub(crate) mod auth;
+pub(crate) mod cursor;
+pub(crate) mod media;
+pub(crate) mod page;
+pub(crate) mod param_types;
+pub(crate) mod params;
+pub(crate) mod state;
 
 // Answers and problems.
-pub mod answer;
-pub mod asked;
-pub mod problem;
-pub mod problem_responses;
+pub(crate) mod answer;
+pub(crate) mod asked;
+pub(crate) mod problem;
+pub(crate) mod problem_responses;
 
 // Around the routes.
-pub mod middleware;
+pub(crate) mod middleware;
 pub mod routes;
-pub mod telemetry;
+pub(crate) mod telemetry;

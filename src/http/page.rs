@@ -8,7 +8,7 @@ use crate::domain::subject::{Subject, SubjectKind};
 
 /// One page of a list.
 #[derive(Serialize, ToSchema)]
-pub struct Page<T> {
+pub(crate) struct Page<T> {
     pub items: Vec<T>,
     /// Give this as `cursor` for the next page; null on the last one.
     #[schema(required)]
@@ -18,7 +18,7 @@ pub struct Page<T> {
 impl<T> Page<T> {
     /// A page of at most `limit` items out of rows that were read with one to spare. `key` is the place of a row in the
     /// list's order.
-    pub fn of<R, K: CursorKey>(mut rows: Vec<R>, limit: usize, key: impl Fn(&R) -> K) -> Page<T>
+    pub(crate) fn of<R, K: CursorKey>(mut rows: Vec<R>, limit: usize, key: impl Fn(&R) -> K) -> Page<T>
     where
         T: From<R>,
     {
@@ -30,7 +30,7 @@ impl<T> Page<T> {
 }
 
 /// The subject's id under the name of its kind.
-pub fn subject_ids(subject: &Subject) -> (Option<String>, Option<String>) {
+pub(crate) fn subject_ids(subject: &Subject) -> (Option<String>, Option<String>) {
     let id = Some(subject.id.to_string());
     match subject.kind {
         SubjectKind::Shop => (id, None),

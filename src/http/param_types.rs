@@ -73,11 +73,11 @@ impl Parameter for Option<Decimal> {
 }
 
 /// One of an enum's words.
-pub struct OneOf<T>(pub Option<T>);
+pub(crate) struct OneOf<T>(pub Option<T>);
 
 impl<T: Word> Parameter for OneOf<T> {
     fn read(params: &mut Params<'_>, name: &str) -> Option<Self> {
-        params.parsed(name, T::parse, &format!("one of {}", T::list())).map(OneOf)
+        params.parsed(name, T::parse, format_args!("one of {}", T::list())).map(OneOf)
     }
 
     fn describe(name: &str, about: &str) -> Vec<Described> {
@@ -87,12 +87,12 @@ impl<T: Word> Parameter for OneOf<T> {
 }
 
 /// A whole number from `LEAST` to `MOST`.
-pub struct Number<const LEAST: u64, const MOST: u64>(pub Option<u64>);
+pub(crate) struct Number<const LEAST: u64, const MOST: u64>(pub Option<u64>);
 
 impl<const LEAST: u64, const MOST: u64> Parameter for Number<LEAST, MOST> {
     fn read(params: &mut Params<'_>, name: &str) -> Option<Self> {
         let read = |text: &str| text.parse().ok().filter(|number| (LEAST..=MOST).contains(number));
-        params.parsed(name, read, &format!("a whole number from {LEAST} to {MOST}")).map(Number)
+        params.parsed(name, read, format_args!("a whole number from {LEAST} to {MOST}")).map(Number)
     }
 
     fn describe(name: &str, about: &str) -> Vec<Described> {
@@ -101,7 +101,7 @@ impl<const LEAST: u64, const MOST: u64> Parameter for Number<LEAST, MOST> {
 }
 
 /// A revision: a whole number from 1.
-pub struct Revision(pub Option<i32>);
+pub(crate) struct Revision(pub Option<i32>);
 
 impl Parameter for Revision {
     fn read(params: &mut Params<'_>, name: &str) -> Option<Self> {
@@ -115,12 +115,12 @@ impl Parameter for Revision {
 }
 
 /// How many items a page has.
-pub struct Limit(pub usize);
+pub(crate) struct Limit(pub usize);
 
 impl Parameter for Limit {
     fn read(params: &mut Params<'_>, name: &str) -> Option<Self> {
         let read = |text: &str| text.parse().ok().filter(|limit| (1..=LIMIT_MAX).contains(limit));
-        let limit = params.parsed(name, read, &format!("a whole number from 1 to {LIMIT_MAX}"))?;
+        let limit = params.parsed(name, read, format_args!("a whole number from 1 to {LIMIT_MAX}"))?;
         Some(Limit(limit.unwrap_or(LIMIT_DEFAULT)))
     }
 
@@ -131,12 +131,12 @@ impl Parameter for Limit {
 }
 
 /// The place after which a page begins.
-pub struct Cursor<K>(pub Option<K>);
+pub(crate) struct Cursor<K>(pub Option<K>);
 
 impl<K: CursorKey> Parameter for Cursor<K> {
     fn read(params: &mut Params<'_>, name: &str) -> Option<Self> {
         let read = |text: &str| K::read(&open_cursor(text)?);
-        params.parsed(name, read, "what next_cursor of the page before said").map(Cursor)
+        params.parsed(name, read, "the next_cursor of the previous page").map(Cursor)
     }
 
     fn describe(name: &str, about: &str) -> Vec<Described> {
@@ -145,7 +145,7 @@ impl<K: CursorKey> Parameter for Cursor<K> {
 }
 
 /// Ids separated by commas.
-pub struct Ids(pub Option<Vec<Id>>);
+pub(crate) struct Ids(pub Option<Vec<Id>>);
 
 impl Parameter for Ids {
     fn read(params: &mut Params<'_>, name: &str) -> Option<Self> {
@@ -153,7 +153,7 @@ impl Parameter for Ids {
             let ids: Option<Vec<Id>> = text.split(',').map(|id| Id::parse(id).ok()).collect();
             ids.filter(|ids| ids.len() <= IDS_MAX)
         };
-        params.parsed(name, read, &format!("1 to {IDS_MAX} ids separated by commas")).map(Ids)
+        params.parsed(name, read, format_args!("1 to {IDS_MAX} ids separated by commas")).map(Ids)
     }
 
     fn describe(name: &str, about: &str) -> Vec<Described> {
@@ -162,7 +162,7 @@ impl Parameter for Ids {
 }
 
 /// A kind of subject in the query, in the plural or the singular; shops where it is not said.
-pub struct KindQuery(pub SubjectKind);
+pub(crate) struct KindQuery(pub SubjectKind);
 
 impl Parameter for KindQuery {
     fn read(params: &mut Params<'_>, name: &str) -> Option<Self> {
@@ -178,7 +178,7 @@ impl Parameter for KindQuery {
 }
 
 /// A kind of subject in the path; any other word is a path that does not exist.
-pub struct KindSegment(pub SubjectKind);
+pub(crate) struct KindSegment(pub SubjectKind);
 
 impl Parameter for KindSegment {
     fn read(params: &mut Params<'_>, name: &str) -> Option<Self> {
@@ -197,7 +197,7 @@ impl Parameter for KindSegment {
 }
 
 /// An id in the path.
-pub struct IdSegment(pub Id);
+pub(crate) struct IdSegment(pub Id);
 
 impl Parameter for IdSegment {
     fn read(params: &mut Params<'_>, name: &str) -> Option<Self> {
@@ -210,7 +210,7 @@ impl Parameter for IdSegment {
 }
 
 /// Any text in the path: what it names is looked for, and may not be there.
-pub struct TextSegment(pub String);
+pub(crate) struct TextSegment(pub String);
 
 impl Parameter for TextSegment {
     fn read(params: &mut Params<'_>, name: &str) -> Option<Self> {
@@ -222,9 +222,9 @@ impl Parameter for TextSegment {
     }
 }
 
-/// The id of a rule set that is in force for the kind of subject that was read before; the kind's default where it is not
-/// said.
-pub struct RuleSetId(pub String);
+/// The id of a rule set that is in force for the kind of subject that was read before; the kind's default where it is
+/// not said.
+pub(crate) struct RuleSetId(pub String);
 
 impl Parameter for RuleSetId {
     fn read(params: &mut Params<'_>, name: &str) -> Option<Self> {
@@ -236,21 +236,22 @@ impl Parameter for RuleSetId {
             return Some(RuleSetId(default.unwrap_or_default()));
         };
         let known: Vec<&str> = rules.of_kind(kind).map(|rule_set| rule_set.id.as_str()).collect();
-        match known.contains(&id.as_str()) {
-            true => Some(RuleSetId(id)),
-            false => params.contradicts(name, &format!("{name} is one of {}", known.join(", "))),
+        if known.contains(&id.as_str()) {
+            Some(RuleSetId(id))
+        } else {
+            params.contradicts(name, &format!("{name} must be one of {}", known.join(", ")))
         }
     }
 
     fn describe(name: &str, _: &str) -> Vec<Described> {
-        in_query(name, "Default: the kind's default.", string())
+        in_query(name, "Default: the default rule set for the kind.", string())
     }
 }
 
 parameters! {
     /// Which page of a list is wanted.
-    pub struct PageQuery {
-        /// `next_cursor` of the page before.
+    pub(crate) struct PageQuery {
+        /// `next_cursor` of the previous page.
         pub cursor: Cursor<i64>,
         /// Items of a page, default 100.
         pub limit: Limit,
@@ -259,7 +260,7 @@ parameters! {
 
 parameters! {
     /// The subject that a path `/v1/{kind}/{id}` names.
-    pub struct SubjectPath {
+    pub(crate) struct SubjectPath {
         pub kind: KindSegment,
         /// The shop_id or creator_id.
         pub id: IdSegment,
@@ -267,13 +268,13 @@ parameters! {
 }
 
 impl SubjectPath {
-    pub fn subject(self) -> Subject {
+    pub(crate) fn subject(self) -> Subject {
         Subject { kind: self.kind.0, id: self.id.0 }
     }
 }
 
 /// The subject that a path names, if it exists for the caller.
-pub struct SeenSubject(pub Subject);
+pub(crate) struct SeenSubject(pub Subject);
 
 impl Parameter for SeenSubject {
     fn read(params: &mut Params<'_>, _: &str) -> Option<Self> {

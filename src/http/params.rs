@@ -24,7 +24,7 @@ pub struct Params<'a> {
     pub(super) caller: Option<Caller>,
     /// The kind of subject that the request is about, once it was read.
     pub(super) kind: Option<SubjectKind>,
-    path: BTreeMap<String, String>,
+    path: RawPathParams,
     query: BTreeMap<String, String>,
     faults: Vec<FieldError>,
     /// A problem that goes before all faults: what the path names does not exist, or not for the caller.
@@ -43,7 +43,7 @@ pub trait Parameters: Sized {
 }
 
 /// The type of one parameter, or of several that belong together.
-pub trait Parameter: Sized {
+pub(crate) trait Parameter: Sized {
     /// Reads the parameter of a name; `None` where it is wrong, which is noted.
     fn read(params: &mut Params<'_>, name: &str) -> Option<Self>;
 
@@ -61,18 +61,26 @@ impl<P: Parameters> Parameter for P {
     }
 }
 
-/// Defines a struct of parameters. A field is named like its parameter; its comment is the parameter's description.
+/// Defines a struct of parameters. A field is named like its parameter; its comment is the parameter's description. A
+/// check may follow the struct, for parameters that go together: it names the wrong one and says what it must be.
 macro_rules! parameters {
     ($(#[doc = $doc:literal])* $visibility:vis struct $name:ident {
         $($(#[doc = $about:literal])* $of_field:vis $field:ident: $type:ty,)*
-    }) => {
+    } $(check $check:expr)?) => {
         $(#[doc = $doc])*
         $visibility struct $name { $($(#[doc = $about])* $of_field $field: $type,)* }
 
         impl $crate::http::params::Parameters for $name {
             fn read(params: &mut $crate::http::params::Params<'_>) -> Option<$name> {
                 $(let $field = <$type as $crate::http::params::Parameter>::read(params, stringify!($field));)*
-                Some($name { $($field: $field?,)* })
+                let read = $name { $($field: $field?,)* };
+                $(
+                    let check: fn(&$name) -> Option<(&'static str, &'static str)> = $check;
+                    if let Some((name, detail)) = check(&read) {
+                        return params.contradicts(name, detail);
+                    }
+                )?
+                Some(read)
             }
 
             fn describe() -> Vec<utoipa::openapi::path::Parameter> {
@@ -123,7 +131,6 @@ impl<'a> Params<'a> {
         let unreadable = |what: &str| Problem::new(Kind::InvalidParameter, format!("the {what} cannot be read"));
         let RawQuery(query) = RawQuery::from_request_parts(parts, state).await.map_err(|_| unreadable("query"))?;
         let path = RawPathParams::from_request_parts(parts, state).await.map_err(|_| unreadable("path"))?;
-        let path = path.iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
         let caller = parts.extensions.get::<Caller>().cloned();
         let (query_of, faults) = (BTreeMap::new(), Vec::new());
         let mut params = Params { state, caller, kind: None, path, query: query_of, faults, refusal: None };
@@ -172,7 +179,7 @@ impl<'a> Params<'a> {
 
     /// A segment of the path.
     pub(super) fn segment(&mut self, name: &str) -> String {
-        self.path.remove(name).unwrap_or_default()
+        self.path.iter().find(|(known, _)| *known == name).map(|(_, value)| value.to_owned()).unwrap_or_default()
     }
 
     /// Reads a segment of the path.
@@ -196,12 +203,12 @@ impl<'a> Params<'a> {
         &mut self,
         name: &str,
         read: impl Fn(&str) -> Option<T>,
-        wanted: &str,
+        wanted: impl std::fmt::Display,
     ) -> Option<Option<T>> {
         let Some(text) = self.text(name) else { return Some(None) };
         match read(&text) {
             Some(value) => Some(Some(value)),
-            None => self.contradicts(name, &format!("{name} is {wanted}")),
+            None => self.contradicts(name, &format!("{name} must be {wanted}")),
         }
     }
 }

@@ -13,15 +13,15 @@ use crate::domain::subject::Subject;
 use crate::ingest::Unavailable;
 use crate::storage::StoreError;
 
-/// Seconds after which a client should try again when the store is away.
+/// Seconds after which a client should try again while the database is unavailable.
 const RETRY_AFTER_SECONDS: &str = "1";
 
-/// One of several things wrong with a request.
+/// One fault of a request.
 #[derive(Clone, Debug, Serialize, ToSchema)]
 pub struct FieldError {
     /// JSON pointer into the body, or the name of a query parameter or path segment.
     pub pointer: String,
-    /// Stable word for the kind of fault.
+    /// Stable code for the kind of fault.
     pub code: String,
     pub detail: String,
 }
@@ -67,27 +67,27 @@ kinds! {
     InvalidParameter = BAD_REQUEST, "invalid-parameter", "A parameter is unknown or wrong";
     UnreadableBody = BAD_REQUEST, "unreadable-body", "The body cannot be read; nothing was written";
     Unauthorized = UNAUTHORIZED, "unauthorized", "A valid API key is needed";
-    Forbidden = FORBIDDEN, "forbidden", "The key is not for this";
-    NotFound = NOT_FOUND, "not-found", "There is nothing here";
-    SubjectNotFound = NOT_FOUND, "subject-not-found", "No such shop or creator is known";
+    Forbidden = FORBIDDEN, "forbidden", "The key is not allowed to do this";
+    NotFound = NOT_FOUND, "not-found", "Not found";
+    SubjectNotFound = NOT_FOUND, "subject-not-found", "Unknown shop or creator";
     ScoreNotPublished = NOT_FOUND, "score-not-published", "No score is published";
-    ExclusionNotFound = NOT_FOUND, "exclusion-not-found", "No such exclusion is known";
-    KeyNotFound = NOT_FOUND, "key-not-found", "No such key is known";
-    RuleSetNotFound = NOT_FOUND, "rule-set-not-found", "No such rule set is in force";
+    ExclusionNotFound = NOT_FOUND, "exclusion-not-found", "Unknown exclusion";
+    KeyNotFound = NOT_FOUND, "key-not-found", "Unknown key";
+    RuleSetNotFound = NOT_FOUND, "rule-set-not-found", "Unknown rule set";
     MetricNotFound = NOT_FOUND, "metric-not-found", "The rule set has no such metric";
-    RunNotFound = NOT_FOUND, "run-not-found", "No such run is known";
-    MethodNotAllowed = METHOD_NOT_ALLOWED, "method-not-allowed", "The method does not apply here";
-    EventConflict = CONFLICT, "event-conflict", "Another event is stored under this identity";
-    AlreadyExcluded = CONFLICT, "already-excluded", "The target is excluded already";
+    RunNotFound = NOT_FOUND, "run-not-found", "Unknown run";
+    MethodNotAllowed = METHOD_NOT_ALLOWED, "method-not-allowed", "Method not allowed";
+    EventConflict = CONFLICT, "event-conflict", "A different event is stored under this id";
+    AlreadyExcluded = CONFLICT, "already-excluded", "The target is already excluded";
     RunUnderWay = CONFLICT, "run-under-way", "A run of this date is under way";
     TooLarge = PAYLOAD_TOO_LARGE, "too-large", "The request is too large; nothing was written";
-    UnsupportedMediaType = UNSUPPORTED_MEDIA_TYPE, "unsupported-media-type", "The media type is not understood";
+    UnsupportedMediaType = UNSUPPORTED_MEDIA_TYPE, "unsupported-media-type", "Unsupported media type or encoding";
     InvalidBody = UNPROCESSABLE_ENTITY, "invalid-body", "The body is not valid; nothing was written";
     EventRejected = UNPROCESSABLE_ENTITY, "event-rejected", "The event is rejected";
     BatchRejected = UNPROCESSABLE_ENTITY, "batch-rejected", "The batch is rejected as a whole; nothing was written";
     RequestTimeout = REQUEST_TIMEOUT, "request-timeout", "The request took too long to arrive";
-    Internal = INTERNAL_SERVER_ERROR, "internal", "Something went wrong inside the service";
-    Unavailable = SERVICE_UNAVAILABLE, "unavailable", "The store is not available; sending again is safe";
+    Internal = INTERNAL_SERVER_ERROR, "internal", "Internal error";
+    Unavailable = SERVICE_UNAVAILABLE, "unavailable", "The service is unavailable; sending again is safe";
 }
 
 /// A problem on its way to the client. `instance` is added when the answer leaves.
@@ -114,7 +114,7 @@ pub struct ProblemBody {
     pub detail: String,
     /// The path that was asked for.
     pub instance: String,
-    /// Everything that is wrong, where several things are.
+    /// All faults of the request, where it has any.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub errors: Vec<FieldError>,
     #[serde(flatten)]
@@ -149,7 +149,7 @@ impl Problem {
     }
 
     pub fn unknown_subject(subject: &Subject) -> Problem {
-        let detail = format!("no {} {} is registered or named by an event", subject.kind, subject.id);
+        let detail = format!("the {} {} is not registered, and no event names it", subject.kind, subject.id);
         Problem::new(Kind::SubjectNotFound, detail)
     }
 
@@ -168,7 +168,7 @@ impl Problem {
 
     /// `why` there is no such metric.
     pub fn unknown_metric(why: &str) -> Problem {
-        Problem::new(Kind::MetricNotFound, format!("{why}; see GET …/metrics for those that there are"))
+        Problem::new(Kind::MetricNotFound, format!("{why}; GET …/metrics lists its metrics"))
     }
 
     /// Nothing has the id that a path names. `what` is the field's own word for such a thing.
@@ -198,21 +198,20 @@ impl Problem {
     /// The problem that stands for a bare status, where a layer below answered without one.
     pub fn of_status(status: StatusCode) -> Problem {
         match status {
-            StatusCode::NOT_FOUND => Problem::new(Kind::NotFound, "see /docs for what there is"),
+            StatusCode::NOT_FOUND => Problem::new(Kind::NotFound, "/docs lists all paths"),
             StatusCode::METHOD_NOT_ALLOWED => {
-                Problem::new(Kind::MethodNotAllowed, "see /docs for the methods of this path")
+                Problem::new(Kind::MethodNotAllowed, "/docs lists the methods of this path")
             }
             StatusCode::PAYLOAD_TOO_LARGE => Problem::new(Kind::TooLarge, "send smaller requests"),
-            StatusCode::UNSUPPORTED_MEDIA_TYPE => Problem::new(
-                Kind::UnsupportedMediaType,
-                "bodies may be plain, gzip or zstd; see /docs for the media types",
-            ),
+            StatusCode::UNSUPPORTED_MEDIA_TYPE => {
+                Problem::new(Kind::UnsupportedMediaType, "send plain, gzip or zstd; /docs lists the media types")
+            }
             StatusCode::REQUEST_TIMEOUT => Problem::new(Kind::RequestTimeout, "send the request faster, or in parts"),
             StatusCode::SERVICE_UNAVAILABLE => Problem::from(Unavailable),
             status if status.is_client_error() => {
                 Problem::new(Kind::InvalidParameter, "the path or the query cannot be read")
             }
-            _ => Problem::new(Kind::Internal, "the cause is in the service's log, under this answer's x-request-id"),
+            _ => Problem::new(Kind::Internal, "the service's log shows the cause under this response's x-request-id"),
         }
     }
 }
@@ -234,15 +233,16 @@ impl IntoResponse for Problem {
 
 impl From<Unavailable> for Problem {
     fn from(_: Unavailable) -> Problem {
-        Problem::new(Kind::Unavailable, "try again after the time in Retry-After; nothing is counted twice")
+        Problem::new(Kind::Unavailable, "try again after the Retry-After seconds; nothing is counted twice")
     }
 }
 
 impl From<StoreError> for Problem {
     fn from(error: StoreError) -> Problem {
-        let problem = match error.is_passing() {
-            true => Problem::from(Unavailable),
-            false => Problem::of_status(StatusCode::INTERNAL_SERVER_ERROR),
+        let problem = if error.is_passing() {
+            Problem::from(Unavailable)
+        } else {
+            Problem::of_status(StatusCode::INTERNAL_SERVER_ERROR)
         };
         problem.caused_by(&error)
     }
@@ -264,16 +264,16 @@ impl From<Missing> for Problem {
         match missing {
             Missing::Subject(subject) => Problem::unknown_subject(&subject),
             Missing::Run => not_published("no run is published for this date and revision; see GET /v1/runs"),
-            Missing::CursorRun => not_published("the cursor's run is gone; begin with the first page"),
+            Missing::CursorRun => not_published("the cursor's run no longer exists; start again with the first page"),
             Missing::AnyRun => not_published("no run is published yet"),
             Missing::EarlierRun => not_published("no earlier date is published; there is nothing to compare with"),
-            Missing::Card => not_published("the subject was not known when this run was computed"),
+            Missing::Card => not_published("the subject was unknown when this run was computed"),
             Missing::FullCard => not_published(
-                "the full card of this date is not kept any more; its score is still in GET /v1/{kind}/{id}/scores",
+                "the full card of this date has been removed (--card-days); its score is still in GET /v1/{kind}/{id}/scores",
             ),
             Missing::RuleSet => not_published("this rule set was not in force when this run was computed"),
             Missing::Metric(rule_set, _) => {
-                Problem::unknown_metric(&format!("the rule set {rule_set} does not measure it"))
+                Problem::unknown_metric(&format!("the rule set {rule_set} does not have this metric"))
             }
         }
     }
@@ -285,10 +285,10 @@ impl From<sqlx::Error> for Problem {
     }
 }
 
-pub async fn not_found() -> Problem {
+pub(crate) async fn not_found() -> Problem {
     Problem::of_status(StatusCode::NOT_FOUND)
 }
 
-pub async fn no_method() -> Problem {
+pub(crate) async fn no_method() -> Problem {
     Problem::of_status(StatusCode::METHOD_NOT_ALLOWED)
 }

@@ -8,17 +8,17 @@ use utoipa::{IntoResponses, ToSchema};
 use super::problem::ProblemBody;
 
 /// The media type of problems (RFC 9457).
-pub const PROBLEM_JSON: &str = "application/problem+json";
+pub(crate) const PROBLEM_JSON: &str = "application/problem+json";
 
 /// A response with a problem.
-pub fn problem(description: &str) -> RefOr<Response> {
+pub(crate) fn problem(description: &str) -> RefOr<Response> {
     let content = ContentBuilder::new().schema(Some(Ref::from_schema_name(ProblemBody::name()))).build();
     ResponseBuilder::new().description(description).content(PROBLEM_JSON, content).build().into()
 }
 
 macro_rules! problem_responses {
     ($($name:ident { $($status:literal: $description:literal,)+ })+) => {$(
-        pub struct $name;
+        pub(crate) struct $name;
 
         impl IntoResponses for $name {
             fn responses() -> BTreeMap<String, RefOr<Response>> {
@@ -33,7 +33,7 @@ problem_responses! {
     InvalidBody { "422": "The body is not valid.", }
     InvalidEntry { "422": "An entry is not valid; nothing was written.", }
     TooLarge { "413": "Too many entries; nothing was written.", }
-    StoreAway { "503": "The store is away.", }
+    DatabaseUnavailable { "503": "The database is unavailable; send again later.", }
     SubjectNotFound { "404": "`subject-not-found`", }
     ExclusionNotFound { "404": "`exclusion-not-found`", }
     KeyNotFound { "404": "`key-not-found`", }
@@ -45,7 +45,7 @@ problem_responses! {
         "422": "The body is not valid.",
     }
     SubjectProblems {
-        "400": "The body is no JSON, or the id is none.",
+        "400": "The body is not JSON, or the id is not valid.",
         "422": "The body is not valid.",
     }
     EventProblems {
@@ -54,12 +54,12 @@ problem_responses! {
         "413": "Too many events or bytes; nothing was written.",
         "415": "Unknown media type or encoding.",
         "422": "A single event, or an atomic batch, is rejected.",
-        "503": "The store is away or the queue is full.",
+        "503": "The database is unavailable or the queue is full; send again later.",
     }
 }
 
 /// What every read of published data may answer.
-pub struct ReadProblems;
+pub(crate) struct ReadProblems;
 
 impl IntoResponses for ReadProblems {
     fn responses() -> BTreeMap<String, RefOr<Response>> {

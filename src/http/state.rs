@@ -12,7 +12,7 @@ use crate::context::Context;
 use crate::ingest::queue::IngestQueue;
 
 /// Cloning is cheap.
-pub type AppState = Arc<App>;
+pub(crate) type AppState = Arc<App>;
 
 pub struct App {
     pub context: Context,

@@ -15,14 +15,14 @@ use crate::storage::stripe::{HeldStripes, stripe_of};
 use crate::storage::{StoreError, exclusion};
 
 /// An aggregate with what was stored of it and what came new.
-pub struct Touched<'a> {
+pub(crate) struct Touched<'a> {
     pub aggregate: &'a Aggregate,
     pub stored: &'a [StoredEvent],
     pub new: Vec<&'a Event>,
 }
 
 /// The change of counts when new events join the stored ones.
-pub fn changes_of_events(
+pub(crate) fn changes_of_events(
     touched: &[Touched<'_>],
     exclusions: &HashMap<Aggregate, Vec<Exclusion>>,
     calendar: &Calendar,
@@ -30,9 +30,10 @@ pub fn changes_of_events(
     let mut changes = CountChanges::default();
     for Touched { aggregate, stored, new } in touched {
         let excluded = exclusions.get(aggregate).map(Vec::as_slice).unwrap_or_default();
-        let before = match stored.is_empty() {
-            true => Folded::default(),
-            false => fold(aggregate.kind, stored.iter().map(|stored| stored.event.as_ref()), excluded, calendar),
+        let before = if stored.is_empty() {
+            Folded::default()
+        } else {
+            fold(aggregate.kind, stored.iter().map(|stored| stored.event.as_ref()), excluded, calendar)
         };
         let all = stored.iter().map(|stored| stored.event.as_ref()).chain(new.iter().copied());
         let after = fold(aggregate.kind, all, excluded, calendar);
@@ -42,7 +43,7 @@ pub fn changes_of_events(
 }
 
 /// The change of counts when the exclusions of an aggregate change.
-pub fn changes_of_exclusions(
+pub(crate) fn changes_of_exclusions(
     aggregate: &Aggregate,
     events: &[Event],
     before: &[Exclusion],
@@ -56,7 +57,7 @@ pub fn changes_of_exclusions(
 }
 
 /// The exclusions in force for these aggregates; no question is asked where a stripe never had any.
-pub async fn exclusions_of<'a>(
+pub(crate) async fn exclusions_of<'a>(
     connection: &mut PgConnection,
     aggregates: impl Iterator<Item = &'a Aggregate>,
     held: &HeldStripes,
@@ -64,8 +65,5 @@ pub async fn exclusions_of<'a>(
     let excluding =
         |aggregate: &&Aggregate| held.get(&stripe_of(&aggregate.shop_id)).is_some_and(|stripe| stripe.has_exclusions);
     let aggregates: Vec<&Aggregate> = aggregates.filter(excluding).collect();
-    match aggregates.is_empty() {
-        true => Ok(HashMap::new()),
-        false => exclusion::active_of(connection, &aggregates).await,
-    }
+    if aggregates.is_empty() { Ok(HashMap::new()) } else { exclusion::active_of(connection, &aggregates).await }
 }

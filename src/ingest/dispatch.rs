@@ -1,4 +1,4 @@
-//! Which writer takes what: events wait by stripe, and a free writer takes from stripes that nobody is writing.
+//! Which writer takes what: events wait by stripe, and a free writer takes from stripes that no writer holds.
 //!
 //! So the writers of one process never wait for each other's locks, and none is idle while another has a backlog: each
 //! takes a share of what waits, the oldest first, and leaves the rest to the others.
@@ -16,17 +16,17 @@ use super::{Outcome, SentEvent, Unavailable};
 use crate::storage::stripe::STRIPES;
 
 /// Writers of one process.
-pub const WRITERS: usize = 2;
+pub(crate) const WRITERS: usize = 2;
 /// A transaction takes a quarter of all events that are there, so that both writers have one at hand and one to go on
 /// with; but no fewer than make a transaction worth while, and no more than these, unless a single request brings more.
 const GROUP_EVENTS_MIN: usize = 500;
 const GROUP_EVENTS_MAX: usize = 4_000;
 
 /// What became of the events of a part, in their order.
-pub type Answer = Vec<Result<Outcome, Unavailable>>;
+pub(crate) type Answer = Vec<Result<Outcome, Unavailable>>;
 
 /// The events of one request that are written together.
-pub struct Part {
+pub(crate) struct Part {
     pub events: Vec<SentEvent>,
     pub reply: oneshot::Sender<Answer>,
     /// Room in the queue, given back when the part is done.
@@ -34,9 +34,9 @@ pub struct Part {
 }
 
 /// What waits, by stripe.
-pub struct Dispatch {
-    /// What its writers leave in the stripes that they hold, other than those of any other process.
-    mark: i64,
+pub(crate) struct Dispatch {
+    /// The number that its writers leave in the stripes that they hold; every process draws its own.
+    writer: i64,
     known: KnownSubjects,
     state: Mutex<State>,
     /// There may be something to take.
@@ -69,7 +69,7 @@ impl Default for Dispatch {
     fn default() -> Dispatch {
         let line = |_| Line { parts: VecDeque::new(), events: 0, memory: Some(StripeMemory::default()) };
         Dispatch {
-            mark: rand::random(),
+            writer: rand::random(),
             known: KnownSubjects::default(),
             state: Mutex::new(State { lines: (0..STRIPES).map(line).collect(), ..State::default() }),
             available: Notify::new(),
@@ -85,7 +85,7 @@ impl Dispatch {
     }
 
     /// Lets the parts of a request wait, each in its stripe.
-    pub fn push(&self, parts: Vec<(i16, Part)>) {
+    pub(crate) fn push(&self, parts: Vec<(i16, Part)>) {
         let mut state = self.state();
         state.arrivals += 1;
         let arrival = state.arrivals;
@@ -102,13 +102,13 @@ impl Dispatch {
     }
 
     /// Nothing comes any more: writers end when all is written.
-    pub fn close(&self) {
+    pub(crate) fn close(&self) {
         self.state().is_closed = true;
         self.available.notify_one();
     }
 
     /// Waits for something to write. `None`: there is nothing left, and nothing comes.
-    pub async fn take(self: &Arc<Dispatch>) -> Option<Group> {
+    pub(crate) async fn take(self: &Arc<Dispatch>) -> Option<Group> {
         loop {
             let (taken, is_over) = {
                 let mut state = self.state();
@@ -118,7 +118,7 @@ impl Dispatch {
                 // The others look, too.
                 self.available.notify_one();
                 let group = |Taken { parts, stripes, events }| {
-                    let recent = Recent { mark: Some(self.mark), known: self.known.clone(), stripes };
+                    let recent = Recent { writer: Some(self.writer), known: self.known.clone(), stripes };
                     Group { parts, events, recent, dispatch: Arc::clone(self) }
                 };
                 return taken.map(group);
@@ -128,12 +128,12 @@ impl Dispatch {
     }
 
     /// What a writer remembers that writes whatever stripes there are.
-    pub fn memory_of_no_stripe(&self) -> Recent {
+    pub(crate) fn memory_of_no_stripe(&self) -> Recent {
         Recent { known: self.known.clone(), ..Recent::default() }
     }
 
     /// How many groups with this stripe were committed so far.
-    pub fn committed(&self, stripe: i16) -> u64 {
+    pub(crate) fn committed(&self, stripe: i16) -> u64 {
         self.committed[stripe as usize].load(Ordering::Relaxed)
     }
 }
@@ -167,8 +167,8 @@ impl State {
         (!taken.parts.is_empty()).then_some(taken)
     }
 
-    /// Stripes that nobody is writing, with the arrival of the oldest part of each: those that have waited longest, until
-    /// they have a writer's share of all that waits.
+    /// Stripes that no writer holds, with the arrival of the oldest part of each: those that have waited longest,
+    /// until they have a writer's share of all that waits.
     fn claim(&self) -> BinaryHeap<Reverse<(u64, usize)>> {
         let oldest = |(stripe, line): (usize, &Line)| {
             let (arrival, _) = line.parts.front().filter(|_| line.memory.is_some())?;
@@ -197,7 +197,7 @@ impl State {
 }
 
 /// What one writer took. Its stripes are free again when it is dropped.
-pub struct Group {
+pub(crate) struct Group {
     parts: Vec<Part>,
     events: usize,
     recent: Recent,
@@ -205,19 +205,19 @@ pub struct Group {
 }
 
 impl Group {
-    /// Drops the parts that nobody waits for any more. Whoever stopped waiting sends again; writing for them now would
+    /// Drops the parts whose client is gone. A client that stopped waiting sends again; writing for them now would
     /// only keep the others waiting.
-    pub fn drop_abandoned(&mut self) {
+    pub(crate) fn drop_abandoned(&mut self) {
         self.parts.retain(|part| !part.reply.is_closed());
     }
 
     /// The events, and what is remembered of their stripes.
-    pub fn work(&mut self) -> (Vec<&SentEvent>, &mut Recent) {
+    pub(crate) fn work(&mut self) -> (Vec<&SentEvent>, &mut Recent) {
         (self.parts.iter().flat_map(|part| &part.events).collect(), &mut self.recent)
     }
 
     /// Tells everybody what became of their events, whose results stand in the order of the events.
-    pub fn answer(mut self, results: Answer) {
+    pub(crate) fn answer(mut self, results: Answer) {
         if results.iter().any(Result::is_ok) {
             for stripe in self.recent.stripes.keys() {
                 self.dispatch.committed[*stripe as usize].fetch_add(1, Ordering::Relaxed);
@@ -226,7 +226,7 @@ impl Group {
         let mut results = results.into_iter();
         for part in mem::take(&mut self.parts) {
             let answer = results.by_ref().take(part.events.len()).collect();
-            // Nobody may be waiting any more; what was written stays written.
+            // The client may be gone; what was written stays written.
             let _ = part.reply.send(answer);
         }
     }
@@ -242,7 +242,7 @@ impl Drop for Group {
         let forgotten = state.forget();
         drop(state);
         self.dispatch.available.notify_one();
-        // Freeing so many takes a while.
+        // Freeing them all takes a while.
         drop(forgotten);
     }
 }

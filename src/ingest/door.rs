@@ -16,7 +16,7 @@ const FUTURE_MAX: TimeDelta = TimeDelta::minutes(5);
 
 /// The times that are accepted at one moment.
 #[derive(Clone, Copy, Debug)]
-pub struct AcceptedTimes {
+pub(crate) struct AcceptedTimes {
     now: DateTime<Utc>,
     /// What happened before this is removed sooner or later, so it is not taken in again. `None`: nothing is removed.
     oldest: Option<DateTime<Utc>>,
@@ -24,20 +24,20 @@ pub struct AcceptedTimes {
 
 impl AcceptedTimes {
     /// `event_days` is for how many days events are kept; `None` for ever.
-    pub fn at(now: DateTime<Utc>, event_days: Option<u16>) -> AcceptedTimes {
+    pub(crate) fn at(now: DateTime<Utc>, event_days: Option<u16>) -> AcceptedTimes {
         AcceptedTimes { now, oldest: event_days.map(|days| now - TimeDelta::days(days.into())) }
     }
 
     /// What is wrong with the time of an event, if anything is.
-    pub fn fault(&self, time: DateTime<Utc>) -> Option<Fault> {
+    pub(crate) fn fault(&self, time: DateTime<Utc>) -> Option<Fault> {
         if time > self.now + FUTURE_MAX {
             let detail = "time is more than 5 minutes ahead of the server's clock";
             return Some(Fault::new("/time", "time_in_future", detail));
         }
         let oldest = self.oldest.filter(|oldest| time < *oldest)?;
         let detail = format!(
-            "events from before {} are not kept any more and change no score; leave this one out, \
-             or have the operator raise --event-days",
+            "events from before {} are not kept and no longer change any score; leave this one out, \
+             or ask the operator to raise --event-days",
             oldest.to_rfc3339_opts(SecondsFormat::Secs, true)
         );
         Some(Fault::new("/time", "too_old", detail))
@@ -45,10 +45,10 @@ impl AcceptedTimes {
 }
 
 /// An event that was read, or what is wrong with it and the id it claims.
-pub type Read = Result<Arc<Event>, (Option<String>, Vec<Fault>)>;
+pub(crate) type Read = Result<Arc<Event>, (Option<String>, Vec<Fault>)>;
 
 /// Reads one event from its JSON text.
-pub fn read_event(text: &[u8], envelope: Envelope, times: &AcceptedTimes) -> Read {
+pub(crate) fn read_event(text: &[u8], envelope: Envelope, times: &AcceptedTimes) -> Read {
     let fault = |code, detail: &str| vec![Fault::new("", code, detail)];
     if text.len() > EVENT_BYTES_MAX {
         return Err((None, fault("event_too_large", "an event has at most 65536 bytes")));
@@ -75,8 +75,9 @@ fn refuse_private_keys(value: &Value, text: &[u8]) -> Result<(), (Option<String>
     const PRIVATE: &[u8] = b"$serde_json::private";
     let named = text.windows(PRIVATE.len()).any(|part| part == PRIVATE);
     let read_back = serde_json::from_str::<Value>(&value.to_string());
-    match !named && read_back.is_ok_and(|read_back| read_back == *value) {
-        true => Ok(()),
-        false => Err((None, vec![Fault::new("", "malformed_json", "a key is reserved")])),
+    if !named && read_back.is_ok_and(|read_back| read_back == *value) {
+        Ok(())
+    } else {
+        Err((None, vec![Fault::new("", "malformed_json", "the key name is reserved")]))
     }
 }

@@ -1,7 +1,7 @@
 //! One group of events through one transaction, and what happens when that fails.
 
 use super::recent::Recent;
-use super::retry::persistently;
+use super::retry::retrying;
 use super::writer::{Attempts, write};
 use super::{Atomicity, Outcome, SentEvent, Unavailable};
 use crate::context::Context;
@@ -10,7 +10,7 @@ use crate::storage::StoreError;
 /// Writes a group. What passes by itself (lost connections, deadlocks, serialization failures) is tried again. A group
 /// that PostgreSQL refuses is split until the event to blame is alone, so that it takes no neighbour along; so is one
 /// that is too much for a slow store. The results stand in the order of the events.
-pub async fn write_group(
+pub(crate) async fn write_group(
     events: &[&SentEvent],
     atomicity: Atomicity,
     context: &Context,
@@ -44,5 +44,7 @@ async fn try_write(
     recent: &mut Recent,
 ) -> Result<Vec<Outcome>, StoreError> {
     let mut attempts = Attempts::default();
-    persistently!(context.store.ingest, connection => write(&mut connection, events, atomicity, context, &mut attempts, recent))
+    retrying!(context.store.ingest, connection => {
+        write(&mut connection, events, atomicity, context, &mut attempts, recent)
+    })
 }

@@ -6,30 +6,30 @@ use std::collections::BTreeSet;
 use sqlx::{Connection, PgConnection};
 
 use super::apply::changes_of_exclusions;
-use super::retry::persistently;
+use super::retry::retrying;
 use crate::context::Context;
 use crate::domain::event::Aggregate;
 use crate::domain::exclusion::Exclusion;
 use crate::storage::exclusion::{ExclusionRow, NewExclusion, Revocation};
-use crate::storage::late_count::LateMark;
+use crate::storage::late_count::LateStamp;
 use crate::storage::registry::Registration;
 use crate::storage::stripe::{hold, stripe_of};
 use crate::storage::{StoreError, count, counting, event, exclusion, registry};
 
 /// What became of a wish to exclude.
 #[derive(Clone, Debug)]
-pub enum Excluded {
+pub(crate) enum Excluded {
     Done(Box<ExclusionRow>),
     /// The same target is excluded already, by this active exclusion.
     Already(i64),
 }
 
 /// Enters an exclusion and takes its target out of the counts.
-pub async fn exclude(new: &NewExclusion, context: &Context) -> Result<Excluded, StoreError> {
-    // The numbers under which earlier attempts stored: where the reply to a commit was lost, the exclusion that the next
-    // attempt finds is its own.
+pub(crate) async fn exclude(new: &NewExclusion, context: &Context) -> Result<Excluded, StoreError> {
+    // The numbers under which earlier attempts stored: where the reply to a commit was lost, the exclusion that the
+    // next attempt finds is its own.
     let mut numbers = Vec::new();
-    persistently!(context.store.ingest, connection => try_exclude(&mut connection, new, context, &mut numbers))
+    retrying!(context.store.ingest, connection => try_exclude(&mut connection, new, context, &mut numbers))
 }
 
 async fn try_exclude(
@@ -51,19 +51,19 @@ async fn try_exclude(
     let before = exclusions_of(&mut transaction, &new.aggregate).await?;
     let row = exclusion::insert(&mut transaction, new, seq, context.now()).await?;
     let after = exclusions_of(&mut transaction, &new.aggregate).await?;
-    recount(&mut transaction, &new.aggregate, &before, &after, LateMark::of(&held), context).await?;
+    recount(&mut transaction, &new.aggregate, &before, &after, LateStamp::of(&held), context).await?;
     transaction.commit().await?;
     Ok(Excluded::Done(Box::new(row)))
 }
 
 /// Revokes an exclusion and counts its target again. `None` if there is no such exclusion; one that was revoked before
 /// is answered as it is.
-pub async fn revoke(
+pub(crate) async fn revoke(
     exclusion_id: i64,
     revocation: &Revocation,
     context: &Context,
 ) -> Result<Option<ExclusionRow>, StoreError> {
-    persistently!(context.store.ingest, connection => try_revoke(&mut connection, exclusion_id, revocation, context))
+    retrying!(context.store.ingest, connection => try_revoke(&mut connection, exclusion_id, revocation, context))
 }
 
 async fn try_revoke(
@@ -84,7 +84,7 @@ async fn try_revoke(
     let before = exclusions_of(&mut transaction, &aggregate).await?;
     exclusion::revoke(&mut transaction, exclusion_id, revocation, seq, context.now()).await?;
     let after = exclusions_of(&mut transaction, &aggregate).await?;
-    recount(&mut transaction, &aggregate, &before, &after, LateMark::of(&held), context).await?;
+    recount(&mut transaction, &aggregate, &before, &after, LateStamp::of(&held), context).await?;
     let row = exclusion::get(&mut transaction, exclusion_id).await?;
     transaction.commit().await?;
     Ok(row)
@@ -94,13 +94,13 @@ async fn exclusions_of(connection: &mut PgConnection, aggregate: &Aggregate) -> 
     Ok(exclusion::active_of(connection, &[aggregate]).await?.remove(aggregate).unwrap_or_default())
 }
 
-/// Counts an aggregate anew whose exclusions changed.
+/// Counts an aggregate again after its exclusions changed.
 async fn recount(
     connection: &mut PgConnection,
     aggregate: &Aggregate,
     before: &[Exclusion],
     after: &[Exclusion],
-    late: Option<LateMark>,
+    late: Option<LateStamp>,
     context: &Context,
 ) -> Result<(), StoreError> {
     let events = event::load_before(connection, &[(aggregate, i64::MAX)]).await?.pop().unwrap_or_default();
@@ -109,8 +109,8 @@ async fn recount(
 }
 
 /// Registers subjects, each named once. Returns whether each was new.
-pub async fn register(registrations: &[Registration], context: &Context) -> Result<Vec<bool>, StoreError> {
-    persistently!(context.store.ingest, connection => try_register(&mut connection, registrations, context))
+pub(crate) async fn register(registrations: &[Registration], context: &Context) -> Result<Vec<bool>, StoreError> {
+    retrying!(context.store.ingest, connection => try_register(&mut connection, registrations, context))
 }
 
 async fn try_register(

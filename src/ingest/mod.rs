@@ -1,19 +1,19 @@
 //! The write side: everything that changes ground truth, and the counts with it, in one transaction.
 //!
 //! [`queue`] takes requests in, bounded; [`dispatch`] shares what waits among the writers; [`writer`] stores a group of
-//! events; [`group`] decides what one transaction holds and what happens when it fails, [`retry`] when it is tried again;
-//! [`recent`] remembers what was stored lately; [`ledger`] writes exclusions and the registry under the same numbering.
-//! HTTP status codes are not known here.
+//! events; [`group`] decides what one transaction holds and what happens when it fails, [`retry`] when it is tried
+//! again; [`recent`] remembers what was stored lately; [`ledger`] writes exclusions and the registry under the same
+//! numbering. HTTP status codes are not known here.
 
-pub mod apply;
-pub mod dispatch;
-pub mod door;
-pub mod group;
-pub mod ledger;
-pub mod queue;
-pub mod recent;
-pub mod retry;
-pub mod writer;
+pub(crate) mod apply;
+pub(crate) mod dispatch;
+pub(crate) mod door;
+pub(crate) mod group;
+pub(crate) mod ledger;
+pub(crate) mod queue;
+pub(crate) mod recent;
+pub(crate) mod retry;
+pub(crate) mod writer;
 
 use std::sync::Arc;
 
@@ -56,10 +56,10 @@ impl Outcome {
                 Some(Fault::new("", "aggregate_full", detail))
             }
             Outcome::ForbiddenRetraction => {
-                let detail = "a key without the scope events:relay retracts what the merchant sent and what is stored";
+                let detail = "a key without the scope events:relay retracts only stored events that the merchant sent";
                 Some(Fault::new("/data/event_id", "forbidden_type", detail))
             }
-            Outcome::Refused => Some(Fault::new("", "refused_by_store", "the store cannot hold this event")),
+            Outcome::Refused => Some(Fault::new("", "refused_by_store", "the database cannot store this event")),
             Outcome::Accepted | Outcome::Duplicate | Outcome::Conflict => None,
         }
     }
@@ -72,7 +72,8 @@ pub enum Atomicity {
     AllOrNothing,
 }
 
-/// The store is away or the queue is full. Nothing is known to be written; sending again is safe.
+/// The database is unavailable or the queue is full; send again later. Nothing is known to be written; sending again is
+/// safe.
 #[derive(Clone, Copy, Debug, thiserror::Error, PartialEq, Eq)]
-#[error("the store is not available")]
+#[error("the database is not available")]
 pub struct Unavailable;

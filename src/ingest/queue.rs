@@ -1,7 +1,7 @@
 //! Group commit: requests hand their events in, writers take whatever waits, one transaction serves many requests.
 //!
-//! A request's events may be written in several transactions; it is answered when all of them are committed. What must be
-//! written as a whole waits in a line of its own.
+//! A request's events may be written in several transactions; it is answered when all of them are committed. What must
+//! be written as a whole waits in a line of its own.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -25,7 +25,7 @@ const EVENT_OVERHEAD_BYTES: usize = 512;
 /// Requests that may wait to be written as a whole.
 const WHOLES_MAX: usize = 1_024;
 
-/// The longest time in which a writer commits nothing before those who wait are told that the store is away.
+/// The longest time in which a writer commits nothing before those who wait are told that the database is unavailable.
 const STANDSTILL_MAX: Duration = Duration::from_millis(2_900);
 
 /// The entrance to the writers. Cloning is cheap. The writers end when all clones are gone and all is written.
@@ -95,7 +95,7 @@ impl IngestQueue {
         };
         dispatch.push(stripes.into_iter().map(part).collect());
         for (stripe, places, answer) in waiting {
-            let results = patiently(answer, || dispatch.committed(stripe)).await?;
+            let results = wait_for_answer(answer, || dispatch.committed(stripe)).await?;
             for (place, result) in places.into_iter().zip(results) {
                 outcomes[place] = result?;
             }
@@ -111,13 +111,16 @@ impl IngestQueue {
         let (reply, answer) = oneshot::channel();
         self.entrance.wholes.try_send(Part { events, reply, _room: room }).map_err(|_| Unavailable)?;
         let committed = || self.entrance.wholes_committed.load(Ordering::Relaxed);
-        patiently(answer, committed).await?.into_iter().collect()
+        wait_for_answer(answer, committed).await?.into_iter().collect()
     }
 }
 
-/// Waits for an answer as long as something is committed every now and then. A standstill means that the store is away,
-/// and whoever waits is told so.
-async fn patiently(mut answer: oneshot::Receiver<Answer>, committed: impl Fn() -> u64) -> Result<Answer, Unavailable> {
+/// Waits for an answer as long as something is committed every now and then. A standstill means that the database is
+/// unavailable, and the client is told so.
+async fn wait_for_answer(
+    mut answer: oneshot::Receiver<Answer>,
+    committed: impl Fn() -> u64,
+) -> Result<Answer, Unavailable> {
     loop {
         let before = committed();
         match timeout(STANDSTILL_MAX, &mut answer).await {
@@ -141,8 +144,8 @@ async fn write_parts(context: Context, dispatch: Arc<Dispatch>) {
     }
 }
 
-/// The writer of what must be written as a whole. Its stripes are whatever the events lie in, so it may wait for the other
-/// writers' locks; like all of them it takes its stripes in ascending order.
+/// The writer of what must be written as a whole. Its stripes are whatever the events lie in, so it may wait for the
+/// other writers' locks; like all of them it takes its stripes in ascending order.
 async fn write_wholes(
     context: Context,
     mut waiting: mpsc::Receiver<Part>,
@@ -159,7 +162,7 @@ async fn write_wholes(
         if results.iter().any(Result::is_ok) {
             committed.fetch_add(1, Ordering::Relaxed);
         }
-        // Nobody may be waiting any more; what was written stays written.
+        // The client may be gone; what was written stays written.
         let _ = part.reply.send(results);
     }
 }

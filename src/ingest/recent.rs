@@ -1,9 +1,9 @@
 //! What was stored or loaded lately: the next event of an order comes soon, and its aggregate need not be loaded again.
 //!
-//! What is remembered must be all that the database has. Whoever stores in a stripe advances its head and leaves a mark.
-//! Writers that find their own mark and the number that they left know that nobody stored in between; otherwise they forget
-//! the stripe. An aggregate is taken out while it is written and comes back with the commit, so that after any failure it
-//! is loaded anew.
+//! What is remembered must be all that the database has. Every transaction that stores in a stripe advances its head
+//! and leaves its writer's number. A writer that finds its own number and the head that it left knows that no other
+//! stored in between; otherwise it forgets the stripe. An aggregate is taken out while it is written and comes back
+//! with the commit, so that after any failure it is loaded again.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::mem;
@@ -15,40 +15,41 @@ use crate::domain::subject::Subject;
 use crate::storage::event::StoredEvent;
 use crate::storage::stripe::{HeldStripes, stripe_of};
 
-/// How many bytes of stored events are remembered, all stripes together. Once half of them are of what was touched since,
-/// all that was not touched goes.
-pub const BYTES_MAX: usize = 24 * 1024 * 1024;
+/// How many bytes of stored events are remembered, all stripes together. Once half of them are of what was touched
+/// since, all that was not touched goes.
+pub(crate) const BYTES_MAX: usize = 24 * 1024 * 1024;
 /// What an allocator adds to a text, and a map to an entry.
 const OVERHEAD_BYTES: usize = 24;
 
 /// What is remembered of the stripes of one group.
 #[derive(Default)]
-pub struct Recent {
-    /// What the writers that share this memory leave in the stripes; `None` for a writer that remembers no stripe.
-    pub mark: Option<i64>,
+pub(crate) struct Recent {
+    /// The number that the writers that share this memory leave in the stripes; `None` for a writer that remembers
+    /// none.
+    pub writer: Option<i64>,
     pub known: KnownSubjects,
     pub stripes: BTreeMap<i16, StripeMemory>,
 }
 
 impl Recent {
     /// The transaction has taken its stripes. Until [`Recent::commit`] it is not known what becomes of it.
-    pub fn begin(&mut self, held: &HeldStripes) {
+    pub(crate) fn begin(&mut self, held: &HeldStripes) {
         for (stripe, held) in held {
             let Some(memory) = self.stripes.get_mut(stripe) else { continue };
             let left = memory.left.take();
-            if held.last_writer.is_none() || held.last_writer != self.mark || left != Some(held.head - 1) {
+            if held.last_writer.is_none() || held.last_writer != self.writer || left != Some(held.head - 1) {
                 *memory = StripeMemory::default();
             }
         }
     }
 
     /// All stored events of an aggregate in a held stripe, if they are remembered.
-    pub fn take(&mut self, aggregate: &Aggregate) -> Option<Vec<StoredEvent>> {
+    pub(crate) fn take(&mut self, aggregate: &Aggregate) -> Option<Vec<StoredEvent>> {
         self.stripes.get_mut(&stripe_of(&aggregate.shop_id))?.take(aggregate)
     }
 
     /// The transaction that held these stripes is committed.
-    pub fn commit(&mut self, held: &HeldStripes) {
+    pub(crate) fn commit(&mut self, held: &HeldStripes) {
         for (stripe, held) in held {
             if let Some(memory) = self.stripes.get_mut(stripe) {
                 memory.left = Some(held.head);
@@ -57,7 +58,7 @@ impl Recent {
     }
 
     /// Remembers all stored events of an aggregate, after the commit of the transaction that held its stripe.
-    pub fn put(&mut self, aggregate: &Aggregate, events: Vec<StoredEvent>) {
+    pub(crate) fn put(&mut self, aggregate: &Aggregate, events: Vec<StoredEvent>) {
         if let Some(memory) = self.stripes.get_mut(&stripe_of(&aggregate.shop_id)) {
             memory.put(aggregate, events);
         }
@@ -66,16 +67,16 @@ impl Recent {
 
 /// Subjects that are registered for certain. Registration is for ever, so this only saves asking again.
 #[derive(Clone, Debug, Default)]
-pub struct KnownSubjects {
+pub(crate) struct KnownSubjects {
     subjects: Arc<Mutex<HashSet<Subject>>>,
 }
 
 impl KnownSubjects {
-    /// About 10 MB; beyond that the set starts anew.
+    /// About 10 MB; beyond that the set starts empty again.
     const SUBJECTS_MAX: usize = 200_000;
 
     /// Leaves those that may have to be registered.
-    pub fn unknown(&self, subjects: impl Iterator<Item = Subject>) -> BTreeSet<Subject> {
+    pub(crate) fn unknown(&self, subjects: impl Iterator<Item = Subject>) -> BTreeSet<Subject> {
         match self.subjects.lock() {
             Ok(known) => subjects.filter(|subject| !known.contains(subject)).collect(),
             Err(_) => subjects.collect(),
@@ -83,7 +84,7 @@ impl KnownSubjects {
     }
 
     /// Notes subjects whose registration is committed.
-    pub fn note(&self, subjects: BTreeSet<Subject>) {
+    pub(crate) fn note(&self, subjects: BTreeSet<Subject>) {
         if let Ok(mut known) = self.subjects.lock() {
             if known.len() + subjects.len() > Self::SUBJECTS_MAX {
                 known.clear();
@@ -94,11 +95,11 @@ impl KnownSubjects {
 }
 
 /// Aggregates with all their stored events.
-pub type Aggregates = HashMap<Aggregate, Vec<StoredEvent>>;
+pub(crate) type Aggregates = HashMap<Aggregate, Vec<StoredEvent>>;
 
 /// What is remembered of one stripe.
 #[derive(Default)]
-pub struct StripeMemory {
+pub(crate) struct StripeMemory {
     /// The head that the writers who share this memory left. `None` while they do not know.
     left: Option<i64>,
     touched: Aggregates,
@@ -108,12 +109,12 @@ pub struct StripeMemory {
 
 impl StripeMemory {
     /// How many bytes were touched since the last [`StripeMemory::age`].
-    pub fn touched_bytes(&self) -> usize {
+    pub(crate) fn touched_bytes(&self) -> usize {
         self.touched_bytes
     }
 
     /// Forgets what was not touched since this was called before. Returns it, since freeing it takes time.
-    pub fn age(&mut self) -> Aggregates {
+    pub(crate) fn age(&mut self) -> Aggregates {
         self.touched_bytes = 0;
         mem::replace(&mut self.before, mem::take(&mut self.touched))
     }
@@ -160,7 +161,7 @@ mod tests {
     use crate::storage::event::{StoredEvent, event_of_row};
     use crate::storage::stripe::{HeldStripe, HeldStripes, stripe_of};
 
-    const MARK: i64 = 7;
+    const WRITER: i64 = 7;
 
     fn order() -> Aggregate {
         Aggregate { shop_id: Id::stored("s"), kind: AggregateKind::Order, id: Id::stored("o") }
@@ -175,7 +176,7 @@ mod tests {
     fn remembering() -> Recent {
         let stripe = stripe_of(&order().shop_id);
         let stripes = BTreeMap::from([(stripe, StripeMemory::default())]);
-        let mut recent = Recent { mark: Some(MARK), stripes, ..Recent::default() };
+        let mut recent = Recent { writer: Some(WRITER), stripes, ..Recent::default() };
         recent.begin(&held(5, None));
         recent.commit(&held(5, None));
         let data = r#"{"order_id":"o"}"#.to_owned();
@@ -185,13 +186,13 @@ mod tests {
     }
 
     #[test]
-    fn an_order_is_remembered_only_while_nobody_else_stored_in_its_stripe() {
+    fn an_order_is_remembered_only_while_no_other_writer_stored_in_its_stripe() {
         for (head, last_writer, is_remembered) in [
-            (6, Some(MARK), true),
-            (6, Some(MARK + 1), false),
+            (6, Some(WRITER), true),
+            (6, Some(WRITER + 1), false),
             (6, None, false),
-            (7, Some(MARK), false),
-            (5, Some(MARK), false),
+            (7, Some(WRITER), false),
+            (5, Some(WRITER), false),
         ] {
             let mut recent = remembering();
             recent.begin(&held(head, last_writer));
@@ -203,9 +204,9 @@ mod tests {
     #[test]
     fn a_transaction_that_did_not_commit_leaves_nothing_to_rely_on() {
         let mut recent = remembering();
-        recent.begin(&held(6, Some(MARK)));
+        recent.begin(&held(6, Some(WRITER)));
         // Whatever became of number 6, the next transaction finds one of these.
-        recent.begin(&held(6, Some(MARK)));
+        recent.begin(&held(6, Some(WRITER)));
         assert!(recent.take(&order()).is_none());
     }
 

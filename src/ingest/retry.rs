@@ -1,5 +1,5 @@
 //! Trying a writing transaction again while it fails for what passes by itself: lost connections, deadlocks,
-//! serialization failures. Clients are told before they lose patience.
+//! serialization failures. Clients are told within seconds when it does not help.
 
 use std::time::Duration;
 
@@ -9,21 +9,21 @@ use tokio::time::{Instant, sleep, timeout};
 
 use crate::storage::StoreError;
 
-/// How long a transaction is tried again while the store is away.
+/// How long a transaction is tried again while the database is unavailable.
 const TRY_FOR: Duration = Duration::from_millis(2_500);
 /// How long one transaction may take before its connection is given up.
 const TRANSACTION_MAX: Duration = Duration::from_secs(5);
 const PAUSE_MIN: Duration = Duration::from_millis(10);
 const PAUSE_MAX: Duration = Duration::from_millis(320);
 
-/// Does work on a connection that is one transaction, again and again while it fails for what passes by itself. Work that
-/// is done again must know its own traces: the reply to a commit may have been lost.
+/// Runs one transaction on a connection, again while it fails for a reason that passes by itself. The work must
+/// recognise what an earlier attempt stored: the reply to its commit may have been lost.
 ///
 /// A macro, because a closure that lends its connection to a future hides from the compiler that the future may move
 /// between threads.
-macro_rules! persistently {
+macro_rules! retrying {
     ($pool:expr, $connection:ident => $work:expr) => {{
-        let mut patience = $crate::ingest::retry::Patience::default();
+        let mut backoff = $crate::ingest::retry::Backoff::default();
         loop {
             let error = match $pool.acquire().await {
                 Err(error) => $crate::storage::StoreError::from(error),
@@ -35,29 +35,29 @@ macro_rules! persistently {
                     }
                 },
             };
-            if let Err(error) = patience.wait(error).await {
+            if let Err(error) = backoff.wait(error).await {
                 break Err(error);
             }
         }
     }};
 }
-pub(super) use persistently;
+pub(super) use retrying;
 
-/// How much longer a piece of work is tried.
-pub struct Patience {
+/// When to try next, and when to stop trying.
+pub(crate) struct Backoff {
     deadline: Instant,
     pause: Duration,
 }
 
-impl Default for Patience {
-    fn default() -> Patience {
-        Patience { deadline: Instant::now() + TRY_FOR, pause: PAUSE_MIN }
+impl Default for Backoff {
+    fn default() -> Backoff {
+        Backoff { deadline: Instant::now() + TRY_FOR, pause: PAUSE_MIN }
     }
 }
 
-impl Patience {
+impl Backoff {
     /// Waits for the next attempt, or gives the error back where another attempt is no use.
-    pub async fn wait(&mut self, error: StoreError) -> Result<(), StoreError> {
+    pub(crate) async fn wait(&mut self, error: StoreError) -> Result<(), StoreError> {
         if !matches!(error, StoreError::Unavailable(_)) || Instant::now() + self.pause >= self.deadline {
             return Err(error);
         }
@@ -69,7 +69,7 @@ impl Patience {
 }
 
 /// A transaction that takes no longer than one may.
-pub async fn bounded<T>(work: impl Future<Output = Result<T, StoreError>>) -> Result<T, StoreError> {
+pub(crate) async fn bounded<T>(work: impl Future<Output = Result<T, StoreError>>) -> Result<T, StoreError> {
     match timeout(TRANSACTION_MAX, work).await {
         Ok(result) => result,
         Err(_) => Err(StoreError::Unavailable(sqlx::Error::PoolTimedOut)),
@@ -77,7 +77,7 @@ pub async fn bounded<T>(work: impl Future<Output = Result<T, StoreError>>) -> Re
 }
 
 /// After an error that passes the connection may be broken, or in the middle of something; a fresh one costs little.
-pub fn give_up_broken(connection: PoolConnection<Postgres>, error: &StoreError) {
+pub(crate) fn give_up_broken(connection: PoolConnection<Postgres>, error: &StoreError) {
     if error.is_passing() {
         drop(connection.detach());
     }

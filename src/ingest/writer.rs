@@ -1,8 +1,8 @@
 //! Storing a group of events in one transaction: durable, folded and counted, or nothing.
 //!
-//! All events of the touched aggregates are loaded first, by key, unless the writer remembers them. They tell duplicates
-//! and conflicts, how much room an aggregate has, and what it counted for before. The stripes are held, so nothing can join
-//! in between, and what is new is inserted without asking the index again.
+//! All events of the touched aggregates are loaded first, by key, unless the writer remembers them. They tell
+//! duplicates and conflicts, how much room an aggregate has, and what it counted for before. The stripes are held, so
+//! nothing can join in between, and what is new is inserted without asking the index again.
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::sync::Arc;
@@ -18,13 +18,13 @@ use crate::domain::event::{AGGREGATE_EVENTS_MAX, Aggregate, Event, EventType, Fa
 use crate::domain::id::Id;
 use crate::domain::subject::{Subject, SubjectKind};
 use crate::storage::event::{NewEvent, StoredEvent};
-use crate::storage::late_count::LateMark;
+use crate::storage::late_count::LateStamp;
 use crate::storage::stripe::{HeldStripes, hold_as, stripe_of};
 use crate::storage::{StoreError, count, counting, event, registry};
 
 /// Stores events and counts them. The outcomes stand in the order of the events. With [`Atomicity::AllOrNothing`]
 /// nothing is stored if any event is neither accepted nor a duplicate.
-pub async fn write(
+pub(crate) async fn write(
     connection: &mut PgConnection,
     events: &[&SentEvent],
     atomicity: Atomicity,
@@ -34,7 +34,7 @@ pub async fn write(
 ) -> Result<Vec<Outcome>, StoreError> {
     let mut transaction = connection.begin().await?;
     let stripes: BTreeSet<i16> = events.iter().map(|sent| stripe_of(&sent.event.aggregate.shop_id)).collect();
-    let held = hold_as(&mut transaction, &stripes, recent.mark).await?;
+    let held = hold_as(&mut transaction, &stripes, recent.writer).await?;
     recent.begin(&held);
     counting::check(&mut transaction, context.calendar().zone()).await?;
     let mut outcomes = vec![Outcome::Refused; events.len()];
@@ -60,7 +60,7 @@ pub async fn write(
         let touched: Vec<Touched<'_>> = with_new.map(|arrival| arrival.touched(events)).collect();
         let exclusions = exclusions_of(&mut transaction, touched.iter().map(|one| one.aggregate), &held).await?;
         let changes = changes_of_events(&touched, &exclusions, &context.calendar());
-        count::add(&mut transaction, &count::KEPT, changes, LateMark::of(&held)).await?;
+        count::add(&mut transaction, &count::KEPT, changes, LateStamp::of(&held)).await?;
         named = recent.known.unknown(named_subjects(&touched));
         if !named.is_empty() {
             // As late as possible: another writer that names the same creator waits for the commit from here on.
@@ -84,7 +84,7 @@ fn head_of(held: &HeldStripes, event: &Event) -> i64 {
 /// The numbers under which earlier attempts at the same group stored. Where the reply to a commit was lost, the next
 /// attempt finds the group's own events, and they are accepted ones, not duplicates.
 #[derive(Debug, Default)]
-pub struct Attempts {
+pub(crate) struct Attempts {
     numbers: HashSet<(i16, i64)>,
 }
 

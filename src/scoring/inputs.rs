@@ -1,6 +1,7 @@
 //! What a run reads: everything that scores depend on, of one moment.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::sync::Arc;
 
 use chrono::{Days, NaiveDate};
 use sqlx::PgConnection;
@@ -44,8 +45,8 @@ pub async fn read(
     let mut other = context.store.run.acquire().await?;
     let mut reading_products = snapshot::begin_at(&mut other, &moment).await?;
     // Each may wait for the other.
-    snapshot::be_patient(&mut reading).await?;
-    snapshot::be_patient(&mut reading_products).await?;
+    snapshot::disable_idle_timeout(&mut reading).await?;
+    snapshot::disable_idle_timeout(&mut reading_products).await?;
     let (summed, unqualified) =
         tokio::try_join!(read_sums(&mut reading, context, row), read_unqualified(&mut reading_products, context, row))?;
     reading_products.rollback().await?;
@@ -128,7 +129,7 @@ fn summed(
     kind: SubjectKind,
     is_wanted: impl Fn(Population) -> bool,
 ) -> impl Iterator<Item = (Window, Measure)> {
-    let of_rule_set = move |rule_set: &RuleSet| {
+    let of_rule_set = move |rule_set: &Arc<RuleSet>| {
         let wanted = rule_set.metrics.iter().filter(|rule| is_wanted(rule.metric.definition().population));
         let sums = wanted.flat_map(|rule| {
             let measures = rule.metric.definition().measures(rule_set.bad_stars_max);

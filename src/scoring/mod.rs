@@ -2,9 +2,9 @@
 
 pub mod inputs;
 pub mod rebuild;
-pub mod removal;
+pub(crate) mod removal;
 pub mod retention;
 pub mod rule_sets;
 pub mod run;
-pub mod schedule;
+pub(crate) mod schedule;
 pub mod settled;

@@ -27,14 +27,14 @@ const PARCELS_WAITING: usize = 8;
 /// Differences that a verification spells out.
 pub const DIFFERENCES_SHOWN: i64 = 20;
 
-/// Derives all counts anew under `calendar`, in one transaction, and forgets the sums of the old ones. Writers are told
+/// Rebuilds all counts under `calendar`, in one transaction, and forgets the sums of the old ones. Writers are told
 /// to come back meanwhile, and runs wait for the end. Returns the number of aggregates folded.
 pub async fn rebuild(store: &Store, calendar: &Calendar) -> Result<u64, StoreError> {
     let mut writer = store.run.acquire().await?;
     let mut transaction = writer.begin().await?;
-    // Whoever holds all stripes is the only writer, so the second connection reads a database at rest.
+    // This transaction holds all stripes and is the only writer, so the second connection reads a database at rest.
     stripe::hold(&mut transaction, &(0..STRIPES as i16).collect()).await?;
-    snapshot::be_patient(&mut transaction).await?;
+    snapshot::disable_idle_timeout(&mut transaction).await?;
     let mut reader = store.run.acquire().await?;
     let exclusions = exclusion::all_active(&mut reader).await?;
     count::truncate(&mut transaction).await?;
@@ -62,7 +62,7 @@ pub async fn verify(store: &Store, calendar: &Calendar) -> Result<Verification, 
     let mut other = store.run.acquire().await?;
     let mut reader = snapshot::begin_at(&mut other, &moment).await?;
     let exclusions = exclusion::all_active(&mut reader).await?;
-    snapshot::be_patient(&mut transaction).await?;
+    snapshot::disable_idle_timeout(&mut transaction).await?;
     comparison::create_rebuilt(&mut transaction).await?;
     let aggregates = count_everything(&mut transaction, &mut reader, &count::REBUILT, &exclusions, calendar).await?;
     let (mut differences, mut differing_rows) = comparison::differences(&mut transaction, DIFFERENCES_SHOWN).await?;

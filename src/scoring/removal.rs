@@ -19,7 +19,7 @@ use crate::domain::event::{Aggregate, Event};
 use crate::domain::fold::{fold, lasting_event};
 use crate::domain::rules::file;
 use crate::domain::window::WINDOW_DAYS_AGO_MAX;
-use crate::storage::late_count::LateMark;
+use crate::storage::late_count::LateStamp;
 use crate::storage::retention::{self as rows, Expired, Expiry};
 use crate::storage::stripe::{hold, stripe_of};
 use crate::storage::{StoreError, count, counting, event, exclusion, rule_set};
@@ -33,14 +33,14 @@ const GRACE: TimeDelta = TimeDelta::days(1);
 
 /// How far a sweep of events goes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Bounds {
+pub(crate) struct Bounds {
     pub expiry: Expiry,
     /// The first day whose counts are certainly whole after the sweep.
     pub whole_from: NaiveDate,
 }
 
 /// Reads how far a sweep at `now` goes.
-pub async fn read_bounds(context: &Context, now: DateTime<Utc>, event_days: u16) -> Result<Bounds, StoreError> {
+pub(crate) async fn read_bounds(context: &Context, now: DateTime<Utc>, event_days: u16) -> Result<Bounds, StoreError> {
     let mut connection = context.store.run.acquire().await?;
     let calendar = &context.calendar();
     let Some(date) = rows::oldest_card_date(&mut connection).await? else {
@@ -78,14 +78,14 @@ fn bounds(calendar: &Calendar, now: DateTime<Utc>, event_days: u16, cards: Optio
 
 /// What one step removed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Removed {
+pub(crate) struct Removed {
     /// Orders, sessions and products that lost events.
     pub aggregates: u64,
     pub events: u64,
 }
 
 /// Splits what was found, which is not nothing, into steps that one transaction each removes.
-pub fn steps(found: &[Expired]) -> Vec<&[Expired]> {
+pub(crate) fn steps(found: &[Expired]) -> Vec<&[Expired]> {
     let (mut steps, mut start, mut events) = (Vec::new(), 0, 0);
     for (index, expired) in found.iter().enumerate() {
         if index > start && events + expired.events > STEP_EVENTS {
@@ -99,7 +99,7 @@ pub fn steps(found: &[Expired]) -> Vec<&[Expired]> {
 }
 
 /// Removes one step.
-pub async fn remove_step(context: &Context, bounds: &Bounds, step: &[Expired]) -> Result<Removed, StoreError> {
+pub(crate) async fn remove_step(context: &Context, bounds: &Bounds, step: &[Expired]) -> Result<Removed, StoreError> {
     let mut connection = context.store.ingest.acquire().await?;
     match timeout(STEP_MAX, remove(&mut connection, &context.calendar(), bounds, step)).await {
         Ok(Ok(removed)) => Ok(removed),
@@ -133,9 +133,10 @@ async fn remove(
     let aggregates = rows::still_expired(&mut transaction, &found, &bounds.expiry).await?;
     let keys: Vec<(&Aggregate, i64)> = aggregates.iter().map(|aggregate| (*aggregate, i64::MAX)).collect();
     let loaded = event::load_before(&mut transaction, &keys).await?;
-    let exclusions = match held.values().any(|stripe| stripe.has_exclusions) {
-        true => exclusion::active_of(&mut transaction, &aggregates).await?,
-        false => HashMap::new(),
+    let exclusions = if held.values().any(|stripe| stripe.has_exclusions) {
+        exclusion::active_of(&mut transaction, &aggregates).await?
+    } else {
+        HashMap::new()
     };
     let mut changes = CountChanges::default();
     let (mut gone, mut touched): (Vec<&Event>, u64) = (Vec::new(), 0);
@@ -155,7 +156,7 @@ async fn remove(
     }
     // Counts last: creators' rows are shared with the writers of other stripes.
     event::delete(&mut transaction, &gone).await?;
-    count::add(&mut transaction, &count::KEPT, changes.clone(), LateMark::of(&held)).await?;
+    count::add(&mut transaction, &count::KEPT, changes.clone(), LateStamp::of(&held)).await?;
     rows::delete_empty_counts(&mut transaction, &changes).await?;
     transaction.commit().await?;
     Ok(Removed { aggregates: touched, events: gone.len() as u64 })

@@ -1,19 +1,13 @@
 //! How far a sweep goes, and in which steps.
 
-use chrono::{DateTime, Utc};
-
 use super::{STEP_EVENTS, bounds, steps};
-use crate::domain::calendar::Calendar;
+use crate::domain::calendar::{Calendar, shanghai};
 use crate::domain::event::{Aggregate, AggregateKind};
 use crate::domain::id::Id;
 use crate::storage::retention::Expired;
 
 fn calendar() -> Calendar {
     Calendar::new(chrono_tz::Asia::Shanghai)
-}
-
-fn shanghai(text: &str) -> DateTime<Utc> {
-    DateTime::parse_from_rfc3339(&format!("{text}+08:00")).expect(text).to_utc()
 }
 
 #[test]

@@ -29,7 +29,7 @@ const SHOPS_PAGE: i64 = 1_000;
 const FOUND_PAGE: i64 = 500;
 /// How often a process looks whether a new business day has begun.
 const LOOK_EVERY: Duration = Duration::from_secs(60);
-/// How often in a row the store may fail before a sweep is given up, and the pause after the first failure.
+/// How often in a row the database may fail before retention is given up, and the pause after the first failure.
 const FAILURES_MAX: u32 = 8;
 const PAUSE: Duration = Duration::from_millis(500);
 
@@ -47,10 +47,10 @@ pub struct Swept {
 pub async fn sweep_daily(context: Context) {
     loop {
         match sweep_if_due(&context).await {
-            Ok(Some(swept)) if swept != Swept::default() => tracing::info!(?swept, "removed what is not kept any more"),
+            Ok(Some(swept)) if swept != Swept::default() => tracing::info!(?swept, "applied the retention policy"),
             Ok(_) => {}
             Err(error) => {
-                tracing::warn!(%error, "not all could be removed that is not kept any more; the next day goes on")
+                tracing::warn!(%error, "retention did not finish; it continues the next day")
             }
         }
         sleep(LOOK_EVERY).await;
@@ -58,16 +58,13 @@ pub async fn sweep_daily(context: Context) {
 }
 
 /// Sweeps unless this process or another one has begun to on this business day. What a process leaves undone, because
-/// it ends or the store is away for long, the next day's sweep finds.
+/// it ends or the database is unavailable for long, the next day's sweep finds.
 pub async fn sweep_if_due(context: &Context) -> Result<Option<Swept>, StoreError> {
     let today = context.today();
     let mut connection = context.store.run.acquire().await?;
     let taken = rows::take_day(&mut connection, today).await?;
     drop(connection);
-    match taken {
-        true => sweep(context).await.map(Some),
-        false => Ok(None),
-    }
+    if taken { sweep(context).await.map(Some) } else { Ok(None) }
 }
 
 /// Removes all that is not kept any more.
@@ -83,7 +80,7 @@ pub async fn sweep(context: &Context) -> Result<Swept, StoreError> {
                 if failures > FAILURES_MAX {
                     return Err(error);
                 }
-                tracing::debug!(%error, "a sweep goes on in a moment");
+                tracing::debug!(%error, "retention continues after a pause");
                 sleep(PAUSE * failures).await;
             }
             Err(error) => return Err(error),
@@ -122,8 +119,8 @@ impl Sweep {
                     break;
                 }
             }
-            // Answers that processes keep in memory may come from these cards. A run is listed as long as it has peers, so
-            // the note is not forgotten when a sweep breaks off.
+            // Answers that processes keep in memory may come from these cards. A run is listed as long as it has peers,
+            // so the note is not forgotten when a sweep breaks off.
             let mut transaction = connection.begin().await?;
             peer_group::delete(&mut transaction, *run_id).await?;
             freshness::note_publication(&mut transaction).await?;
@@ -166,7 +163,7 @@ impl Sweep {
                         self.swept.aggregates += removed.aggregates;
                         self.swept.events += removed.events;
                     }
-                    Err(StoreError::Corrupt(what)) => tracing::error!(%shop_id, %what, "old events stay"),
+                    Err(StoreError::Corrupt(what)) => tracing::error!(%shop_id, %what, "old events were not removed"),
                     Err(error) => return Err(error),
                 }
             }

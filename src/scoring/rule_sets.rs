@@ -1,6 +1,7 @@
 //! The rule sets in force: those built in, and those of a directory.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use crate::domain::rules::{RuleBook, RuleSet, file};
 use crate::domain::subject::SubjectKind;
@@ -15,7 +16,7 @@ const BUILT_IN: [&str; 3] = [
 pub enum RulesError {
     #[error("cannot read {path}: {cause}")]
     Io { path: PathBuf, cause: std::io::Error },
-    #[error("{path} is no sound rule set:\n{faults}")]
+    #[error("{path} is not a valid rule set:\n{faults}")]
     Unsound { path: PathBuf, faults: String },
     #[error("two rule sets are named {0:?}")]
     SameName(String),
@@ -42,7 +43,7 @@ pub fn load(directory: Option<&Path>) -> Result<RuleBook, RulesError> {
         }
         rule_sets.extend(added);
     }
-    Ok(RuleBook { rule_sets })
+    Ok(RuleBook { rule_sets: rule_sets.into_iter().map(Arc::new).collect() })
 }
 
 /// Reads the rule set of one file.

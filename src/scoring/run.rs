@@ -1,10 +1,11 @@
 //! One run: plan, then act (scoring law §8).
 //!
-//! Read counts and stripe heads in one snapshot, compute every card in pure functions, write the results where nobody
-//! sees them, and make them visible in one row. A crash anywhere leaves the last published revision standing.
+//! Read counts and stripe heads in one snapshot, compute every card in pure functions, write the results where no
+//! reader sees them, and make them visible in one row. A crash anywhere leaves the last published revision standing.
 
 use std::collections::HashMap;
 use std::panic::resume_unwind;
+use std::sync::Arc;
 use std::thread::{self, ScopedJoinHandle};
 use std::time::Duration;
 
@@ -21,10 +22,11 @@ use crate::domain::score::{Card, Peers, SubjectCounts, score_all};
 use crate::domain::subject::SubjectKind;
 use crate::domain::window::Window;
 use crate::storage::lease::{self, RunKnowledge};
+use crate::storage::rule_set::{self, UsedRuleSet};
 use crate::storage::run::RunRow;
 use crate::storage::score::{self, SubjectCards};
 use crate::storage::settled_sum::{self, SettledSums};
-use crate::storage::{StoreError, peer_group, retention, rule_set};
+use crate::storage::{StoreError, peer_group, retention};
 
 /// Subjects whose results are written with one statement.
 const WRITE_CHUNK: usize = 5_000;
@@ -35,7 +37,7 @@ const RENEW_EVERY: Duration = Duration::from_secs(5);
 pub enum RunError {
     #[error(transparent)]
     Store(#[from] StoreError),
-    #[error("another process took the run over")]
+    #[error("another process took over the run")]
     LeaseLost,
     #[error("the computation failed: {0}")]
     Computation(String),
@@ -57,7 +59,7 @@ pub async fn execute(context: &Context, row: &RunRow) -> Result<RunRow, RunError
     if let Err(error) = &result
         && !matches!(error, RunError::LeaseLost)
     {
-        tracing::error!(run_id = row.run_id, date = %row.date, %error, "a run failed");
+        tracing::error!(run_id = row.run_id, date = %row.date, %error, "run failed");
         let mut connection = context.store.run.acquire().await.map_err(StoreError::from)?;
         lease::fail(&mut connection, row, &error.to_string(), context.now()).await?;
     }
@@ -86,7 +88,7 @@ async fn attempt(context: &Context, row: &RunRow) -> Result<RunRow, RunError> {
     let total: usize = kinds.iter().map(|inputs| inputs.subjects.len()).sum();
     progress(&mut connection, row, total, 0).await?;
 
-    let rules = std::sync::Arc::clone(&context.rules);
+    let rules = Arc::clone(&context.rules);
     let computed =
         tokio::task::spawn_blocking(move || kinds.into_iter().map(|inputs| compute(&rules, inputs)).collect());
     let computed: Vec<Computed> = computed.await.map_err(|error| RunError::Computation(error.to_string()))?;
@@ -122,8 +124,9 @@ async fn write(
     transaction.commit().await.map_err(StoreError::from)?;
     let mut done = 0;
     for kind in computed {
-        let rule_sets: Vec<(i16, &RuleSet)> =
-            context.rules.of_kind(kind.kind).map(|rule_set| (versions[&rule_set.id], rule_set)).collect();
+        let used =
+            |rule_set: &Arc<RuleSet>| UsedRuleSet { version: versions[&rule_set.id], rule_set: Arc::clone(rule_set) };
+        let rule_sets: Vec<UsedRuleSet> = context.rules.of_kind(kind.kind).map(used).collect();
         let places: Vec<usize> = (0..kind.subjects.len()).collect();
         for chunk in places.chunks(WRITE_CHUNK) {
             let cards = |place: usize| kind.cards.iter().map(|cards| &cards[place]).collect();
@@ -135,10 +138,10 @@ async fn write(
             score::insert(&mut transaction, row.run_id, kind.kind, &rule_sets, &subjects).await?;
             transaction.commit().await.map_err(StoreError::from)?;
         }
-        for ((version, _), peers) in rule_sets.iter().zip(&kind.peers) {
+        for (used, peers) in rule_sets.iter().zip(&kind.peers) {
             let mut transaction = connection.begin().await.map_err(StoreError::from)?;
             progress(&mut transaction, row, total, done).await?;
-            peer_group::insert(&mut transaction, row.run_id, *version, peers).await?;
+            peer_group::insert(&mut transaction, row.run_id, used.version, peers).await?;
             transaction.commit().await.map_err(StoreError::from)?;
         }
     }
@@ -157,10 +160,7 @@ async fn keep_sums(connection: &mut PgConnection, row: &RunRow, settled_sums: &S
 }
 
 async fn progress(connection: &mut PgConnection, row: &RunRow, total: usize, done: usize) -> Result<(), RunError> {
-    match lease::renew(connection, row, total as i64, done as i64).await? {
-        true => Ok(()),
-        false => Err(RunError::LeaseLost),
-    }
+    if lease::renew(connection, row, total as i64, done as i64).await? { Ok(()) } else { Err(RunError::LeaseLost) }
 }
 
 async fn rule_set_versions(

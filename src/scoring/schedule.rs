@@ -21,13 +21,13 @@ use crate::storage::{StoreError, lease};
 /// How often a process looks whether something is due.
 const LOOK_EVERY: Duration = Duration::from_millis(500);
 /// Days before today that are run when they were missed.
-pub const BACKFILL_DAYS: u64 = 7;
+pub(crate) const BACKFILL_DAYS: u64 = 7;
 /// The pause after a first failure; it doubles with every further one.
 const RETRY_PAUSE: TimeDelta = TimeDelta::seconds(5);
 const RETRY_PAUSE_MAX: TimeDelta = TimeDelta::minutes(5);
 
 /// The run that is due now, if one is: today's first, then missed days in order.
-pub fn due(slot: &DailySlot, facts: &ScheduleFacts, now: DateTime<Utc>) -> Option<RunRequest> {
+pub(crate) fn due(slot: &DailySlot, facts: &ScheduleFacts, now: DateTime<Utc>) -> Option<RunRequest> {
     let today = slot.calendar.day(now);
     let may_begin =
         |date: NaiveDate| is_owed(slot, facts, date) && !facts.under_way.contains(&date) && may_retry(facts, date, now);
@@ -44,7 +44,7 @@ pub fn due(slot: &DailySlot, facts: &ScheduleFacts, now: DateTime<Utc>) -> Optio
 }
 
 /// Today, if its slot has ended and the run that it owes is not published, whether one is under way or not.
-pub fn overdue(slot: &DailySlot, facts: &ScheduleFacts, now: DateTime<Utc>) -> Option<NaiveDate> {
+pub(crate) fn overdue(slot: &DailySlot, facts: &ScheduleFacts, now: DateTime<Utc>) -> Option<NaiveDate> {
     let today = slot.calendar.day(now);
     (now >= slot.end(today) && is_owed(slot, facts, today)).then_some(today)
 }
@@ -65,7 +65,7 @@ fn may_retry(facts: &ScheduleFacts, date: NaiveDate, now: DateTime<Utc>) -> bool
 }
 
 /// What [`due`] and [`overdue`] decide by.
-pub async fn read_facts(
+pub(crate) async fn read_facts(
     connection: &mut PgConnection,
     slot: &DailySlot,
     now: DateTime<Utc>,
@@ -75,13 +75,16 @@ pub async fn read_facts(
 }
 
 /// Today, if its run is overdue at this moment.
-pub async fn read_overdue(connection: &mut PgConnection, context: &Context) -> Result<Option<NaiveDate>, StoreError> {
+pub(crate) async fn read_overdue(
+    connection: &mut PgConnection,
+    context: &Context,
+) -> Result<Option<NaiveDate>, StoreError> {
     let now = context.now();
     Ok(overdue(&context.slot, &read_facts(connection, &context.slot, now).await?, now))
 }
 
 /// Queues the run that is due, if one is.
-pub async fn queue_due(context: &Context) -> Result<Option<RunRow>, StoreError> {
+pub(crate) async fn queue_due(context: &Context) -> Result<Option<RunRow>, StoreError> {
     let now = context.now();
     let mut connection = context.store.run.acquire().await?;
     let facts = read_facts(&mut connection, &context.slot, now).await?;
@@ -100,7 +103,7 @@ pub async fn queue_due(context: &Context) -> Result<Option<RunRow>, StoreError> 
 }
 
 /// Claims one run that waits, or that its process left, and computes it. `None` if there is none.
-pub async fn work_once(context: &Context) -> Result<Option<RunRow>, RunError> {
+pub(crate) async fn work_once(context: &Context) -> Result<Option<RunRow>, RunError> {
     let mut connection = context.store.run.acquire().await.map_err(StoreError::from)?;
     let claimed = lease::claim(&mut connection, None, context.now()).await?;
     drop(connection);
@@ -111,7 +114,7 @@ pub async fn work_once(context: &Context) -> Result<Option<RunRow>, RunError> {
 }
 
 /// Keeps the slot until the task is aborted. `wake` is notified when a run was queued by hand.
-pub async fn keep_slot(context: Context, wake: Arc<Notify>) {
+pub(crate) async fn keep_slot(context: Context, wake: Arc<Notify>) {
     loop {
         if let Err(error) = queue_due(&context).await {
             tracing::warn!(%error, "cannot see which run is due");
@@ -122,7 +125,7 @@ pub async fn keep_slot(context: Context, wake: Arc<Notify>) {
                 continue;
             }
             Ok(None) => {}
-            Err(error) => tracing::warn!(%error, "a run did not end well"),
+            Err(error) => tracing::warn!(%error, "run failed"),
         }
         tokio::select! {
             () = tokio::time::sleep(LOOK_EVERY) => {}

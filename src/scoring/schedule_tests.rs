@@ -1,17 +1,13 @@
-use chrono::{DateTime, NaiveDate, Utc};
+use chrono::NaiveDate;
 
 use super::{DailySlot, due, overdue};
-use crate::domain::calendar::Calendar;
+use crate::domain::calendar::{Calendar, shanghai};
 use crate::domain::run::Trigger;
 use crate::storage::schedule::{Failures, ScheduleFacts};
 
 fn slot() -> DailySlot {
     let times = "12:00-13:00".parse().expect("a slot");
     DailySlot { calendar: Calendar::new(chrono_tz::Asia::Shanghai), times }
-}
-
-fn shanghai(text: &str) -> DateTime<Utc> {
-    DateTime::parse_from_rfc3339(&format!("{text}+08:00")).expect(text).to_utc()
 }
 
 fn date(text: &str) -> NaiveDate {

@@ -3,7 +3,7 @@
 //!
 //! Of each window the days up to the settled day are kept. They become those of another date by adding what came to
 //! them late, adding the days that enter and taking away the days that leave, all read in the run's own snapshot; the
-//! fresh days after the settled day are summed anew. Sums are integers, so the result is the same as of summing all.
+//! fresh days after the settled day are summed again. Sums are integers, so the result is the same as of summing all.
 
 use std::collections::BTreeSet;
 
@@ -19,7 +19,7 @@ use crate::storage::{StoreError, stripe};
 /// Full days between the settled day and a score date. What still comes for an older day is rare; it is written twice,
 /// so fewer days cost writers and more days cost runs.
 const SETTLE_DAYS: u64 = 16;
-/// Sums are slid over so many days at the most. Runs follow each other by days; over weeks, sliding saves little.
+/// Sums are slid over this many days at the most. Runs follow each other by days; over weeks, sliding saves little.
 const MAX_SLIDE_DAYS: i64 = 14;
 
 /// Settles the days that are old enough for a score date, before the run's snapshot begins, so that who is not in the

@@ -9,9 +9,9 @@ use super::event::{event_of_row, sent_data};
 use crate::domain::event::{Aggregate, AggregateKind, Event};
 use crate::domain::id::Id;
 
-/// Reads every aggregate with all its events, in key order, and sends them in parcels. Ends early when nobody receives
-/// any more.
-pub async fn send_all(
+/// Reads every aggregate with all its events, in key order, and sends them in parcels. Ends early when the receiver is
+/// gone any more.
+pub(crate) async fn send_all(
     connection: &mut PgConnection,
     parcels: mpsc::Sender<Vec<(Aggregate, Vec<Event>)>>,
     parcel_size: usize,

@@ -22,7 +22,7 @@ const COLUMNS: &str = "key_id, prefix, key_hash, name, scopes, shop_ids, created
 
 /// A key about to be stored.
 #[derive(Clone, Debug)]
-pub struct NewKey {
+pub(crate) struct NewKey {
     pub prefix: String,
     pub key_hash: Vec<u8>,
     pub name: Option<String>,
@@ -32,7 +32,11 @@ pub struct NewKey {
 }
 
 /// Stores a key. Run in a transaction: the note to other processes goes with it.
-pub async fn insert(connection: &mut PgConnection, new: &NewKey, now: DateTime<Utc>) -> Result<KeyRow, StoreError> {
+pub(crate) async fn insert(
+    connection: &mut PgConnection,
+    new: &NewKey,
+    now: DateTime<Utc>,
+) -> Result<KeyRow, StoreError> {
     let row = sqlx::query_as(AssertSqlSafe(format!(
         "insert into api_key (prefix, key_hash, name, scopes, shop_ids, created_at, expires_at)
          values ($1, $2, $3, $4, $5, $6, $7) returning {COLUMNS}"
@@ -52,7 +56,7 @@ pub async fn insert(connection: &mut PgConnection, new: &NewKey, now: DateTime<U
 
 /// Revokes a key; one that was revoked before stays as it is. `None` if there is no such key. Run in a transaction: the
 /// note to other processes goes with it.
-pub async fn revoke(
+pub(crate) async fn revoke(
     connection: &mut PgConnection,
     key_id: i32,
     now: DateTime<Utc>,
@@ -69,7 +73,11 @@ pub async fn revoke(
 }
 
 /// A page of keys, newest first.
-pub async fn list(connection: &mut PgConnection, before: Option<i32>, limit: i64) -> Result<Vec<KeyRow>, StoreError> {
+pub(crate) async fn list(
+    connection: &mut PgConnection,
+    before: Option<i32>,
+    limit: i64,
+) -> Result<Vec<KeyRow>, StoreError> {
     let rows = sqlx::query_as(AssertSqlSafe(format!(
         "select {COLUMNS} from api_key where $1::integer is null or key_id < $1 order by key_id desc limit $2"
     )))
@@ -81,7 +89,7 @@ pub async fn list(connection: &mut PgConnection, before: Option<i32>, limit: i64
 }
 
 /// The newest keys that are not revoked, at most `limit` of them.
-pub async fn active(connection: &mut PgConnection, limit: i64) -> Result<Vec<KeyRow>, StoreError> {
+pub(crate) async fn active(connection: &mut PgConnection, limit: i64) -> Result<Vec<KeyRow>, StoreError> {
     let rows = sqlx::query_as(AssertSqlSafe(format!(
         "select {COLUMNS} from api_key where revoked_at is null order by key_id desc limit $1"
     )))
@@ -91,7 +99,7 @@ pub async fn active(connection: &mut PgConnection, limit: i64) -> Result<Vec<Key
     Ok(rows)
 }
 
-pub async fn find(connection: &mut PgConnection, prefix: &str) -> Result<Option<KeyRow>, StoreError> {
+pub(crate) async fn find(connection: &mut PgConnection, prefix: &str) -> Result<Option<KeyRow>, StoreError> {
     let row = sqlx::query_as(AssertSqlSafe(format!("select {COLUMNS} from api_key where prefix = $1")))
         .bind(prefix)
         .fetch_optional(connection)

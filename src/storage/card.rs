@@ -26,7 +26,7 @@ fn count_key(rule_set: &RuleSet, index: usize) -> CountKey {
 }
 
 /// Packs the cards of one subject; `cards` stand in the order of `rule_sets`.
-pub fn encode(rule_sets: &[&RuleSet], cards: &[&Card]) -> Vec<u8> {
+pub(crate) fn encode(rule_sets: &[&RuleSet], cards: &[&Card]) -> Vec<u8> {
     let mut packed = Vec::with_capacity(256);
     let mut written: Vec<CountKey> = Vec::new();
     for (rule_set, card) in rule_sets.iter().zip(cards) {
@@ -70,7 +70,7 @@ fn put_assessed(packed: &mut Vec<u8>, assessed: Option<Assessed>) {
 }
 
 /// Unpacks the cards of one subject, in the order of `rule_sets`, which are the ones of the run that packed them.
-pub fn decode(rule_sets: &[&RuleSet], packed: &[u8], category_id: Option<Id>) -> Result<Vec<Card>, StoreError> {
+pub(crate) fn decode(rule_sets: &[&RuleSet], packed: &[u8], category_id: Option<Id>) -> Result<Vec<Card>, StoreError> {
     let mut reader = Packed { rest: packed };
     let cards = rule_sets.iter().try_fold((Vec::new(), Vec::new()), |(mut cards, mut seen), rule_set| {
         cards.push(reader.card(rule_set, &mut seen, category_id.clone())?);

@@ -7,7 +7,7 @@ use super::count::TABLES;
 use super::measure_columns::{CountTable, DAILY, PRODUCT};
 
 /// Creates the empty temporary twins that [`REBUILT`] writes; they go with the transaction.
-pub async fn create_rebuilt(connection: &mut PgConnection) -> Result<(), StoreError> {
+pub(crate) async fn create_rebuilt(connection: &mut PgConnection) -> Result<(), StoreError> {
     for table in TABLES {
         let sql = format!("create temporary table rebuilt_{table} (like {table} including all) on commit drop");
         sqlx::query(AssertSqlSafe(sql)).execute(&mut *connection).await?;
@@ -16,7 +16,7 @@ pub async fn create_rebuilt(connection: &mut PgConnection) -> Result<(), StoreEr
 }
 
 /// The first differences between the kept counts and the rebuilt ones, in words, and how many rows differ in all.
-pub async fn differences(connection: &mut PgConnection, shown: i64) -> Result<(Vec<String>, i64), StoreError> {
+pub(crate) async fn differences(connection: &mut PgConnection, shown: i64) -> Result<(Vec<String>, i64), StoreError> {
     let counted = |table: &CountTable| {
         let columns: Vec<&str> = table.measures.iter().map(|measure| measure.column()).collect();
         (table.name, table.key.to_vec(), columns)

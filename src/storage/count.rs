@@ -7,7 +7,7 @@ use chrono::NaiveDate;
 use sqlx::postgres::PgHasArrayType;
 use sqlx::{AssertSqlSafe, Encode, PgConnection, Postgres, Type};
 
-use super::late_count::{self, LateMark};
+use super::late_count::{self, LateStamp};
 use super::measure_columns::{CountTable, DAILY, PRODUCT, listed, names};
 use super::row_type::{DailyChange, ProductChange};
 use super::{StoreError, settled_sum};
@@ -39,9 +39,9 @@ impl CountTables {
         CountTables {
             upsert_daily: upsert(prefix, &DAILY),
             upsert_product: upsert(prefix, &PRODUCT),
-            merge_paid: merge_paid(prefix),
-            recount_paid: recount_paid(prefix),
-            drop_unpaid: drop_unpaid(prefix),
+            merge_paid: include_str!("sql/merge_paid.sql").replace("{prefix}", prefix),
+            recount_paid: include_str!("sql/recount_paid.sql").replace("{prefix}", prefix),
+            drop_unpaid: include_str!("sql/drop_unpaid.sql").replace("{prefix}", prefix),
             delete_shelf: format!(
                 "delete from {prefix}product_off_shelf where (shop_id, product_id) in
                      (select shop_id collate \"C\", product_id collate \"C\"
@@ -55,8 +55,8 @@ impl CountTables {
     }
 }
 
-/// `insert … on conflict do update` that adds every measure of an array of rows; 0 is kept as null. The rows' attributes
-/// stand in the order of the key and the measures.
+/// An `insert … on conflict do update` that adds every measure of an array of rows; 0 is stored as null. The attributes
+/// of a row are in the order of the key and the measures.
 fn upsert(prefix: &str, table: &CountTable) -> String {
     let sum =
         |column: &str| format!("{column} = nullif(coalesce(kept.{column}, 0) + coalesce(excluded.{column}, 0), 0)");
@@ -71,81 +71,24 @@ fn upsert(prefix: &str, table: &CountTable) -> String {
     )
 }
 
-/// Adds days on which products were paid for to their two newest days.
-fn merge_paid(prefix: &str) -> String {
-    format!(
-        "insert into {prefix}product_paid as kept
-             (subject_kind, subject_id, shop_id, product_id, last_day, previous_day)
-         select * from unnest($1::smallint[], $2::text[], $3::text[], $4::text[], $5::date[], $6::date[])
-         on conflict (subject_kind, subject_id, shop_id, product_id) do update
-         set last_day = greatest(kept.last_day, excluded.last_day),
-             previous_day = case
-                 when excluded.last_day > kept.last_day then greatest(kept.last_day, excluded.previous_day)
-                 when excluded.last_day = kept.last_day then greatest(kept.previous_day, excluded.previous_day)
-                 else greatest(kept.previous_day, excluded.last_day)
-             end
-         where excluded.last_day > kept.last_day
-            or greatest(nullif(excluded.last_day, kept.last_day), excluded.previous_day)
-               > coalesce(kept.previous_day, '-infinity')"
-    )
-}
-
-/// The days of a product's counts with paid orders, newest first, as a condition on its key.
-fn paid_days(prefix: &str) -> String {
-    format!(
-        "select day from {prefix}product_count as counted
-         where counted.subject_kind = key.subject_kind and counted.subject_id = key.subject_id collate \"C\"
-           and counted.shop_id = key.shop_id collate \"C\" and counted.product_id = key.product_id collate \"C\"
-           and counted.paid_orders > 0
-         order by day desc limit 2"
-    )
-}
-
-const PRODUCT_KEYS: &str = "unnest($1::smallint[], $2::text[], $3::text[], $4::text[])
-    as key (subject_kind, subject_id, shop_id, product_id)";
-
-/// Reads the two newest days anew, after payments were taken away.
-fn recount_paid(prefix: &str) -> String {
-    format!(
-        "insert into {prefix}product_paid (subject_kind, subject_id, shop_id, product_id, last_day, previous_day)
-         select key.subject_kind, key.subject_id, key.shop_id, key.product_id, paid.days[1], paid.days[2]
-         from {PRODUCT_KEYS} cross join lateral (select array({}) as days) as paid
-         where paid.days[1] is not null
-         on conflict (subject_kind, subject_id, shop_id, product_id) do update
-         set last_day = excluded.last_day, previous_day = excluded.previous_day",
-        paid_days(prefix)
-    )
-}
-
-/// Drops the products that no payment is left of.
-fn drop_unpaid(prefix: &str) -> String {
-    format!(
-        "delete from {prefix}product_paid as kept using {PRODUCT_KEYS}
-         where kept.subject_kind = key.subject_kind and kept.subject_id = key.subject_id collate \"C\"
-           and kept.shop_id = key.shop_id collate \"C\" and kept.product_id = key.product_id collate \"C\"
-           and not exists ({})",
-        paid_days(prefix)
-    )
-}
-
-/// So many rows are soon written, and writing all kinds of subject at once spares more than it keeps others waiting.
+/// With fewer rows, one statement for all kinds of subject costs less than the time it holds locks longer.
 const ROWS_OF_ALL_KINDS: usize = 500;
 
-/// Adds changes to the counts. Writers of different stripes share no row of a shop, but they do share creators: their rows
-/// come last, so that a writer waits for another only while that one is about to commit. The rows of each table come in the
-/// order of its key, so that nobody waits in a circle, and neighbours share pages.
+/// Adds changes to the counts. Writers of different stripes share no row of a shop, but they do share creators: their
+/// rows come last, so that a writer waits for another only while that one is about to commit. The rows of each table
+/// come in the order of its key, so that writers never deadlock, and neighbours share pages.
 ///
-/// A writer of the kept tables gives the mark of the stripes that it holds, so that sums of settled days learn of what it
-/// adds to them. Whoever fills tables from nothing has none.
+/// A writer of the kept tables gives the late stamp of the stripes that it holds, so that sums of settled days learn of
+/// what it adds to them. A rebuild, which fills empty tables, has none.
 pub async fn add(
     connection: &mut PgConnection,
     tables: &CountTables,
     changes: CountChanges,
-    late: Option<LateMark>,
+    late: Option<LateStamp>,
 ) -> Result<(), StoreError> {
     let changes = changes.without_zeros();
-    if let Some(mark) = late {
-        late_count::append(connection, &changes, mark).await?;
+    if let Some(stamp) = late {
+        late_count::append(connection, &changes, stamp).await?;
     }
     replace_shelf(connection, tables, &changes).await?;
     let kinds_at_once = if changes.rows() < ROWS_OF_ALL_KINDS { SubjectKind::ALL.len() } else { 1 };
@@ -196,10 +139,7 @@ async fn add_paid_days<'a>(
     if products.is_empty() {
         return Ok(());
     }
-    let statements = match any_lost {
-        false => vec![&tables.merge_paid],
-        true => vec![&tables.recount_paid, &tables.drop_unpaid],
-    };
+    let statements = if any_lost { vec![&tables.recount_paid, &tables.drop_unpaid] } else { vec![&tables.merge_paid] };
     for statement in statements {
         let mut query = sqlx::query(AssertSqlSafe(statement.as_str()))
             .bind(products.keys().map(|key| key.0).collect::<Vec<_>>())
@@ -250,7 +190,7 @@ pub async fn hold(connection: &mut PgConnection) -> Result<(), StoreError> {
 }
 
 /// Empties the kept counts, and forgets what was summed of them, inside the transaction of a rebuild. The counts come
-/// first: whoever reads sums holds them (see [`hold`]).
+/// first: readers of sums hold them (see [`hold`]).
 pub async fn truncate(connection: &mut PgConnection) -> Result<(), StoreError> {
     sqlx::query(AssertSqlSafe(format!("truncate {}", TABLES.join(", ")))).execute(&mut *connection).await?;
     settled_sum::forget(connection).await

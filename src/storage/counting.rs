@@ -14,19 +14,19 @@ static MEASURES: LazyLock<String> = LazyLock::new(measure_columns::fingerprint);
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
 pub enum Mismatch {
     #[error(
-        "the counts in this database are kept in the time zone {kept}, and {wanted} is configured; \
-         set --time-zone {kept}, or count anew: shopscore rebuild --time-zone {wanted}"
+        "the counts in this database are kept in the time zone {kept}, but {wanted} is configured; \
+         set --time-zone {kept}, or rebuild the counts: shopscore rebuild --time-zone {wanted}"
     )]
     TimeZone { kept: String, wanted: Tz },
     #[error(
-        "the counts in this database were made by a version that counts other things than this one; \
-         count anew: shopscore rebuild"
+        "the counts in this database were made by a version that has other measures; rebuild them: shopscore rebuild"
     )]
     Measures,
 }
 
-/// Compares the settings of the counts with those of this process. An empty database takes this process's.
-pub async fn compare(connection: &mut PgConnection, zone: Tz) -> Result<Result<(), Mismatch>, StoreError> {
+/// How the settings of the counts differ from those of this process, if they do. An empty database takes this
+/// process's.
+pub async fn compare(connection: &mut PgConnection, zone: Tz) -> Result<Option<Mismatch>, StoreError> {
     sqlx::query("insert into counting (time_zone, measures) values ($1, $2) on conflict do nothing")
         .bind(zone.name())
         .bind(MEASURES.as_str())
@@ -35,27 +35,27 @@ pub async fn compare(connection: &mut PgConnection, zone: Tz) -> Result<Result<(
     compare_kept(connection, zone).await
 }
 
-async fn compare_kept(connection: &mut PgConnection, zone: Tz) -> Result<Result<(), Mismatch>, StoreError> {
+async fn compare_kept(connection: &mut PgConnection, zone: Tz) -> Result<Option<Mismatch>, StoreError> {
     let (kept, measures): (String, String) =
         sqlx::query_as("select time_zone, measures from counting").fetch_one(connection).await?;
     if kept != zone.name() {
-        return Ok(Err(Mismatch::TimeZone { kept, wanted: zone }));
+        return Ok(Some(Mismatch::TimeZone { kept, wanted: zone }));
     }
-    Ok(if measures == *MEASURES { Ok(()) } else { Err(Mismatch::Measures) })
+    Ok((measures != *MEASURES).then_some(Mismatch::Measures))
 }
 
 /// Fails if the counts are not this process's any more: another process may have rebuilt them under other settings.
 pub async fn check(connection: &mut PgConnection, zone: Tz) -> Result<(), StoreError> {
-    compare_kept(connection, zone).await?.map_err(|mismatch| {
-        StoreError::Settings(match mismatch {
-            Mismatch::TimeZone { kept, .. } => {
-                format!("the counts are kept in {kept} now; restart with --time-zone {kept}")
-            }
-            Mismatch::Measures => {
-                "the counts were made anew by another version; run the version of shopscore that made them".to_owned()
-            }
-        })
-    })
+    let message = match compare_kept(connection, zone).await? {
+        None => return Ok(()),
+        Some(Mismatch::TimeZone { kept, .. }) => {
+            format!("the counts are kept in {kept} now; restart with --time-zone {kept}")
+        }
+        Some(Mismatch::Measures) => {
+            "the counts were rebuilt by another version of shopscore; run that version".to_owned()
+        }
+    };
+    Err(StoreError::Settings(message))
 }
 
 /// Notes the settings of counts that were just rebuilt under them.

@@ -4,19 +4,19 @@ use sqlx::migrate::MigrateError;
 
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
-    /// The store is away, busy or broke off: the same work may succeed when it is tried again.
+    /// The database is away, busy or broke the connection: the same work may succeed when it is tried again.
     #[error("the database is not available: {0}")]
     Unavailable(sqlx::Error),
-    /// The store is there, and too slow for so much work at once: less of it may succeed.
+    /// A statement ran into its timeout: less work at once may succeed.
     #[error("the database took too long: {0}")]
     TooSlow(sqlx::Error),
     /// PostgreSQL refused a value: trying the same work again cannot succeed.
     #[error("the database refused the data: {0}")]
     Data(sqlx::Error),
-    #[error("the schema could not be brought up to date: {0}")]
+    #[error("the database schema could not be migrated: {0}")]
     Migration(MigrateError),
     /// A row that this service cannot have written.
-    #[error("the database holds something that this version cannot read: {0}")]
+    #[error("the database holds data that this version cannot read: {0}")]
     Corrupt(String),
     /// The database was changed in a way that this process was not started for.
     #[error("{0}")]
@@ -60,14 +60,6 @@ fn is_passing(class: &str, code: &str) -> bool {
 }
 
 impl StoreError {
-    /// The name of the constraint that was violated, if that is what happened.
-    pub fn constraint(&self) -> Option<&str> {
-        match self {
-            StoreError::Data(sqlx::Error::Database(database)) => database.constraint(),
-            _ => None,
-        }
-    }
-
     pub fn is_passing(&self) -> bool {
         matches!(self, StoreError::Unavailable(_) | StoreError::TooSlow(_))
     }

@@ -16,13 +16,13 @@ fn plain_data(aggregate: &Aggregate) -> String {
 }
 
 /// The data of an event as it was sent, from what is kept of it.
-pub fn sent_data(aggregate: &Aggregate, kept: Option<String>) -> String {
+pub(crate) fn sent_data(aggregate: &Aggregate, kept: Option<String>) -> String {
     kept.unwrap_or_else(|| plain_data(aggregate))
 }
 
 /// An event about to be stored.
 #[derive(Clone, Copy, Debug)]
-pub struct NewEvent<'a> {
+pub(crate) struct NewEvent<'a> {
     pub event: &'a Event,
     /// The number of its stripe.
     pub seq: i64,
@@ -32,7 +32,7 @@ pub struct NewEvent<'a> {
 impl<'a> NewEvent<'a> {
     /// What is kept of the event's data: nothing where the key says it already. An id that JSON would have to escape
     /// makes a text that no sender can have sent, so it is kept.
-    pub fn kept_data(&self) -> Option<&'a str> {
+    pub(crate) fn kept_data(&self) -> Option<&'a str> {
         let Event { aggregate, data, .. } = self.event;
         // The lengths differ first, and most often.
         let plain_length = aggregate.kind.field().len() + aggregate.id.as_str().len() + 7;
@@ -41,7 +41,7 @@ impl<'a> NewEvent<'a> {
 }
 
 /// Stores events of which none is stored yet; the caller holds their stripes and has looked. Identities must differ.
-pub async fn insert(
+pub(crate) async fn insert(
     connection: &mut PgConnection,
     events: &[NewEvent<'_>],
     received_at: DateTime<Utc>,
@@ -64,16 +64,16 @@ pub async fn insert(
     Ok(())
 }
 
-/// An event with what the store knows of it.
+/// An event with its row number and arrival.
 #[derive(Clone, Debug)]
-pub struct StoredEvent {
+pub(crate) struct StoredEvent {
     pub event: Arc<Event>,
     /// The number of its stripe under which it was stored.
     pub seq: i64,
 }
 
 /// Loads what is stored of aggregates, by key. The answer has one list for each.
-pub async fn stored(
+pub(crate) async fn stored(
     connection: &mut PgConnection,
     aggregates: &[&Aggregate],
 ) -> Result<Vec<Vec<StoredEvent>>, StoreError> {
@@ -86,7 +86,7 @@ pub async fn stored(
 
 /// Loads the events of aggregates that were stored before a number of their stripe. `aggregates` are pairs of an
 /// aggregate and that number; the answer has one list for each.
-pub async fn load_before(
+pub(crate) async fn load_before(
     connection: &mut PgConnection,
     aggregates: &[(&Aggregate, i64)],
 ) -> Result<Vec<Vec<Event>>, StoreError> {
@@ -135,7 +135,7 @@ async fn stored_before(
 }
 
 /// Puts an event together from the columns of its row.
-pub fn event_of_row(
+pub(crate) fn event_of_row(
     aggregate: &Aggregate,
     type_code: i16,
     time: DateTime<Utc>,
@@ -150,7 +150,7 @@ pub fn event_of_row(
 
 /// Deletes events by identity: those that this transaction itself stored and takes back, or ones that are not kept any
 /// more.
-pub async fn delete(connection: &mut PgConnection, events: &[&Event]) -> Result<(), StoreError> {
+pub(crate) async fn delete(connection: &mut PgConnection, events: &[&Event]) -> Result<(), StoreError> {
     let texts = |text: fn(&Event) -> &str| -> Vec<&str> { events.iter().map(|event| text(event)).collect() };
     sqlx::query(
         "delete from event using unnest($1::text[], $2::smallint[], $3::text[], $4::text[])

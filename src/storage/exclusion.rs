@@ -13,7 +13,7 @@ use crate::domain::id::Id;
 
 /// An exclusion with its revocation, if it was revoked.
 #[derive(Clone, Debug, FromRow)]
-pub struct ExclusionRow {
+pub(crate) struct ExclusionRow {
     pub exclusion_id: i64,
     pub shop_id: String,
     pub target: String,
@@ -34,7 +34,7 @@ const COLUMNS: &str = "exclusion_id, shop_id, target, target_id, order_id, aggre
     decided_by, note, created_at, revoked_at, revoked_by, revoke_note";
 
 impl ExclusionRow {
-    pub fn aggregate(&self) -> Result<Aggregate, StoreError> {
+    pub(crate) fn aggregate(&self) -> Result<Aggregate, StoreError> {
         let kind = AggregateKind::from_code(self.aggregate_kind)
             .ok_or_else(|| StoreError::Corrupt(format!("exclusion {}", self.exclusion_id)))?;
         Ok(Aggregate { shop_id: Id::stored(&self.shop_id), kind, id: Id::stored(&self.aggregate_id) })
@@ -43,7 +43,7 @@ impl ExclusionRow {
 
 /// A new entry of the ledger.
 #[derive(Clone, Debug)]
-pub struct NewExclusion {
+pub(crate) struct NewExclusion {
     pub aggregate: Aggregate,
     pub exclusion: Exclusion,
     pub order_id: Option<Id>,
@@ -52,7 +52,7 @@ pub struct NewExclusion {
     pub note: Option<String>,
 }
 
-pub async fn insert(
+pub(crate) async fn insert(
     connection: &mut PgConnection,
     new: &NewExclusion,
     seq: i64,
@@ -84,7 +84,10 @@ pub async fn insert(
 }
 
 /// The active exclusion of the same target with its number, if there is one.
-pub async fn find_active(connection: &mut PgConnection, new: &NewExclusion) -> Result<Option<(i64, i64)>, StoreError> {
+pub(crate) async fn find_active(
+    connection: &mut PgConnection,
+    new: &NewExclusion,
+) -> Result<Option<(i64, i64)>, StoreError> {
     let found = sqlx::query_as(
         "select exclusion_id, seq from exclusion
          where shop_id = $1 and target = $2 and target_id = $3 and coalesce(order_id, '') = coalesce($4, '')
@@ -99,7 +102,7 @@ pub async fn find_active(connection: &mut PgConnection, new: &NewExclusion) -> R
     Ok(found)
 }
 
-pub async fn get(connection: &mut PgConnection, exclusion_id: i64) -> Result<Option<ExclusionRow>, StoreError> {
+pub(crate) async fn get(connection: &mut PgConnection, exclusion_id: i64) -> Result<Option<ExclusionRow>, StoreError> {
     let row = sqlx::query_as(sqlx::AssertSqlSafe(format!("select {COLUMNS} from exclusion where exclusion_id = $1")))
         .bind(exclusion_id)
         .fetch_optional(connection)
@@ -107,15 +110,15 @@ pub async fn get(connection: &mut PgConnection, exclusion_id: i64) -> Result<Opt
     Ok(row)
 }
 
-/// Who revokes, and why.
+/// Who revokes it, and why.
 #[derive(Clone, Debug, Default)]
-pub struct Revocation {
+pub(crate) struct Revocation {
     pub revoked_by: Option<String>,
     pub note: Option<String>,
 }
 
 /// Marks an exclusion as revoked; one that was revoked before stays as it is.
-pub async fn revoke(
+pub(crate) async fn revoke(
     connection: &mut PgConnection,
     exclusion_id: i64,
     revocation: &Revocation,
@@ -138,7 +141,7 @@ pub async fn revoke(
 
 /// Which exclusions to list.
 #[derive(Clone, Debug, Default)]
-pub struct ExclusionFilter {
+pub(crate) struct ExclusionFilter {
     pub shop_id: Option<Id>,
     pub active: Option<bool>,
     /// Only those with a smaller id: the list goes from the newest to the oldest.
@@ -146,7 +149,10 @@ pub struct ExclusionFilter {
     pub limit: i64,
 }
 
-pub async fn list(connection: &mut PgConnection, filter: &ExclusionFilter) -> Result<Vec<ExclusionRow>, StoreError> {
+pub(crate) async fn list(
+    connection: &mut PgConnection,
+    filter: &ExclusionFilter,
+) -> Result<Vec<ExclusionRow>, StoreError> {
     let rows = sqlx::query_as(sqlx::AssertSqlSafe(format!(
         "select {COLUMNS} from exclusion
          where ($1::text is null or shop_id = $1 collate \"C\")
@@ -164,7 +170,9 @@ pub async fn list(connection: &mut PgConnection, filter: &ExclusionFilter) -> Re
 }
 
 /// All exclusions in force, by aggregate.
-pub async fn all_active(connection: &mut PgConnection) -> Result<HashMap<Aggregate, Vec<Exclusion>>, StoreError> {
+pub(crate) async fn all_active(
+    connection: &mut PgConnection,
+) -> Result<HashMap<Aggregate, Vec<Exclusion>>, StoreError> {
     let rows = sqlx::query(
         "select shop_id, aggregate_kind, aggregate_id, target, target_id from exclusion where revoked_at is null",
     );
@@ -172,7 +180,7 @@ pub async fn all_active(connection: &mut PgConnection) -> Result<HashMap<Aggrega
 }
 
 /// The exclusions in force for some aggregates, read by key.
-pub async fn active_of(
+pub(crate) async fn active_of(
     connection: &mut PgConnection,
     aggregates: &[&Aggregate],
 ) -> Result<HashMap<Aggregate, Vec<Exclusion>>, StoreError> {
@@ -196,7 +204,7 @@ pub async fn active_of(
 
 /// The exclusions of some aggregates that were in force at a number of their stripe: pairs of an aggregate and the head
 /// that a run knew.
-pub async fn known_at(
+pub(crate) async fn known_at(
     connection: &mut PgConnection,
     aggregates: &[(&Aggregate, i64)],
 ) -> Result<HashMap<Aggregate, Vec<Exclusion>>, StoreError> {

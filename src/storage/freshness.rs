@@ -10,24 +10,24 @@ use super::StoreError;
 const CHANNEL: &str = "shopscore_freshness";
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Versions {
+pub(crate) struct Versions {
     pub publications: i64,
     pub keys: i64,
 }
 
-pub async fn versions(connection: &mut PgConnection) -> Result<Versions, StoreError> {
+pub(crate) async fn versions(connection: &mut PgConnection) -> Result<Versions, StoreError> {
     let (publications, keys) = sqlx::query_as("select publications, keys from freshness").fetch_one(connection).await?;
     Ok(Versions { publications, keys })
 }
 
 /// Notes that scores are published when this transaction commits.
-pub async fn note_publication(connection: &mut PgConnection) -> Result<(), StoreError> {
+pub(crate) async fn note_publication(connection: &mut PgConnection) -> Result<(), StoreError> {
     sqlx::query("update freshness set publications = publications + 1").execute(&mut *connection).await?;
     notify(connection).await
 }
 
 /// Notes that keys change when this transaction commits.
-pub async fn note_keys(connection: &mut PgConnection) -> Result<(), StoreError> {
+pub(crate) async fn note_keys(connection: &mut PgConnection) -> Result<(), StoreError> {
     sqlx::query("update freshness set keys = keys + 1").execute(&mut *connection).await?;
     notify(connection).await
 }
@@ -38,7 +38,7 @@ async fn notify(connection: &mut PgConnection) -> Result<(), StoreError> {
 }
 
 /// A connection that is told of changes. Behind a pooler that does not pass notifications on it hears nothing.
-pub async fn listen(pool: &PgPool) -> Result<PgListener, StoreError> {
+pub(crate) async fn listen(pool: &PgPool) -> Result<PgListener, StoreError> {
     let mut listener = PgListener::connect_with(pool).await?;
     listener.listen(CHANNEL).await?;
     Ok(listener)

@@ -11,22 +11,23 @@ use super::row_type::DailyChange;
 use super::stripe::HeldStripes;
 use crate::domain::count::CountChanges;
 
-/// From which day on back a writing transaction notes what it adds, and the number that tells whether somebody knows of
-/// it: one stripe stands for all that it holds, since it stores in all of them at once.
+/// Up to which day a writing transaction notes what it adds, and the number under which it notes it: a reader that
+/// knows the stripe's head at least that high has seen it. One stripe serves for all that the transaction holds, since
+/// it stores in all of them at once.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct LateMark {
+pub struct LateStamp {
     stripe: i16,
     seq: i64,
     settled_day: NaiveDate,
 }
 
-impl LateMark {
+impl LateStamp {
     /// `None` where no day is settled yet.
-    pub fn of(held: &HeldStripes) -> Option<LateMark> {
+    pub fn of(held: &HeldStripes) -> Option<LateStamp> {
         let (stripe, first) = held.first_key_value()?;
         // All stripes are raised together. If they ever differed, a note too many would do no harm.
         let settled_day = held.values().filter_map(|stripe| stripe.settled_day).max()?;
-        Some(LateMark { stripe: *stripe, seq: first.head, settled_day })
+        Some(LateStamp { stripe: *stripe, seq: first.head, settled_day })
     }
 }
 
@@ -44,14 +45,14 @@ static APPEND: LazyLock<String> = LazyLock::new(|| {
 pub(super) async fn append(
     connection: &mut PgConnection,
     changes: &CountChanges,
-    mark: LateMark,
+    stamp: LateStamp,
 ) -> Result<(), StoreError> {
-    let late = changes.daily.iter().filter(|((_, day), _)| *day <= mark.settled_day);
+    let late = changes.daily.iter().filter(|((_, day), _)| *day <= stamp.settled_day);
     let rows: Vec<DailyChange<'_>> = late.map(|(key, counts)| DailyChange(key, counts)).collect();
     if rows.is_empty() {
         return Ok(());
     }
-    let append = sqlx::query(AssertSqlSafe(APPEND.as_str())).bind(rows).bind(mark.stripe).bind(mark.seq);
+    let append = sqlx::query(AssertSqlSafe(APPEND.as_str())).bind(rows).bind(stamp.stripe).bind(stamp.seq);
     append.execute(connection).await?;
     Ok(())
 }

@@ -1,7 +1,7 @@
 //! Runs under way: the lease of the process that computes one, and how it ends.
 //!
-//! Whoever claims a run raises its fencing number; renewal and publication ask for that number, so a process that lost the
-//! run changes nothing. Leases go by the database's clock, which all processes share.
+//! Claiming a run raises its fencing number; renewal and publication ask for that number, so a process that lost
+//! the run changes nothing. Leases go by the database's clock, which all processes share.
 
 use chrono::{DateTime, Utc};
 use sqlx::{AssertSqlSafe, Connection, PgConnection};

@@ -15,7 +15,7 @@ use crate::domain::subject::Subject;
 use crate::domain::window::DaySpan;
 
 /// The counts of a subject and of its products on the days of a span. Run in a transaction of one snapshot.
-pub async fn live_counts(
+pub(crate) async fn live_counts(
     connection: &mut PgConnection,
     subject: &Subject,
     span: DaySpan,
@@ -43,7 +43,7 @@ async fn daily(
 }
 
 /// The products of a subject's orders that have counts on the days of a span, by shop and id.
-pub async fn products(
+pub(crate) async fn products(
     connection: &mut PgConnection,
     subject: &Subject,
     span: DaySpan,

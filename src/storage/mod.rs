@@ -1,35 +1,35 @@
 //! PostgreSQL: connections, migrations, rows and SQL. Free functions that take a connection; what the rows mean for a
 //! score is not known here.
 
-pub mod aggregate;
-pub mod api_key;
-pub mod card;
-pub mod comparison;
+pub(crate) mod aggregate;
+pub(crate) mod api_key;
+pub(crate) mod card;
+pub(crate) mod comparison;
 pub mod count;
 pub mod counting;
-pub mod error;
-pub mod event;
-pub mod exclusion;
-pub mod freshness;
+pub(crate) mod error;
+pub(crate) mod event;
+pub(crate) mod exclusion;
+pub(crate) mod freshness;
 pub mod late_count;
 pub mod lease;
-pub mod live;
+pub(crate) mod live;
 pub mod measure_columns;
-pub mod packing;
-pub mod peer_group;
+pub(crate) mod packing;
+pub(crate) mod peer_group;
 pub mod private;
 pub mod record;
-pub mod registry;
+pub(crate) mod registry;
 pub mod retention;
-pub mod row_type;
+pub(crate) mod row_type;
 pub mod rule_set;
 pub mod run;
-pub mod schedule;
-pub mod score;
+pub(crate) mod schedule;
+pub(crate) mod score;
 pub mod settled_sum;
 pub mod snapshot;
 pub mod stripe;
-pub mod window_sum;
+pub(crate) mod window_sum;
 
 use std::time::Duration;
 
@@ -38,7 +38,7 @@ use sqlx::{ConnectOptions, Executor};
 
 pub use error::StoreError;
 
-/// How long anything waits for a connection before the store counts as away.
+/// How long anything waits for a connection before the database counts as unavailable.
 const ACQUIRE_WAIT: Duration = Duration::from_millis(2_500);
 
 /// Connections by purpose, so that a run or a slow reader never starves ingest.
@@ -59,7 +59,7 @@ pub struct PoolSizes {
 
 /// Settings of writing connections. The planner must read by key even where a fresh table has no statistics yet: joins
 /// by hash or merge, and scans of whole tables, are out of the question on the write path. The timeouts free the
-/// stripes of a writer that died inside its transaction, and end statements that nobody waits for any more.
+/// stripes of a writer that died inside its transaction, and end statements whose client is gone.
 const INGEST_SESSION: &str = "set enable_seqscan = off; set enable_hashjoin = off; set enable_mergejoin = off; \
     set enable_bitmapscan = off; set plan_cache_mode = force_generic_plan; set jit = off; \
     set lock_timeout = '2s'; set statement_timeout = '4s'; set idle_in_transaction_session_timeout = '10s'";
@@ -86,7 +86,7 @@ impl Store {
             // A writer that finds its connection broken tries again, and a reader is told to.
             ingest: pool(sizes.ingest, INGEST_SESSION, false),
             read: pool(sizes.read, READ_SESSION, false),
-            // Long work, seldom begun, must not fail for that; the round trip that tells costs nothing beside it.
+            // Long work must not fail for that, and a round trip to test the connection costs little beside it.
             run: pool(sizes.run, RUN_SESSION, true),
         }
     }

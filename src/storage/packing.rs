@@ -1,6 +1,6 @@
 //! Integers packed into bytes (LEB128), as cards, peer groups and sums are kept.
 
-pub fn put(packed: &mut Vec<u8>, number: i64) {
+pub(crate) fn put(packed: &mut Vec<u8>, number: i64) {
     // Zigzag, so that a count which should never be negative would still survive.
     let mut rest = ((number << 1) ^ (number >> 63)) as u64;
     while rest >= 0x80 {
@@ -11,27 +11,27 @@ pub fn put(packed: &mut Vec<u8>, number: i64) {
 }
 
 /// Packed bytes on their way back.
-pub struct Packed<'a> {
+pub(crate) struct Packed<'a> {
     pub rest: &'a [u8],
 }
 
 impl<'a> Packed<'a> {
     /// `None` where fewer are left.
-    pub fn bytes(&mut self, count: usize) -> Option<&'a [u8]> {
+    pub(crate) fn bytes(&mut self, count: usize) -> Option<&'a [u8]> {
         let (first, rest) = self.rest.split_at_checked(count)?;
         self.rest = rest;
         Some(first)
     }
 
     /// `None` at the end.
-    pub fn byte(&mut self) -> Option<u8> {
+    pub(crate) fn byte(&mut self) -> Option<u8> {
         let (first, rest) = self.rest.split_first()?;
         self.rest = rest;
         Some(*first)
     }
 
     /// `None` at the end, and where the bytes are no number.
-    pub fn number(&mut self) -> Option<i64> {
+    pub(crate) fn number(&mut self) -> Option<i64> {
         let mut number = 0_u64;
         for shift in (0..64).step_by(7) {
             let byte = self.byte()?;

@@ -31,17 +31,14 @@ fn decode(packed: &[u8]) -> Result<PeerGroup, StoreError> {
         let denominator = reader.number().filter(|denominator| *denominator > 0).ok_or_else(corrupt)?;
         values.push(Ratio { numerator, denominator });
     }
-    match reader.rest.is_empty() {
-        true => Ok(PeerGroup::sorted(values)),
-        false => Err(corrupt()),
-    }
+    if reader.rest.is_empty() { Ok(PeerGroup::sorted(values)) } else { Err(corrupt()) }
 }
 
 /// The id under which those without a category are kept; no category has it.
 const NO_CATEGORY: &str = "";
 
 /// Writes the peers of a run under one rule set, metric by metric in its order.
-pub async fn insert(
+pub(crate) async fn insert(
     connection: &mut PgConnection,
     run_id: i64,
     version: i16,
@@ -73,14 +70,14 @@ pub async fn insert(
     Ok(())
 }
 
-pub async fn delete(connection: &mut PgConnection, run_id: i64) -> Result<(), StoreError> {
+pub(crate) async fn delete(connection: &mut PgConnection, run_id: i64) -> Result<(), StoreError> {
     sqlx::query("delete from peer_group where run_id = $1").bind(run_id).execute(connection).await?;
     Ok(())
 }
 
-/// The peers that a subject of a category stands among in a run, metric by metric in the rule set's order. The market is
-/// put together only where the category is too small, with or without the subject.
-pub async fn around(
+/// The peers that a subject of a category stands among in a run, metric by metric in the rule set's order. The market
+/// is put together only where the category is too small, with or without the subject.
+pub(crate) async fn around(
     connection: &mut PgConnection,
     run_id: i64,
     version: i16,
@@ -122,7 +119,7 @@ pub async fn around(
 }
 
 /// The groups of one category by place of the metric.
-pub async fn of_category(
+pub(crate) async fn of_category(
     connection: &mut PgConnection,
     run_id: i64,
     version: i16,

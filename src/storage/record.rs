@@ -1,8 +1,8 @@
 //! Finding the orders, cases and sessions behind a count, at the knowledge of a run: never by reading a whole shop.
 //!
-//! Every amount goes by the instant of one event of its aggregate (payment, pick-up, sign-off …), so the events of those
-//! types in the window are the candidates; where an amount needs a fault (a bad review, a complaint …), only the few
-//! aggregates that have one are. Candidates come from the events alone: what is derived may have moved on since.
+//! Every amount goes by the instant of one event of its aggregate (payment, pick-up, sign-off …), so the events of
+//! those types in the window are the candidates; where an amount needs a fault (a bad review, a complaint …), only the
+//! few aggregates that have one are. Candidates come from the events alone: what is derived may have moved on since.
 
 use chrono::{DateTime, NaiveDate, Utc};
 use sqlx::{AssertSqlSafe, PgConnection, Row};
@@ -119,13 +119,14 @@ pub fn head_of(heads: &[i64], shop_id: &Id) -> i64 {
 }
 
 fn of_shop(query: &CandidateQuery<'_>) -> String {
-    let with_fault = match query.faults.is_empty() {
-        true => String::new(),
-        false => format!(
+    let with_fault = if query.faults.is_empty() {
+        String::new()
+    } else {
+        format!(
             "and (event.aggregate_kind, event.aggregate_id) in (
                  select aggregate_kind, aggregate_id from event where shop_id = $1 and ({}))",
             fault_condition(query.faults)
-        ),
+        )
     };
     include_str!("sql/records_of_shop.sql")
         .replace("{cohort}", &codes(query.cohort))

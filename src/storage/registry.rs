@@ -12,7 +12,7 @@ use crate::domain::subject::{Subject, SubjectKind};
 
 /// A subject as it was registered last.
 #[derive(Clone, Debug)]
-pub struct SubjectRow {
+pub(crate) struct SubjectRow {
     pub subject: Subject,
     pub name: Option<String>,
     pub category_id: Option<String>,
@@ -29,14 +29,14 @@ fn subject_row(kind: SubjectKind, (id, name, category_id, registered_at, updated
 
 /// A registration: fields that are `None` stay as they were, `Some(None)` clears.
 #[derive(Clone, Debug)]
-pub struct Registration {
+pub(crate) struct Registration {
     pub subject: Subject,
     pub name: Option<Option<String>>,
     pub category_id: Option<Option<Id>>,
 }
 
 /// Registers subjects that events name; those that are known stay as they are.
-pub async fn insert_named(
+pub(crate) async fn insert_named(
     connection: &mut PgConnection,
     subjects: &BTreeSet<Subject>,
     now: DateTime<Utc>,
@@ -55,7 +55,7 @@ pub async fn insert_named(
 }
 
 /// Registers or changes subjects, each named once, and notes the changes in the ledger. Returns whether each was new.
-pub async fn register(
+pub(crate) async fn register(
     connection: &mut PgConnection,
     registrations: &[Registration],
     held: &HeldStripes,
@@ -75,36 +75,23 @@ pub async fn register(
     .bind(now)
     .fetch_all(&mut *connection)
     .await?;
-    sqlx::query(
-        "with changed as (
-             update subject set
-                 name = case when new.has_name then new.name else subject.name end,
-                 category_id = case when new.has_category then new.category_id else subject.category_id end,
-                 updated_at = $8
-             from unnest($1::smallint[], $2::text[], $3::boolean[], $4::text[], $5::boolean[], $6::text[], $7::bigint[])
-                 as new (kind, id, has_name, name, has_category, category_id, seq)
-             where subject.subject_kind = new.kind and subject.subject_id = new.id collate \"C\"
-             returning subject.subject_kind, subject.subject_id, subject.name, subject.category_id, new.seq
-         )
-         insert into subject_change (subject_kind, subject_id, seq, changed_at, name, category_id)
-         select subject_kind, subject_id, seq, $8, name, category_id from changed",
-    )
-    .bind(registrations.iter().map(|new| new.subject.kind.code()).collect::<Vec<_>>())
-    .bind(column(|new| Some(new.subject.id.as_str())))
-    .bind(registrations.iter().map(|new| new.name.is_some()).collect::<Vec<_>>())
-    .bind(column(|new| new.name.as_ref().and_then(|name| name.as_deref())))
-    .bind(registrations.iter().map(|new| new.category_id.is_some()).collect::<Vec<_>>())
-    .bind(column(|new| new.category_id.as_ref().and_then(|id| id.as_ref()).map(Id::as_str)))
-    .bind(registrations.iter().map(seq).collect::<Vec<_>>())
-    .bind(now)
-    .execute(connection)
-    .await?;
+    sqlx::query(include_str!("sql/register.sql"))
+        .bind(registrations.iter().map(|new| new.subject.kind.code()).collect::<Vec<_>>())
+        .bind(column(|new| Some(new.subject.id.as_str())))
+        .bind(registrations.iter().map(|new| new.name.is_some()).collect::<Vec<_>>())
+        .bind(column(|new| new.name.as_ref().and_then(|name| name.as_deref())))
+        .bind(registrations.iter().map(|new| new.category_id.is_some()).collect::<Vec<_>>())
+        .bind(column(|new| new.category_id.as_ref().and_then(|id| id.as_ref()).map(Id::as_str)))
+        .bind(registrations.iter().map(seq).collect::<Vec<_>>())
+        .bind(now)
+        .execute(connection)
+        .await?;
     let new: HashSet<(i16, String)> = new.into_iter().collect();
     let key = |subject: &Subject| (subject.kind.code(), subject.id.as_str().to_owned());
     Ok(registrations.iter().map(|registration| new.contains(&key(&registration.subject))).collect())
 }
 
-pub async fn get(connection: &mut PgConnection, subject: &Subject) -> Result<Option<SubjectRow>, StoreError> {
+pub(crate) async fn get(connection: &mut PgConnection, subject: &Subject) -> Result<Option<SubjectRow>, StoreError> {
     let row: Option<Columns> = sqlx::query_as(sqlx::AssertSqlSafe(format!(
         "select {COLUMNS} from subject where subject_kind = $1 and subject_id = $2"
     )))
@@ -116,7 +103,7 @@ pub async fn get(connection: &mut PgConnection, subject: &Subject) -> Result<Opt
 }
 
 /// A page of subjects by id, after `after`.
-pub async fn list(
+pub(crate) async fn list(
     connection: &mut PgConnection,
     kind: SubjectKind,
     category_id: Option<&Id>,
@@ -139,7 +126,7 @@ pub async fn list(
 }
 
 /// All subjects of a kind with their categories, by id.
-pub async fn all(connection: &mut PgConnection, kind: SubjectKind) -> Result<Vec<(Id, Option<Id>)>, StoreError> {
+pub(crate) async fn all(connection: &mut PgConnection, kind: SubjectKind) -> Result<Vec<(Id, Option<Id>)>, StoreError> {
     let rows: Vec<(String, Option<String>)> =
         sqlx::query_as("select subject_id, category_id from subject where subject_kind = $1 order by subject_id")
             .bind(kind.code())
@@ -149,6 +136,6 @@ pub async fn all(connection: &mut PgConnection, kind: SubjectKind) -> Result<Vec
 }
 
 /// When the first subject became known.
-pub async fn first_registered_at(connection: &mut PgConnection) -> Result<Option<DateTime<Utc>>, StoreError> {
+pub(crate) async fn first_registered_at(connection: &mut PgConnection) -> Result<Option<DateTime<Utc>>, StoreError> {
     Ok(sqlx::query_scalar("select min(registered_at) from subject").fetch_one(connection).await?)
 }

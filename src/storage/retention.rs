@@ -1,4 +1,4 @@
-//! What is not kept for ever: full cards, and the events of orders, sessions and products that nobody can ask about any
+//! What is not kept for ever: full cards, and the events of orders, sessions and products that no answer can show any
 //! more.
 //!
 //! Which of them may go is decided in `scoring`; here is how they are found and taken away, a little at a time.
@@ -35,8 +35,8 @@ pub async fn note_whole_from(connection: &mut PgConnection, day: NaiveDate) -> R
     Ok(())
 }
 
-/// Fails if counts of `day` or later may lack what was removed. A snapshot that shows a removal also shows the note before it, so
-/// a run that asks inside its own snapshot never publishes half counts.
+/// Fails if counts of `day` or later may lack what was removed. A snapshot that shows a removal also shows the note
+/// before it, so a run that asks inside its own snapshot never publishes half counts.
 pub async fn check_whole(connection: &mut PgConnection, day: NaiveDate) -> Result<(), StoreError> {
     let whole_from: Option<NaiveDate> =
         sqlx::query_scalar("select whole_from from retention").fetch_one(connection).await?;

@@ -1,5 +1,5 @@
-//! Rows that are sent as values of composite types (see the migration that creates them): PostgreSQL unpacks one array of
-//! rows faster than one array for every column.
+//! Rows that are sent as values of composite types (see the migration that creates them): PostgreSQL unpacks one array
+//! of rows faster than one array for every column.
 
 use sqlx::encode::IsNull;
 use sqlx::error::BoxDynError;
@@ -13,10 +13,10 @@ use crate::domain::count::{Counts, DailyKey, ProductKey};
 use crate::domain::measure::Measure;
 
 /// A row of the composite type `daily_count_change`.
-pub struct DailyChange<'a>(pub &'a DailyKey, pub &'a Counts);
+pub(crate) struct DailyChange<'a>(pub &'a DailyKey, pub &'a Counts);
 
 /// A row of the composite type `product_count_change`.
-pub struct ProductChange<'a>(pub &'a ProductKey, pub &'a Counts);
+pub(crate) struct ProductChange<'a>(pub &'a ProductKey, pub &'a Counts);
 
 /// Writes the attributes in their order. 0 is sent as null, as it is kept.
 fn encode_counts(record: &mut PgRecordEncoder<'_>, counts: &Counts, measures: &[Measure]) -> Result<(), BoxDynError> {

@@ -1,5 +1,5 @@
-//! Rows of `rule_set_version`: the text of every rule set that a run used, so that old revisions are explained by their own
-//! rules.
+//! Rows of `rule_set_version`: the text of every rule set that a run used, so that old revisions are explained by their
+//! own rules.
 
 use std::collections::HashMap;
 use std::sync::{Arc, RwLock};
@@ -11,6 +11,13 @@ use super::StoreError;
 use super::run::RunRow;
 use crate::domain::rules::{RuleSet, file};
 
+/// A rule set that a run uses, with the number of its stored text.
+#[derive(Clone, Debug)]
+pub struct UsedRuleSet {
+    pub version: i16,
+    pub rule_set: Arc<RuleSet>,
+}
+
 /// The rule set versions that published runs used, read from the database once and kept.
 #[derive(Clone, Default)]
 pub struct Archive {
@@ -18,12 +25,8 @@ pub struct Archive {
 }
 
 impl Archive {
-    /// The rule sets of a run with their version numbers, in the order of its cards.
-    pub async fn of_run(
-        &self,
-        connection: &mut PgConnection,
-        row: &RunRow,
-    ) -> Result<Vec<(i16, Arc<RuleSet>)>, StoreError> {
+    /// The rule sets of a run, in the order of its cards.
+    pub async fn of_run(&self, connection: &mut PgConnection, row: &RunRow) -> Result<Vec<UsedRuleSet>, StoreError> {
         let wanted = row.rule_sets.clone().unwrap_or_default();
         let missing: Vec<i16> = wanted.iter().copied().filter(|version| self.known(*version).is_none()).collect();
         if !missing.is_empty() {
@@ -35,7 +38,7 @@ impl Archive {
                 }
             }
         }
-        let found = |version| Some((version, self.known(version)?));
+        let found = |version| Some(UsedRuleSet { version, rule_set: self.known(version)? });
         wanted
             .into_iter()
             .map(|version| found(version).ok_or_else(|| StoreError::Corrupt(format!("no rule set version {version}"))))

@@ -8,7 +8,7 @@ use crate::domain::run::Trigger;
 
 /// What the schedule goes by.
 #[derive(Clone, Debug, Default)]
-pub struct ScheduleFacts {
+pub(crate) struct ScheduleFacts {
     /// The first date that was ever published.
     pub first_published: Option<NaiveDate>,
     /// Dates, of those asked about, that are published. A run of today that was asked for by hand before the slot began
@@ -24,7 +24,7 @@ pub struct ScheduleFacts {
 
 /// The failed attempts at the run of a date, but for those by hand.
 #[derive(Clone, Debug, FromRow)]
-pub struct Failures {
+pub(crate) struct Failures {
     pub date: NaiveDate,
     /// Of the last one.
     #[sqlx(try_from = "String")]
@@ -36,13 +36,13 @@ pub struct Failures {
 
 /// Holds the schedule until the transaction ends: only one process at a time decides what is due, so that a date is
 /// never run twice because two processes looked at the same moment.
-pub async fn hold_schedule(connection: &mut PgConnection) -> Result<(), StoreError> {
+pub(crate) async fn hold_schedule(connection: &mut PgConnection) -> Result<(), StoreError> {
     sqlx::query("select from schedule for update").execute(connection).await?;
     Ok(())
 }
 
 /// The facts about the dates from `from` to `to`, which is today, whose slot begins at `slot_start`.
-pub async fn schedule_facts(
+pub(crate) async fn schedule_facts(
     connection: &mut PgConnection,
     from: NaiveDate,
     to: NaiveDate,
@@ -64,8 +64,10 @@ pub async fn schedule_facts(
     );
     Ok(ScheduleFacts {
         first_published: first_published.fetch_one(&mut *connection).await?,
-        published: published.bind(from).bind(to).bind(slot_start).fetch_all(&mut *connection).await?,
+        // Before the published dates: every statement sees its own moment, and a run that is published in between must
+        // be seen by one of the two.
         under_way: under_way.bind(from).bind(to).fetch_all(&mut *connection).await?,
+        published: published.bind(from).bind(to).bind(slot_start).fetch_all(&mut *connection).await?,
         failures: failures.bind(from).bind(to).fetch_all(&mut *connection).await?,
         first_subject_at: registry::first_registered_at(connection).await?,
     })

@@ -2,6 +2,7 @@
 
 use sqlx::{AssertSqlSafe, FromRow, PgConnection, Row};
 
+use super::rule_set::UsedRuleSet;
 use super::{StoreError, card};
 use crate::domain::decimal::Decimal;
 use crate::domain::id::Id;
@@ -14,21 +15,20 @@ use crate::domain::words::words;
 const HUNDREDTH: i64 = 10_000;
 
 /// All cards of one subject in a run; `cards` stand in the order of the rule sets they are written with.
-pub struct SubjectCards<'a> {
+pub(crate) struct SubjectCards<'a> {
     pub subject_id: &'a Id,
     pub cards: Vec<&'a Card>,
 }
 
-/// Writes the results of subjects of one kind. `versions` are the numbers of `rule_sets`. Nobody sees them before the
-/// run is published.
-pub async fn insert(
+/// Writes the results of subjects of one kind. They are invisible until the run is published.
+pub(crate) async fn insert(
     connection: &mut PgConnection,
     run_id: i64,
     kind: SubjectKind,
-    rule_sets: &[(i16, &RuleSet)],
+    rule_sets: &[UsedRuleSet],
     subjects: &[SubjectCards<'_>],
 ) -> Result<(), StoreError> {
-    for (index, (version, rule_set)) in rule_sets.iter().enumerate() {
+    for (index, UsedRuleSet { version, rule_set }) in rule_sets.iter().enumerate() {
         let cards = || subjects.iter().map(|subject| subject.cards[index]);
         let level = |card: &Card| card.score.map(|score| tier(rule_set, score).level as i16);
         sqlx::query(
@@ -45,7 +45,7 @@ pub async fn insert(
         .execute(&mut *connection)
         .await?;
     }
-    let sets: Vec<&RuleSet> = rule_sets.iter().map(|(_, rule_set)| *rule_set).collect();
+    let sets: Vec<&RuleSet> = rule_sets.iter().map(|used| used.rule_set.as_ref()).collect();
     sqlx::query(
         "insert into score_detail (run_id, subject_kind, subject_id, cards)
          select $1, $2, * from unnest($3::text[], $4::bytea[])",
@@ -60,21 +60,21 @@ pub async fn insert(
 }
 
 /// Takes away what an earlier attempt at a run left behind.
-pub async fn delete(connection: &mut PgConnection, run_id: i64) -> Result<(), StoreError> {
+pub(crate) async fn delete(connection: &mut PgConnection, run_id: i64) -> Result<(), StoreError> {
     sqlx::query("delete from score where run_id = $1").bind(run_id).execute(&mut *connection).await?;
     sqlx::query("delete from score_detail where run_id = $1").bind(run_id).execute(connection).await?;
     Ok(())
 }
 
-/// The cards of a subject in a run, in the order of `rule_sets`: the run's own, of the subject's kind. `None` if the run
-/// did not know the subject.
-pub async fn cards(
+/// The cards of a subject in a run, in the order of `rule_sets`: the run's own, of the subject's kind. `None` if the
+/// run did not know the subject.
+pub(crate) async fn cards(
     connection: &mut PgConnection,
     run_id: i64,
     subject: &Subject,
-    rule_sets: &[(i16, &RuleSet)],
+    rule_sets: &[UsedRuleSet],
 ) -> Result<Option<Vec<Card>>, StoreError> {
-    let Some((version, _)) = rule_sets.first() else {
+    let Some(UsedRuleSet { version, .. }) = rule_sets.first() else {
         return Ok(None);
     };
     let row = sqlx::query(
@@ -92,7 +92,7 @@ pub async fn cards(
     let Some(row) = row else { return Ok(None) };
     let packed: Vec<u8> = row.try_get(0)?;
     let category_id: Option<&str> = row.try_get(1)?;
-    let sets: Vec<&RuleSet> = rule_sets.iter().map(|(_, rule_set)| *rule_set).collect();
+    let sets: Vec<&RuleSet> = rule_sets.iter().map(|used| used.rule_set.as_ref()).collect();
     card::decode(&sets, &packed, category_id.map(Id::stored)).map(Some)
 }
 
@@ -126,7 +126,7 @@ fn of_hundredths(hundredths: i32) -> Decimal {
 const SHORT_CARD: &str = "run_id, subject_id, category_id, signed_orders, score_hundredths, tier_level";
 
 /// The short cards of a subject in runs, under one of the versions of a rule set.
-pub async fn short_cards(
+pub(crate) async fn short_cards(
     connection: &mut PgConnection,
     runs: &[i64],
     versions: &[i16],
@@ -165,7 +165,7 @@ pub struct FleetFilter {
 
 /// Short cards of a run under one version of a rule set: those behind a score (in hundredths) and an id, as many as
 /// `limit`.
-pub async fn fleet(
+pub(crate) async fn fleet(
     connection: &mut PgConnection,
     (run_id, version): (i64, i16),
     filter: &FleetFilter,
@@ -211,7 +211,7 @@ pub async fn fleet(
 }
 
 /// The scores of a category's members in a run, from the lowest up.
-pub async fn of_category(
+pub(crate) async fn of_category(
     connection: &mut PgConnection,
     run_id: i64,
     version: i16,

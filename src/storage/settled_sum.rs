@@ -2,7 +2,7 @@
 //! them, packed.
 //!
 //! Kept sums of heads `h` and settled day `s` are exact together with the rows of `late_count` that are newer than `h`:
-//! whoever is not in the snapshot of `h` noted all that it added to days up to `s` (see
+//! every writer that is not in the snapshot of `h` noted all that it added to days up to `s` (see
 //! [`super::stripe::raise_settled_day`]), and nothing newer than `h` is deleted as long as they are kept.
 
 use chrono::NaiveDate;
@@ -92,7 +92,7 @@ fn encode(subjects: &[(&Id, &Vec<i64>)]) -> Vec<u8> {
     packed
 }
 
-/// Unpacks subjects that have so many sums each.
+/// Unpacks subjects that have `width` sums each.
 fn decode(packed: &[u8], width: usize, into: &mut Sums) -> Result<(), StoreError> {
     let mut reader = Packed { rest: packed };
     while !reader.rest.is_empty() {
@@ -139,7 +139,7 @@ pub async fn load(connection: &mut PgConnection, plan: &SumPlan) -> Result<Sums,
 /// stripe, and late counts are deleted up to them at the most: so all that is newer than the heads of sums that may
 /// still be saved is there.
 ///
-/// Nobody waits here: where another run saves, or a rebuild forgets, nothing is saved. Must be called in a transaction,
+/// This never waits: while another run saves, or a rebuild forgets, nothing is saved. Must be called in a transaction,
 /// which holds the head from then on.
 pub async fn save(connection: &mut PgConnection, sums: &SettledSums) -> Result<bool, StoreError> {
     let SettledSums { head, chunks } = sums;
@@ -174,11 +174,11 @@ pub async fn save(connection: &mut PgConnection, sums: &SettledSums) -> Result<b
     Ok(true)
 }
 
-/// Forgets all sums, since the counts are made anew. The transaction holds all stripes, and the heads that it advanced
+/// Forgets all sums, since the counts are rebuilt. The transaction holds all stripes, and the heads that it advanced
 /// stay as the least that sums must know to be kept: a run that read the old counts saves nothing after this. No day is
 /// settled any more, so that a rebuild also mends what a clock that was far ahead has settled.
 ///
-/// The head comes before the other tables, like in [`save`], so that nobody waits in a circle.
+/// The head comes before the other tables, like in [`save`], so that the two never deadlock.
 pub(super) async fn forget(connection: &mut PgConnection) -> Result<(), StoreError> {
     sqlx::query(
         "insert into settled_sum_head (heads) select array_agg(head order by stripe) from stripe

@@ -22,8 +22,8 @@ pub async fn begin_shared(connection: &mut PgConnection) -> Result<(Transaction<
     Ok((transaction, Moment(moment)))
 }
 
-/// Begins a transaction that reads the moment of another one. It waits for no lock for long: who is asked for it may be
-/// waiting for the other transaction, which waits for this one.
+/// Begins a transaction that reads the moment of another one. It waits for no lock for long: the holder of the lock
+/// may itself wait for the other transaction, which waits for this one.
 pub async fn begin_at<'c>(
     connection: &'c mut PgConnection,
     Moment(name): &Moment,
@@ -36,8 +36,8 @@ pub async fn begin_at<'c>(
     Ok(transaction)
 }
 
-/// Lets a transaction wait between its statements as long as it has to.
-pub async fn be_patient(connection: &mut PgConnection) -> Result<(), StoreError> {
+/// Turns the idle timeout off for this transaction: long work happens between its statements.
+pub async fn disable_idle_timeout(connection: &mut PgConnection) -> Result<(), StoreError> {
     sqlx::query("set local idle_in_transaction_session_timeout = 0").execute(connection).await?;
     Ok(())
 }

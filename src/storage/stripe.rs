@@ -31,7 +31,7 @@ pub struct HeldStripe {
     /// What this transaction adds to counts of this day or an earlier one it also notes as late (see
     /// [`super::late_count`]).
     pub settled_day: Option<NaiveDate>,
-    /// The mark of the writer before this one, where it left one.
+    /// The writer before this one, where it left its number.
     pub last_writer: Option<i64>,
 }
 
@@ -44,7 +44,7 @@ pub async fn hold(connection: &mut PgConnection, stripes: &BTreeSet<i16>) -> Res
     hold_as(connection, stripes, None).await
 }
 
-/// [`hold`], leaving the mark of a writer that wants to know, the next time, whether it was the last one.
+/// [`hold`], leaving the number of a writer that wants to know, the next time, whether it was the last one.
 pub async fn hold_as(
     connection: &mut PgConnection,
     stripes: &BTreeSet<i16>,
@@ -74,11 +74,11 @@ pub async fn heads(connection: &mut PgConnection) -> Result<Vec<i64>, StoreError
 }
 
 /// Raises the newest settled day of all stripes to `day`, unless it is that high already. Must not be called inside a
-/// transaction. Locks in ascending order like [`hold`], so it waits for writers and never in a circle.
+/// transaction. Locks in ascending order like [`hold`], so it waits for writers and never deadlocks with them.
 ///
-/// Writers hold their stripes until they commit. So whoever stored under the lower day has committed when this returns,
-/// and a snapshot begun afterwards shows what was stored; everybody later reads the raised day, and notes what is added
-/// to settled days.
+/// Writers hold their stripes until they commit. So every writer that stored under the lower day has committed when
+/// this returns, and a snapshot begun afterwards shows what was stored; everybody later reads the raised day, and notes
+/// what is added to settled days.
 pub async fn raise_settled_day(connection: &mut PgConnection, day: NaiveDate) -> Result<(), StoreError> {
     let low = "select exists (select from stripe where settled_day is null or settled_day < $1)";
     let is_low: bool = sqlx::query_scalar(low).bind(day).fetch_one(&mut *connection).await?;
@@ -100,5 +100,5 @@ pub async fn raise_settled_day(connection: &mut PgConnection, day: NaiveDate) ->
 pub async fn settled_day(connection: &mut PgConnection) -> Result<NaiveDate, StoreError> {
     let least = "select case when bool_and(settled_day is not null) then min(settled_day) end from stripe";
     let day: Option<NaiveDate> = sqlx::query_scalar(least).fetch_one(connection).await?;
-    day.ok_or_else(|| StoreError::Settings("the counts were made anew while the run began; run it again".to_owned()))
+    day.ok_or_else(|| StoreError::Settings("the counts were rebuilt while the run began; run it again".to_owned()))
 }

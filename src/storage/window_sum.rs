@@ -17,7 +17,7 @@ use crate::domain::subject::SubjectKind;
 use crate::domain::window::{DaySpan, Window};
 
 /// Sums of one kind of subject in the order of a plan's sums. Subjects without counts are absent.
-pub type Sums = HashMap<Id, Vec<i64>>;
+pub(crate) type Sums = HashMap<Id, Vec<i64>>;
 
 /// The sums of measures over windows that a run needs of one kind of subject. As text, it is kept beside sums that were
 /// made by it.
@@ -76,7 +76,7 @@ fn planned_sum(text: &str) -> Option<(Window, Measure)> {
 
 /// What some days do to the sums of a window.
 #[derive(Clone, Copy, Debug)]
-pub enum Share<'a> {
+pub(crate) enum Share<'a> {
     /// What they count for joins.
     Entering,
     /// What they count for goes.
@@ -87,7 +87,7 @@ pub enum Share<'a> {
 
 /// Adds to the sums of a window what days do to them, for all subjects. Each window is summed by itself: that costs
 /// less than asking of every row and every sum whether the day is in its window.
-pub async fn add_days(
+pub(crate) async fn add_days(
     connection: &mut PgConnection,
     plan: &SumPlan,
     window: Window,

@@ -5,10 +5,10 @@ use rand::seq::SliceRandom;
 use rand_chacha::ChaCha8Rng;
 use serde_json::{Value, json};
 
-use crate::answers::{Scored, date, metrics, millionths, scored, seeds, send, service_knowing};
-use crate::still::{StillMarket, free_two};
-use crate::stream::random_stream;
-use crate::support::TestService;
+use crate::support::answers::{Scored, metrics, millionths, scored, send, service_knowing};
+use crate::support::still::{StillMarket, free_two};
+use crate::support::stream::random_stream;
+use crate::support::{TestService, date, seeds};
 
 const PARTS: [&str; 3] = ["own", "peers", "weights"];
 

@@ -7,9 +7,9 @@ use rand_chacha::ChaCha8Rng;
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
-use crate::answers::{Scored, date, items, metrics, millionths, pages, scored, seeds, send, service_knowing};
-use crate::stream::random_stream;
-use crate::support::TestService;
+use crate::support::answers::{Scored, items, metrics, millionths, pages, scored, send, service_knowing};
+use crate::support::stream::random_stream;
+use crate::support::{TestService, date, seeds};
 
 /// The short cards that the single scores make, by kind and rule set.
 async fn cards(service: &TestService, all: &[Scored]) -> HashMap<(&'static str, &'static str), Vec<Value>> {

@@ -4,9 +4,9 @@ use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 use serde_json::Value;
 
-use crate::answers::{date, seeds, send, service_knowing};
-use crate::stream::random_stream;
-use crate::support::TestService;
+use crate::support::answers::{send, service_knowing};
+use crate::support::stream::random_stream;
+use crate::support::{TestService, date, seeds};
 
 /// Paths of answers from published data alone.
 const PATHS: [&str; 9] = [

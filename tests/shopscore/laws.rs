@@ -3,26 +3,17 @@
 
 use chrono::NaiveDate;
 use rand::seq::SliceRandom;
-use rand::{Rng, RngExt, SeedableRng};
+use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use serde_json::{Value, json};
 use shopscore::scoring::rebuild;
 
-use crate::stream::{Stream, random_stream};
-use crate::support::TestService;
+use crate::support::answers::{exclude, retraction};
+use crate::support::stream::{Stream, random_stream};
+use crate::support::{TestService, seeds};
 
 /// Random markets that each law is tried on.
 const CASES: u64 = 4;
-
-fn seeds() -> Vec<u64> {
-    match std::env::var("SHOPSCORE_LAW_SEED") {
-        Ok(seed) => vec![seed.parse().expect("SHOPSCORE_LAW_SEED is a number")],
-        Err(_) => {
-            let first = rand::rng().next_u64() % 1_000_000;
-            (first..first + CASES).collect()
-        }
-    }
-}
 
 fn score_date() -> NaiveDate {
     "2026-11-20".parse().expect("date")
@@ -63,7 +54,7 @@ async fn scored(stream: &Stream, events: &[String], batch: usize) -> (TestServic
 
 #[tokio::test(flavor = "multi_thread")]
 async fn law_1_shuffling_repeating_and_splitting_change_no_score() {
-    for seed in seeds() {
+    for seed in seeds(CASES) {
         let mut rng = ChaCha8Rng::seed_from_u64(seed);
         let stream = random_stream(&mut rng);
         let (plain, expected) = scored(&stream, &stream.events, 10_000).await;
@@ -81,7 +72,7 @@ async fn law_1_shuffling_repeating_and_splitting_change_no_score() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn law_2_an_event_and_its_retraction_or_an_exclusion_and_its_revocation_equal_neither() {
-    for seed in seeds() {
+    for seed in seeds(CASES) {
         let mut rng = ChaCha8Rng::seed_from_u64(seed);
         let stream = random_stream(&mut rng);
         let (without, kept): (Vec<&String>, Vec<&String>) =
@@ -97,10 +88,9 @@ async fn law_2_an_event_and_its_retraction_or_an_exclusion_and_its_revocation_eq
         retracted.assert_counts_equal_a_rebuild().await;
 
         let mut ids = Vec::new();
-        for exclusion in exclusions(&kept, &mut rng) {
-            let (status, answer) = plain.post("/v1/exclusions", &exclusion).await;
-            if status == 201 {
-                ids.push(answer["exclusion_id"].as_str().expect("exclusion_id").to_owned());
+        for event in &kept {
+            if rng.random_bool(0.05) {
+                ids.extend(exclude(&plain, event).await);
             }
         }
         plain.assert_counts_equal_a_rebuild().await;
@@ -115,59 +105,9 @@ async fn law_2_an_event_and_its_retraction_or_an_exclusion_and_its_revocation_eq
     }
 }
 
-/// The retraction of an event.
-fn retraction(event: &str) -> String {
-    let event: Value = serde_json::from_str(event).expect("an event");
-    let type_name = event["type"].as_str().expect("type");
-    let field = match type_name.split('.').next() {
-        Some("im") => "session_id",
-        Some("product") => "product_id",
-        _ => "order_id",
-    };
-    let id = event["id"].as_str().expect("id");
-    let aggregate = if type_name == "event.retracted" { aggregate_of_retraction(&event) } else { field };
-    json!({"id": format!("x-{id}"), "type": "event.retracted", "shop_id": event["shop_id"],
-           "time": "2026-11-20T08:00:00+08:00", "data": {"event_id": id, aggregate: event["data"][aggregate]}})
-    .to_string()
-}
-
-fn aggregate_of_retraction(event: &Value) -> &'static str {
-    ["order_id", "session_id", "product_id"].into_iter().find(|field| !event["data"][field].is_null()).expect("a field")
-}
-
-/// Exclusions of things that the events name.
-fn exclusions(events: &[String], rng: &mut ChaCha8Rng) -> Vec<Value> {
-    let mut exclusions = Vec::new();
-    for event in events.iter().filter(|_| rng.random_bool(0.05)) {
-        let event: Value = serde_json::from_str(event).expect("an event");
-        let data = &event["data"];
-        let targets = [("review", "review_id"), ("aftersale", "aftersale_id"), ("complaint", "complaint_id")];
-        let part = targets.into_iter().find(|(_, field)| !data[field].is_null());
-        let mut body = json!({"shop_id": event["shop_id"], "reason": "law", "decided_by": "test"});
-        match part {
-            Some((target, field)) => {
-                body["target"] = json!(target);
-                body["id"] = data[field].clone();
-                body["order_id"] = data["order_id"].clone();
-            }
-            None if !data["session_id"].is_null() => {
-                body["target"] = json!("session");
-                body["id"] = data["session_id"].clone();
-            }
-            None if !data["order_id"].is_null() => {
-                body["target"] = json!("order");
-                body["id"] = data["order_id"].clone();
-            }
-            None => continue,
-        }
-        exclusions.push(body);
-    }
-    exclusions
-}
-
 #[tokio::test(flavor = "multi_thread")]
 async fn law_3_and_5_counts_kept_equal_counts_rebuilt_and_give_the_same_scores() {
-    for seed in seeds() {
+    for seed in seeds(CASES) {
         let mut rng = ChaCha8Rng::seed_from_u64(seed);
         let mut stream = random_stream(&mut rng);
         stream.events.shuffle(&mut rng);
@@ -183,7 +123,7 @@ async fn law_3_and_5_counts_kept_equal_counts_rebuilt_and_give_the_same_scores()
 
 #[tokio::test(flavor = "multi_thread")]
 async fn law_4_renaming_shops_permutes_results_and_faultless_orders_never_worsen_a_shop() {
-    for seed in seeds() {
+    for seed in seeds(CASES) {
         let mut rng = ChaCha8Rng::seed_from_u64(seed);
         let stream = random_stream(&mut rng);
         let (service, expected) = scored(&stream, &stream.events, 10_000).await;
@@ -238,7 +178,7 @@ fn faultless_order(shop: &str, rng: &mut ChaCha8Rng) -> Vec<String> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn law_6_a_published_revision_never_changes() {
-    for seed in seeds() {
+    for seed in seeds(CASES) {
         let mut rng = ChaCha8Rng::seed_from_u64(seed);
         let stream = random_stream(&mut rng);
         let (early, late) = stream.events.split_at(stream.events.len() / 2);

@@ -1,6 +1,5 @@
 //! All tests that need a database, in one binary: one private server for all of them, a fresh database for each.
 
-mod answers;
 mod changes;
 mod contract;
 mod events;
@@ -23,8 +22,6 @@ mod rule_sets;
 mod schema;
 mod sliding;
 mod slot;
-mod still;
-mod stream;
 mod structure;
 mod support;
 mod telemetry;

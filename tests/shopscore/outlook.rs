@@ -7,9 +7,9 @@ use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use serde_json::{Value, json};
 
-use crate::answers::{Scored, date, exclude, metrics, seeds, send, whole};
-use crate::still::{StillMarket, free_two, place_free_two};
-use crate::support::TestService;
+use crate::support::answers::{Scored, exclude, metrics, send, whole};
+use crate::support::still::{StillMarket, free_two, place_free_two};
+use crate::support::{TestService, date, seeds};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_projection_is_what_the_next_run_says_after_the_same_events() {

@@ -1,11 +1,9 @@
 //! The program as a user runs it: the private PostgreSQL, its ways to fail, and death at any moment.
 
-use std::io::{BufRead, BufReader};
 use std::os::unix::fs::PermissionsExt;
-use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Output, Stdio};
+use std::path::Path;
+use std::process::Command;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::mpsc;
 use std::time::Duration;
 
 use rand::{RngExt, SeedableRng};
@@ -15,74 +13,12 @@ use serde_json::{Value, json};
 use sqlx::postgres::PgConnectOptions;
 use sqlx::{Connection, PgConnection};
 
-use crate::stream::random_stream;
-use crate::support::{answer, fresh_database, scratch};
+use crate::support::program::{PROGRAM, Process, empty_directory, output, program};
+use crate::support::stream::random_stream;
+use crate::support::{answer, fresh_database};
 
-const PROGRAM: &str = env!("CARGO_BIN_EXE_shopscore");
 /// How often each of the two is killed; `make faults` asks for many more.
 const KILLS: u64 = 4;
-
-/// A running `shopscore serve`. Killed when dropped.
-pub struct Process {
-    child: Child,
-    pub base: String,
-}
-
-impl Process {
-    /// Starts the program and waits until it serves.
-    pub fn start(command: &mut Command) -> Process {
-        let mut child = command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().expect("the program");
-        let stderr = BufReader::new(child.stderr.take().expect("stderr"));
-        let (sender, address) = mpsc::channel();
-        std::thread::spawn(move || {
-            let mut log = String::new();
-            for line in stderr.lines().map_while(Result::ok) {
-                if let Some((_, address)) = line.split_once("serving address=") {
-                    // The test may be over by now.
-                    let _ = sender.send(Ok(address.to_owned()));
-                }
-                log.push_str(&line);
-                log.push('\n');
-            }
-            let _ = sender.send(Err(log));
-        });
-        match address.recv().expect("an address") {
-            Ok(address) => Process { child, base: format!("http://{address}") },
-            Err(log) => panic!("the program ended before it served:\n{log}"),
-        }
-    }
-
-    fn kill(&mut self) {
-        self.child.kill().expect("a kill");
-        self.child.wait().expect("an end");
-    }
-}
-
-impl Drop for Process {
-    fn drop(&mut self) {
-        drop(self.child.kill());
-        drop(self.child.wait());
-    }
-}
-
-/// The program with a private PostgreSQL in a state directory.
-pub fn program(state_dir: &Path, arguments: &[&str]) -> Command {
-    let mut command = Command::new(PROGRAM);
-    command.env_remove("DATABASE_URL").arg("--state-dir").arg(state_dir).args(arguments);
-    command
-}
-
-fn output(mut command: Command) -> (bool, String) {
-    let Output { status, stdout, stderr } = command.output().expect("the program");
-    (status.success(), String::from_utf8_lossy(&[stdout, stderr].concat()).into_owned())
-}
-
-pub fn empty_directory(name: &str) -> PathBuf {
-    let directory = scratch(name);
-    drop(std::fs::remove_dir_all(&directory));
-    std::fs::create_dir_all(&directory).expect("a directory");
-    directory
-}
 
 fn event(id: &str) -> Value {
     json!({"id": id, "type": "order.signed", "shop_id": "s", "time": "2026-11-08T10:00:00+08:00", "data": {"order_id": "o"}})
@@ -155,7 +91,7 @@ fn off_loopback_the_service_does_not_start_with_auth_off() {
     for command in [program(&directory, &["--listen", "0.0.0.0:0", "--auth", "off"]), by_environment] {
         let (success, said) = output(command);
         assert!(!success, "{said}");
-        for way in ["leave --auth out", "shopscore key create", "127.0.0.1"] {
+        for way in ["leave out --auth", "shopscore key create", "127.0.0.1"] {
             assert!(said.contains(way), "{said}");
         }
     }

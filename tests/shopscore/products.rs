@@ -7,9 +7,9 @@ use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use serde_json::Value;
 
-use crate::answers::{date, items, metrics, pages, scored_built_in, seeds, send, whole};
-use crate::stream::random_stream;
-use crate::support::TestService;
+use crate::support::answers::{items, metrics, pages, scored_built_in, send, whole};
+use crate::support::stream::random_stream;
+use crate::support::{TestService, date, seeds};
 
 const RATES: [&str; 3] = ["bad_review_rate", "quality_return_rate", "complaint_rate"];
 
@@ -47,9 +47,8 @@ async fn products_together_have_the_counts_of_the_metrics_in_the_order_asked_for
                 let limit = rng.random_range(1..6);
                 let path = scored.path(&format!("products?sort={sort}&order={word}"));
                 let products = items(&pages(&service, &path, limit).await);
-                let sorted = products.is_sorted_by(|one, next| match order {
-                    true => compare(sort, one, next).is_le(),
-                    false => compare(sort, one, next).is_ge(),
+                let sorted = products.is_sorted_by(|one, next| {
+                    if order { compare(sort, one, next).is_le() } else { compare(sort, one, next).is_ge() }
                 });
                 assert!(sorted, "{about} {word}: {products:?}");
                 let named: HashSet<[String; 2]> = products
@@ -69,9 +68,8 @@ async fn products_together_have_the_counts_of_the_metrics_in_the_order_asked_for
                         compared += 1;
                     }
                     if id == "product_base_score" {
-                        let reviews = |product: &Value| match product["in_base_score"] == true {
-                            true => whole(product, "reviews"),
-                            false => 0,
+                        let reviews = |product: &Value| {
+                            if product["in_base_score"] == true { whole(product, "reviews") } else { 0 }
                         };
                         assert_eq!(sum(&reviews), whole(metric, "denominator"), "{about}: reviews");
                         left_out += sum(&|product: &Value| whole(product, "reviews")) - sum(&reviews);

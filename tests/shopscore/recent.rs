@@ -5,9 +5,9 @@ use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use serde_json::{Value, json};
 
-use crate::answers::{exclude, seeds};
-use crate::stream::random_stream;
-use crate::support::{Choices, TestService, answer, fresh_database};
+use crate::support::answers::exclude;
+use crate::support::stream::random_stream;
+use crate::support::{Choices, TestService, answer, fresh_database, seeds};
 
 /// Sends some events as one whole and returns the answer, which must be 200.
 async fn send_whole(service: &TestService, events: &[String]) -> Value {
@@ -36,10 +36,8 @@ async fn two_services_that_remember_count_what_the_other_stored_in_between() {
             // Some of what came before once more: the sender may not have been answered by the other service.
             let again = sent - rng.random_range(0..=sent.min(20));
             let some = &events[again..until];
-            let answered = match rng.random_bool(0.2) {
-                true => send_whole(service, some).await,
-                false => service.send(some).await,
-            };
+            let answered =
+                if rng.random_bool(0.2) { send_whole(service, some).await } else { service.send(some).await };
             let outcomes = [&answered["accepted"], &answered["duplicates"]];
             assert_eq!(outcomes, [&json!(until - sent), &json!(sent - again)], "seed {seed}: {answered}");
             sent = until;

@@ -10,9 +10,9 @@ use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use serde_json::{Value, json};
 
-use crate::answers::{Scored, date, exclude, items, metrics, pages, retraction, scored_built_in, seeds, send, whole};
-use crate::stream::random_stream;
-use crate::support::TestService;
+use crate::support::answers::{Scored, exclude, items, metrics, pages, retraction, scored_built_in, send, whole};
+use crate::support::stream::random_stream;
+use crate::support::{TestService, date, seeds};
 
 /// Lists that are read side by side.
 const AT_ONCE: usize = 16;

@@ -2,7 +2,7 @@
 
 use std::process::Command;
 
-use chrono::{DateTime, NaiveDate, TimeDelta, Utc};
+use chrono::{NaiveDate, TimeDelta};
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use serde_json::{Value, json};
@@ -10,16 +10,8 @@ use shopscore::config::RetentionSettings;
 use shopscore::scoring::retention::{Swept, sweep};
 use shopscore::storage::retention as rows;
 
-use crate::stream::random_stream;
-use crate::support::{Choices, TestService, fresh_database};
-
-fn shanghai(text: &str) -> DateTime<Utc> {
-    DateTime::parse_from_rfc3339(&format!("{text}+08:00")).expect(text).to_utc()
-}
-
-fn date(text: &str) -> NaiveDate {
-    text.parse().expect(text)
-}
+use crate::support::stream::random_stream;
+use crate::support::{Choices, TestService, date, fresh_database, shanghai};
 
 fn choices(now: &str, card_days: u16, event_days: Option<u16>) -> Choices {
     Choices { now: shanghai(now), retention: RetentionSettings { card_days, event_days }, ..Choices::default() }
@@ -224,7 +216,7 @@ async fn full_cards_go_after_their_days_and_short_cards_stay() {
         (&json!(404), &json!("urn:shopscore:problem:score-not-published")),
         "{problem}"
     );
-    assert!(problem["detail"].as_str().expect("detail").contains("not kept"), "{problem}");
+    assert!(problem["detail"].as_str().expect("detail").contains("has been removed"), "{problem}");
     let history = service.read("/v1/shops/s/scores?from=2026-11-20&to=2026-11-20").await;
     assert_eq!(history["scores"][0]["signed_orders"], json!(1), "{history}");
     let runs = service.read("/v1/runs?date=2026-11-20").await;

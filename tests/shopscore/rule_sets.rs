@@ -1,5 +1,7 @@
 //! Rule sets are data: one that shares nothing with the shipped ones gives the cards that a hand computes.
 
+use std::sync::Arc;
+
 use serde_json::{Value, json};
 use shopscore::domain::rules::file;
 use shopscore::scoring::rule_sets;
@@ -47,7 +49,7 @@ fn events(shop: &str) -> Vec<String> {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_rule_set_of_30_days_100_points_steps_and_categories_gives_the_cards_computed_by_hand() {
     let mut choices = Choices::default();
-    choices.rules.rule_sets.push(file::parse(DRAFT).expect("a sound rule set"));
+    choices.rules.rule_sets.push(Arc::new(file::parse(DRAFT).expect("a valid rule set")));
     let service = TestService::start_with(choices).await;
     service.send(&[events("plain"), events("grocer")].concat()).await;
     service.register_in(&["grocer".to_owned()], "food").await;

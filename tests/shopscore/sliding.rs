@@ -18,15 +18,15 @@ use shopscore::scoring::inputs::sum_plan;
 use shopscore::scoring::rebuild;
 use shopscore::scoring::retention::sweep;
 use shopscore::scoring::settled::{Sliding, differences, settle};
-use shopscore::storage::late_count::LateMark;
+use shopscore::storage::late_count::LateStamp;
 use shopscore::storage::settled_sum::{self, SettledSums};
 use shopscore::storage::stripe::{self, HeldStripes, stripe_of};
 use shopscore::storage::{count, snapshot};
 use sqlx::PgConnection;
 
-use crate::answers::{date, exclude, retraction, scored, seeds, send, service_knowing};
-use crate::stream::{Stream, random_stream};
-use crate::support::{Choices, TestService};
+use crate::support::answers::{exclude, retraction, scored, send, service_knowing};
+use crate::support::stream::{Stream, random_stream};
+use crate::support::{Choices, TestService, date, seeds};
 
 /// Score dates in the order in which they are run: a jump that is too far to slide, day by day, one again, a jump, an
 /// older one, and on.
@@ -190,7 +190,7 @@ async fn add_to_september(connection: &mut PgConnection, shop_id: &Id, held: &He
     let mut changes = CountChanges::default();
     let subject = Subject { kind: SubjectKind::Shop, id: shop_id.clone() };
     changes.daily.insert((subject, date("2026-09-01")), counts);
-    count::add(connection, &count::KEPT, changes, LateMark::of(held)).await.expect("counts");
+    count::add(connection, &count::KEPT, changes, LateStamp::of(held)).await.expect("counts");
 }
 
 /// Differences between the kept sums and sums of the counts.

@@ -1,16 +1,11 @@
 //! The daily slot over several processes: one run per date, and a process that falls silent is replaced.
 
-use chrono::{DateTime, Utc};
 use serde_json::{Value, json};
 use shopscore::domain::run::{RunRequest, Trigger};
 use shopscore::scoring::run::{RunError, execute};
 use shopscore::storage::{lease, run as rows};
 
-use crate::support::{Choices, TestService, fresh_database};
-
-fn shanghai(text: &str) -> DateTime<Utc> {
-    DateTime::parse_from_rfc3339(&format!("{text}+08:00")).expect(text).to_utc()
-}
+use crate::support::{Choices, TestService, fresh_database, shanghai};
 
 /// Waits until the runs of a date are as wanted.
 async fn runs_when(service: &TestService, date: &str, wanted: impl Fn(&[Value]) -> bool) -> Vec<Value> {

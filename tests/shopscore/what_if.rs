@@ -5,9 +5,9 @@ use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use serde_json::{Map, Value, json};
 
-use crate::answers::{Scored, date, metrics, millionths, scored, seeds, send, service_knowing, whole};
-use crate::stream::{Stream, random_stream};
-use crate::support::TestService;
+use crate::support::answers::{Scored, metrics, millionths, scored, send, service_knowing, whole};
+use crate::support::stream::{Stream, random_stream};
+use crate::support::{TestService, date, seeds};
 
 fn score_date() -> NaiveDate {
     date("2026-11-20")

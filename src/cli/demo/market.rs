@@ -11,7 +11,7 @@ use super::trade::Writer;
 use crate::domain::calendar::Calendar;
 
 #[derive(Clone, Debug)]
-pub struct MarketPlan {
+pub(super) struct MarketPlan {
     pub seed: u64,
     pub shops: usize,
     pub today: NaiveDate,
@@ -19,14 +19,14 @@ pub struct MarketPlan {
 }
 
 /// What the demo registers and sends. `events` are JSON texts in the order in which they happened.
-pub struct Market {
+pub(super) struct Market {
     pub shops: Vec<Value>,
     pub creators: Vec<Value>,
     pub events: Vec<String>,
 }
 
 impl Market {
-    pub fn generate(plan: &MarketPlan) -> Market {
+    pub(super) fn generate(plan: &MarketPlan) -> Market {
         let mut rng = ChaCha8Rng::seed_from_u64(plan.seed);
         let shops: Vec<Shop> = (0..plan.shops).map(|index| shop(index, &mut rng)).collect();
         let mut writer = Writer::new(Calendar::new(plan.zone), plan.today);

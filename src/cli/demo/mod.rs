@@ -26,7 +26,7 @@ const BATCH_EVENTS: usize = 4_000;
 /// Requests on their way at a time.
 const CONNECTIONS: usize = 4;
 
-pub async fn demo(cli: &Cli, settings: &DemoSettings) -> Result<ExitCode, CommandError> {
+pub(super) async fn demo(cli: &Cli, settings: &DemoSettings) -> Result<ExitCode, CommandError> {
     if !cli.listening.listen.ip().is_loopback() {
         return Err("the demo is for this machine only: listen on a loopback address".into());
     }

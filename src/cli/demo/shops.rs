@@ -5,8 +5,8 @@ use rand_chacha::ChaCha8Rng;
 
 pub(super) const CREATORS: usize = 40;
 /// Shops with a story of their own.
-pub const FALLING_SHOP: &str = "shop-falling";
-pub const RECOVERING_SHOP: &str = "shop-recovering";
+pub(super) const FALLING_SHOP: &str = "shop-falling";
+pub(super) const RECOVERING_SHOP: &str = "shop-recovering";
 
 /// Category, its name, and the days that its parcels travel.
 pub(super) const CATEGORIES: [(&str, &str, f64); 6] = [

@@ -9,7 +9,7 @@ use crate::cli::settings::CommandError;
 /// Shops shown at each end.
 const ENDS: usize = 5;
 
-pub async fn show(client: &reqwest::Client, base: &str, market: &Market) -> Result<(), CommandError> {
+pub(super) async fn show(client: &reqwest::Client, base: &str, market: &Market) -> Result<(), CommandError> {
     let mut scores = Vec::new();
     for shop in &market.shops {
         let id = shop["shop_id"].as_str().unwrap_or_default();

@@ -113,14 +113,11 @@ impl Writer {
         if !rng.random_bool(0.35) {
             return;
         }
-        let stars = |rng: &mut ChaCha8Rng| match rng.random_bool(0.005 + 0.09 * (1.0 - quality)) {
-            true => rng.random_range(1..=2),
-            false => {
-                if rng.random_bool(0.5 + 0.45 * quality) {
-                    5
-                } else {
-                    rng.random_range(3..=4)
-                }
+        let stars = |rng: &mut ChaCha8Rng| {
+            if rng.random_bool(0.005 + 0.09 * (1.0 - quality)) {
+                rng.random_range(1..=2)
+            } else {
+                if rng.random_bool(0.5 + 0.45 * quality) { 5 } else { rng.random_range(3..=4) }
             }
         };
         let mut data = json!({"order_id": order_id, "review_id": format!("r-{order_id}"), "product_stars": stars(rng)});
@@ -150,9 +147,10 @@ impl Writer {
         if rng.random_bool(0.05 + 0.05 * (1.0 - quality)) {
             let kind = ["refund_only", "return_refund", "return_refund", "exchange"][rng.random_range(0..4)];
             let at_fault = rng.random_bool(0.1 + 0.6 * (1.0 - quality));
-            let reason = match at_fault {
-                true => ["quality", "quality", "logistics"][rng.random_range(0..3)],
-                false => ["no_longer_wanted", "other", "wrong_item"][rng.random_range(0..3)],
+            let reason = if at_fault {
+                ["quality", "quality", "logistics"][rng.random_range(0..3)]
+            } else {
+                ["no_longer_wanted", "other", "wrong_item"][rng.random_range(0..3)]
             };
             let case = |extra: Value| {
                 let mut data = json!({"order_id": order_id, "aftersale_id": format!("a-{order_id}")});

@@ -47,7 +47,7 @@ impl Checker<'_> {
         let scaled = self.knots(knots.get_ref(), knots.span(), scale, factor)?;
         match Curve::new(scaled) {
             Some(curve) => Some(curve),
-            None => self.fault(knots.span(), "a curve is one or more [x, points] with strictly rising x"),
+            None => self.fault(knots.span(), "a curve must be one or more [x, points] pairs with strictly rising x"),
         }
     }
 
@@ -59,7 +59,7 @@ impl Checker<'_> {
         factor: i64,
     ) -> Option<Vec<(Decimal, Decimal)>> {
         if knots.iter().any(|(_, points)| points.0 < scale.0 || points.0 > scale.1) {
-            return self.fault(span, format!("points lie on the scale, {} to {}", scale.0, scale.1));
+            return self.fault(span, format!("points must be on the scale, {} to {}", scale.0, scale.1));
         }
         if knots.iter().any(|(x, _)| x.0 < Decimal::ZERO || x.0.millionths() > X_MAX * 1_000_000) {
             return self.fault(span, format!("x is 0 to {X_MAX}"));

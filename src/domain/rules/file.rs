@@ -38,7 +38,7 @@ pub fn parse(source: &str) -> Result<RuleSet, Vec<RuleFault>> {
 impl Checker<'_> {
     fn rule_set(&mut self, raw: &RawRuleSet) -> Option<RuleSet> {
         if Id::parse(raw.id.get_ref()).is_err() {
-            self.fault::<()>(raw.id.span(), "id is 1-128 printable ASCII characters without comma");
+            self.fault::<()>(raw.id.span(), "id must be 1-128 printable ASCII characters without spaces and commas");
         }
         let scale = (raw.scale.get_ref().min.0, raw.scale.get_ref().max.0);
         let limit = POINTS_MAX * 1_000_000;
@@ -102,15 +102,16 @@ impl Checker<'_> {
     fn window(&mut self, name: &Spanned<String>) -> Option<NamedWindow> {
         match self.windows.get(name.get_ref()) {
             Some(window) => Some(NamedWindow { name: name.get_ref().clone(), window: *window }),
-            None => self.fault(name.span(), format!("no sound window is named {:?} under [windows]", name.get_ref())),
+            None => self.fault(name.span(), format!("no valid window is named {:?} under [windows]", name.get_ref())),
         }
     }
 
     fn positive(&mut self, number: &Spanned<Exact>, what: &str) -> Option<Decimal> {
         let decimal = number.get_ref().0;
-        match decimal > Decimal::ZERO && decimal.millionths() <= 1_000 * 1_000_000 {
-            true => Some(decimal),
-            false => self.fault(number.span(), format!("{what} is above 0 and at most 1000")),
+        if decimal > Decimal::ZERO && decimal.millionths() <= 1_000 * 1_000_000 {
+            Some(decimal)
+        } else {
+            self.fault(number.span(), format!("{what} must be above 0 and at most 1000"))
         }
     }
 
@@ -213,7 +214,7 @@ impl Checker<'_> {
             let Ok(id) = Id::parse(raw_category.id.get_ref()) else {
                 self.fault::<()>(
                     raw_category.id.span(),
-                    "a category id is 1-128 printable ASCII characters without comma",
+                    "a category id must be 1-128 printable ASCII characters without spaces and commas",
                 );
                 continue;
             };

@@ -9,6 +9,7 @@ pub mod file;
 mod raw;
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use super::curve::{Curve, StepTable};
 use super::decimal::Decimal;
@@ -36,9 +37,9 @@ pub struct NamedWindow {
 pub enum Assessment {
     /// By standing among peers; through `reference` where there are too few of them.
     Peers { standing: Curve, reference: Curve },
-    /// By the value itself, whoever the peers are.
+    /// By the value itself, without peers.
     Curve(Curve),
-    /// By a table of steps, whoever the peers are.
+    /// By a table of steps, without peers.
     Steps(StepTable),
 }
 
@@ -155,25 +156,25 @@ impl RuleSet {
 /// The rule sets in force: at least one default per kind that has any.
 #[derive(Clone, Debug, Default)]
 pub struct RuleBook {
-    pub rule_sets: Vec<RuleSet>,
+    pub rule_sets: Vec<Arc<RuleSet>>,
 }
 
 impl RuleBook {
     /// The days that the longest window of all rule sets reaches back.
     pub fn longest_window(&self) -> u16 {
-        self.rule_sets.iter().map(RuleSet::longest_window).max().unwrap_or_default()
+        self.rule_sets.iter().map(|rule_set| rule_set.longest_window()).max().unwrap_or_default()
     }
 
-    pub fn get(&self, id: &str) -> Option<&RuleSet> {
+    pub fn get(&self, id: &str) -> Option<&Arc<RuleSet>> {
         self.rule_sets.iter().find(|rule_set| rule_set.id == id)
     }
 
     /// The rule set that answers queries of a kind which name none.
-    pub fn default_for(&self, kind: SubjectKind) -> Option<&RuleSet> {
+    pub fn default_for(&self, kind: SubjectKind) -> Option<&Arc<RuleSet>> {
         self.of_kind(kind).find(|rule_set| rule_set.is_default).or_else(|| self.of_kind(kind).next())
     }
 
-    pub fn of_kind(&self, kind: SubjectKind) -> impl Iterator<Item = &RuleSet> {
+    pub fn of_kind(&self, kind: SubjectKind) -> impl Iterator<Item = &Arc<RuleSet>> {
         self.rule_sets.iter().filter(move |rule_set| rule_set.kind == kind)
     }
 }

@@ -25,24 +25,24 @@ use crate::http::problem::Problem;
 use crate::http::problem_responses::ReadProblems;
 use crate::http::state::AppState;
 
-/// What holds the score back, the costliest first.
+/// What holds the score back, costliest first.
 #[derive(Serialize, ToSchema)]
-pub struct AdviceAnswer {
+pub(crate) struct AdviceAnswer {
     #[serde(flatten)]
     pub key: ScoreKey,
     pub status: String,
     #[schema(required, value_type = Option<f64>)]
     pub score: Option<Number<2>>,
-    /// The moment whose products and coming days are taken; records are those of the revision.
+    /// When the products and worst days were read; records are those of the revision.
     pub as_of: DateTime<Utc>,
-    /// Metrics that cost anything. Empty without a score.
+    /// The metrics that cost points, the costliest first; empty without a score.
     pub metrics: Vec<MetricAdvice>,
 }
 
 #[derive(Serialize, ToSchema)]
-pub struct MetricAdvice {
+pub(crate) struct MetricAdvice {
     pub metric: WireMetric,
-    /// Score that the metric costs: what its points lack to the best, times its effective weight.
+    /// Score that the metric costs: the gap from its points to the best points, times its effective weight.
     #[schema(value_type = f64)]
     pub costs: Number<PLACES_MAX>,
     /// The score if this metric had the best points and nothing else changed.
@@ -52,25 +52,25 @@ pub struct MetricAdvice {
     pub penalties_lifted: Vec<LiftedPenalty>,
     /// What to do about it.
     pub advice: WireTitle,
-    /// The newest records of faults behind the metric; empty where it is no share of faults.
+    /// The newest records of faults behind the metric; empty where its numerator does not count faults.
     pub records: Vec<WireRecord>,
-    /// Where all records are.
+    /// Path of all records.
     pub records_path: String,
-    /// The products that most faults come from; empty where products have no part in it.
+    /// The products that cause most faults; empty where the metric is not broken down by product.
     pub products: Vec<WireProduct>,
-    /// The worst days in the window, and when they leave it.
+    /// The worst days in the window, and when they leave the window.
     pub worst_days: Vec<WorstDay>,
 }
 
 #[derive(Serialize, ToSchema)]
-pub struct LiftedPenalty {
+pub(crate) struct LiftedPenalty {
     pub code: String,
     pub title: WireTitle,
 }
 
-/// A day with its counts; from `leaves_on` on, scores no longer count it.
+/// A day with its counts. From `leaves_on` on, no score counts it.
 #[derive(Serialize, ToSchema)]
-pub struct WorstDay {
+pub(crate) struct WorstDay {
     pub day: NaiveDate,
     pub numerator: i64,
     pub denominator: i64,
@@ -87,7 +87,7 @@ pub struct WorstDay {
     params(CardQuery),
     responses((status = 200, description = "The advice, the costliest metric first.", body = AdviceAnswer), ReadProblems)
 )]
-pub async fn get_advice(
+pub(crate) async fn get_advice(
     State(state): State<AppState>,
     asked: Asked,
     Input(query): Input<CardQuery>,

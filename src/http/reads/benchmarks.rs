@@ -23,7 +23,7 @@ use crate::http::state::AppState;
 
 parameters! {
     /// Whose benchmarks are wanted.
-    pub struct BenchmarksQuery {
+    pub(crate) struct BenchmarksQuery {
         category_id: IdSegment,
         /// `shops` (default) or `creators`.
         kind: KindQuery,
@@ -35,9 +35,9 @@ parameters! {
     }
 }
 
-/// What the members of a category have, metric by metric.
+/// Percentiles of the score and of each metric within a category.
 #[derive(Serialize, ToSchema)]
-pub struct BenchmarksAnswer {
+pub(crate) struct BenchmarksAnswer {
     pub category_id: String,
     pub kind: String,
     pub rule_set: String,
@@ -50,7 +50,7 @@ pub struct BenchmarksAnswer {
 }
 
 #[derive(Serialize, ToSchema)]
-pub struct MetricBenchmark {
+pub(crate) struct MetricBenchmark {
     pub id: String,
     pub unit: String,
     pub better: String,
@@ -58,11 +58,12 @@ pub struct MetricBenchmark {
     pub value: WireQuantiles,
 }
 
-/// Quantiles from the lowest value up: the smallest value that so many hundredths of the members do not exceed. Null
-/// without members, and for keys that are bound to shops where the members are fewer than make a peer group.
+/// Percentiles, counted from the lowest value: the smallest value that at least that share of the members does not
+/// exceed. Null without members, and for keys that are bound to shops where there are fewer members than a peer group
+/// needs.
 #[derive(Serialize, ToSchema)]
 #[schema(as = Quantiles)]
-pub struct WireQuantiles {
+pub(crate) struct WireQuantiles {
     /// Assessed members.
     pub members: usize,
     #[schema(required, value_type = Option<f64>)]
@@ -77,15 +78,15 @@ pub struct WireQuantiles {
     pub p90: Option<Places>,
 }
 
-/// What the members of a category have, so that a subject sees where it stands.
+/// Percentiles of the score and of each metric within a category.
 #[utoipa::path(
     get,
     path = "/v1/categories/{category_id}/benchmarks",
     tag = "scores",
     params(BenchmarksQuery),
-    responses((status = 200, description = "Quantiles per metric, and of the score.", body = BenchmarksAnswer), ReadProblems)
+    responses((status = 200, description = "Percentiles of each metric and of the score.", body = BenchmarksAnswer), ReadProblems)
 )]
-pub async fn get_benchmarks(
+pub(crate) async fn get_benchmarks(
     State(state): State<AppState>,
     caller: Caller,
     asked: Asked,
@@ -103,10 +104,7 @@ pub async fn get_benchmarks(
         let benchmarks = state.source.benchmarks(&wanted).await?;
         Answer::of(&answer(kind, &wanted, &benchmarks), benchmarks.run.published_at.unwrap_or_default())
     };
-    match wanted.hides_few {
-        true => Ok(asked.answer_once(&make().await?)),
-        false => asked.answer(&state, make).await,
-    }
+    if wanted.hides_few { Ok(asked.answer_once(&make().await?)) } else { asked.answer(&state, make).await }
 }
 
 fn answer(
@@ -133,7 +131,7 @@ fn answer(
     }
 }
 
-/// Shown with so many decimals.
+/// Shown with this many decimals.
 fn wire(quantiles: &Quantiles, places: u32) -> WireQuantiles {
     let [p10, p25, p50, p75, p90] = quantiles.values.map(|value| value.map(|value| Places(value, places)));
     WireQuantiles { members: quantiles.members, p10, p25, p50, p75, p90 }

@@ -24,16 +24,23 @@ use crate::http::state::AppState;
 
 parameters! {
     /// Between which dates.
-    pub struct ChangesQuery {
+    pub(crate) struct ChangesQuery {
         card: CardQuery,
         /// An earlier published date; default the newest one before `date`. Its newest revision is taken.
         from: Option<NaiveDate>,
+    } check ChangesQuery::check
+}
+
+impl ChangesQuery {
+    fn check(&self) -> Option<(&'static str, &'static str)> {
+        let is_late = self.from.zip(self.card.date()).is_some_and(|(from, date)| from >= date);
+        is_late.then_some(("from", "from must be before date"))
     }
 }
 
 /// Why a score moved since an earlier published date.
 #[derive(Serialize, ToSchema)]
-pub struct ChangesAnswer {
+pub(crate) struct ChangesAnswer {
     #[serde(flatten)]
     pub key: ScoreKey,
     pub from: ChangeSide,
@@ -50,7 +57,7 @@ pub struct ChangesAnswer {
 
 /// One of the two published scores.
 #[derive(Serialize, ToSchema)]
-pub struct ChangeSide {
+pub(crate) struct ChangeSide {
     pub date: NaiveDate,
     pub revision: i32,
     pub run_id: String,
@@ -64,27 +71,27 @@ pub struct ChangeSide {
 }
 
 #[derive(Clone, Copy, Serialize, ToSchema)]
-pub struct ChangeParts {
-    /// The own counts, among the old peers.
+pub(crate) struct ChangeParts {
+    /// The subject's own counts changed, among the old peers.
     #[schema(value_type = f64)]
     pub own: Number<PLACES_MAX>,
-    /// The peers moved.
+    /// The peers' values changed.
     #[schema(value_type = f64)]
     pub peers: Number<PLACES_MAX>,
-    /// What is assessed, or the rule set, changed.
+    /// The assessed metrics or the rule set changed.
     #[schema(value_type = f64)]
     pub weights: Number<PLACES_MAX>,
 }
 
 #[derive(Serialize, ToSchema)]
-pub struct MetricChangeAnswer {
+pub(crate) struct MetricChangeAnswer {
     pub id: String,
     #[serde(flatten)]
     pub parts: ChangeParts,
     /// The three parts together.
     #[schema(value_type = f64)]
     pub total: Number<PLACES_MAX>,
-    /// Null where the date's rule set has not the metric.
+    /// Null where the date's rule set lacks the metric.
     #[schema(required)]
     pub before: Option<MetricState>,
     #[schema(required)]
@@ -93,7 +100,7 @@ pub struct MetricChangeAnswer {
 
 /// A metric on one of the two dates.
 #[derive(Serialize, ToSchema)]
-pub struct MetricState {
+pub(crate) struct MetricState {
     pub numerator: i64,
     pub denominator: i64,
     #[schema(required, value_type = Option<f64>)]
@@ -104,24 +111,19 @@ pub struct MetricState {
     pub effective_weight: Number<PLACES_MAX>,
 }
 
-/// Why the score moved since the published date before, or since `from`.
+/// Why the score moved since the previous published date, or since `from`.
 #[utoipa::path(
     get,
     path = "/v1/{kind}/{id}/score/changes",
     tag = "scores",
     params(ChangesQuery),
-    responses((status = 200, description = "The change, taken apart.", body = ChangesAnswer), ReadProblems)
+    responses((status = 200, description = "The change and its parts.", body = ChangesAnswer), ReadProblems)
 )]
-pub async fn get_changes(
+pub(crate) async fn get_changes(
     State(state): State<AppState>,
     asked: Asked,
     Input(ChangesQuery { card, from }): Input<ChangesQuery>,
 ) -> Result<Response, Problem> {
-    if let (Some(from), Some(date)) = (from, card.date())
-        && from >= date
-    {
-        return Err(Problem::parameter("from", "invalid_value", "from is before date"));
-    }
     let make = || async {
         let changes = state.source.changes(&card.wanted(), from).await?;
         Answer::of(&answer(&changes), changes.new.published_at())

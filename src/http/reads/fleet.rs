@@ -29,7 +29,7 @@ const TIER_LEVEL_MAX: u64 = 100;
 
 parameters! {
     /// Which short cards are wanted.
-    pub struct FleetQuery {
+    pub(crate) struct FleetQuery {
         /// `shops` (default) or `creators`.
         kind: KindQuery,
         /// Score date; default the newest published one.
@@ -38,26 +38,38 @@ parameters! {
         /// Default: the newest revision of the date.
         revision: Revision,
         category_id: Option<Id>,
-        /// Only those of this level.
+        /// Only subjects in this tier.
         tier_level: param_types::Number<0, TIER_LEVEL_MAX>,
         /// Only scores below this.
         below: Option<Decimal>,
         /// `scored` or `insufficient_volume`.
         status: OneOf<Status>,
-        /// Only these, separated by commas; at most 1000.
+        /// Only these ids, separated by commas; at most 1000.
         ids: Ids,
-        /// `id` (default), `score` (lowest first) or `-score`; without a score last.
+        /// `id` (default), `score` (lowest first) or `-score`; subjects without a score come last.
         sort: OneOf<FleetOrder>,
-        /// `next_cursor` of the page before.
+        /// `next_cursor` of the previous page.
         cursor: Cursor<FleetCursor>,
         /// Items of a page, default 100.
         limit: Limit,
+    } check FleetQuery::check
+}
+
+impl FleetQuery {
+    fn order(&self) -> FleetOrder {
+        self.sort.0.unwrap_or(FleetOrder::Id)
+    }
+
+    /// A cursor is a place in one order.
+    fn check(&self) -> Option<(&'static str, &'static str)> {
+        let is_other = self.cursor.0.as_ref().is_some_and(|cursor| cursor.order != self.order());
+        is_other.then_some(("cursor", "cursor must be used with the sort of the previous page"))
     }
 }
 
 /// Short cards of many subjects, all of one revision.
 #[derive(Serialize, ToSchema)]
-pub struct FleetAnswer {
+pub(crate) struct FleetAnswer {
     pub kind: String,
     pub rule_set: String,
     pub date: NaiveDate,
@@ -70,7 +82,7 @@ pub struct FleetAnswer {
 }
 
 #[derive(Serialize, ToSchema)]
-pub struct FleetCard {
+pub(crate) struct FleetCard {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub shop_id: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -85,7 +97,7 @@ pub struct FleetCard {
     pub tier_level: Option<i16>,
 }
 
-/// Many subjects' short cards, for dashboards. Pages go on in the revision that they began with.
+/// Short cards of many subjects, for dashboards. All pages show the revision of the first page.
 #[utoipa::path(
     get,
     path = "/v1/scores",
@@ -93,18 +105,14 @@ pub struct FleetCard {
     params(FleetQuery),
     responses((status = 200, description = "A page.", body = FleetAnswer), ReadProblems)
 )]
-pub async fn list_scores(
+pub(crate) async fn list_scores(
     State(state): State<AppState>,
     caller: Caller,
     asked: Asked,
     Input(query): Input<FleetQuery>,
 ) -> Result<Response, Problem> {
     let kind = query.kind.0;
-    let order = query.sort.0.unwrap_or(FleetOrder::Id);
-    if query.cursor.0.as_ref().is_some_and(|cursor| cursor.order != order) {
-        let detail = "cursor goes with the sort of the page before";
-        return Err(Problem::parameter("cursor", "invalid_value", detail));
-    }
+    let order = query.order();
     let filter = FleetFilter {
         category_id: query.category_id,
         tier_level: query.tier_level.0.map(|level| level as i16),

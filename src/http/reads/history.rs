@@ -24,7 +24,7 @@ use crate::storage::score::ShortCard;
 
 /// The penalties in force.
 #[derive(Serialize, ToSchema)]
-pub struct PenaltiesAnswer {
+pub(crate) struct PenaltiesAnswer {
     #[serde(flatten)]
     pub key: ScoreKey,
     pub status: String,
@@ -33,16 +33,16 @@ pub struct PenaltiesAnswer {
     /// Null without a score.
     #[schema(required)]
     pub tier: Option<PenaltyTier>,
-    /// The penalties of `tier` once more; empty without a score.
+    /// The penalties of `tier`, repeated here; empty without a score.
     pub penalties: Vec<WirePenalty>,
 }
 
-/// Where a score stands, with all that is known of its penalties.
+/// A score among the penalty thresholds, with its penalties and their start dates.
 #[derive(Serialize, ToSchema)]
-pub struct PenaltyTier {
+pub(crate) struct PenaltyTier {
     /// Distinct thresholds that the score is below.
     pub level: usize,
-    /// The penalties in force, by falling threshold.
+    /// The penalties in force, highest threshold first.
     pub penalties: Vec<WirePenalty>,
     #[schema(required)]
     pub next_up: Option<NextUp>,
@@ -51,15 +51,15 @@ pub struct PenaltyTier {
 }
 
 #[derive(Clone, Serialize, ToSchema)]
-pub struct WirePenalty {
+pub(crate) struct WirePenalty {
     #[serde(flatten)]
     pub threshold: WireThreshold,
     pub title: WireTitle,
-    /// The first of the published dates, without a break, on which the penalty was in force.
+    /// The first of the latest unbroken series of published dates on which the penalty was in force.
     pub since: NaiveDate,
 }
 
-/// The penalties that a score brings, and since when.
+/// The penalties in force for a score, and since when.
 #[utoipa::path(
     get,
     path = "/v1/{kind}/{id}/penalties",
@@ -67,7 +67,7 @@ pub struct WirePenalty {
     params(CardQuery),
     responses((status = 200, description = "The tier and its penalties.", body = PenaltiesAnswer), ReadProblems)
 )]
-pub async fn get_penalties(
+pub(crate) async fn get_penalties(
     State(state): State<AppState>,
     asked: Asked,
     Input(query): Input<CardQuery>,
@@ -104,19 +104,26 @@ fn penalties(found: &Penalties) -> PenaltiesAnswer {
 
 parameters! {
     /// Which dates of a history are wanted.
-    pub struct HistoryQuery {
+    pub(crate) struct HistoryQuery {
         subject: SeenSubject,
         /// First date; default 29 days before `to`.
         from: Option<NaiveDate>,
         /// Last date; default the newest published one. At most 400 days after `from`.
         to: Option<NaiveDate>,
         rule_set: RuleSetId,
+    } check HistoryQuery::check
+}
+
+impl HistoryQuery {
+    fn check(&self) -> Option<(&'static str, &'static str)> {
+        let is_none = self.from.zip(self.to).is_some_and(|(from, to)| !is_history_span(from, to));
+        is_none.then_some(("from", "from must be at most 400 days before to, and not after it"))
     }
 }
 
 /// A subject's scores over time.
 #[derive(Serialize, ToSchema)]
-pub struct HistoryAnswer {
+pub(crate) struct HistoryAnswer {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub shop_id: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -129,7 +136,7 @@ pub struct HistoryAnswer {
 }
 
 #[derive(Serialize, ToSchema)]
-pub struct WireShortCard {
+pub(crate) struct WireShortCard {
     pub date: NaiveDate,
     pub revision: i32,
     pub run_id: String,
@@ -152,21 +159,14 @@ pub struct WireShortCard {
     params(HistoryQuery),
     responses((status = 200, description = "The short cards, by date; dates without a published run are left out.", body = HistoryAnswer), ReadProblems)
 )]
-pub async fn get_scores(
+pub(crate) async fn get_scores(
     State(state): State<AppState>,
     asked: Asked,
     Input(HistoryQuery { subject, from, to, rule_set }): Input<HistoryQuery>,
 ) -> Result<Response, Problem> {
-    if let (Some(from), Some(to)) = (from, to)
-        && !is_history_span(from, to)
-    {
-        let detail = "from is at most to, and at most 400 days before it";
-        return Err(Problem::parameter("from", "invalid_value", detail));
-    }
     let make = || async {
         let history = state.source.history(&subject.0, &rule_set.0, from, to).await?;
         let (shop_id, creator_id) = subject_ids(&subject.0);
-        let modified = history.cards.iter().filter_map(|(run, _)| run.published_at).max().unwrap_or_default();
         let answer = HistoryAnswer {
             shop_id,
             creator_id,
@@ -175,7 +175,7 @@ pub async fn get_scores(
             to: history.to,
             scores: history.cards.into_iter().map(|(run, card)| short_card(&run, card)).collect(),
         };
-        Answer::of(&answer, modified)
+        Answer::of(&answer, history.published_at.unwrap_or_default())
     };
     asked.answer(&state, make).await
 }

@@ -1,14 +1,14 @@
 //! Reads of published scores and of all that explains them.
 
-pub mod advice;
-pub mod benchmarks;
-pub mod changes;
-pub mod fleet;
-pub mod history;
-pub mod outlook;
-pub mod products;
-pub mod records;
-pub mod rule_sets;
-pub mod score;
-pub mod what_if;
+pub(crate) mod advice;
+pub(crate) mod benchmarks;
+pub(crate) mod changes;
+pub(crate) mod fleet;
+pub(crate) mod history;
+pub(crate) mod outlook;
+pub(crate) mod products;
+pub(crate) mod records;
+pub(crate) mod rule_sets;
+pub(crate) mod score;
+pub(crate) mod what_if;
 mod wire;

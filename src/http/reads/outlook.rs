@@ -26,7 +26,7 @@ const FORECAST_DAYS_MAX: u64 = 120;
 
 parameters! {
     /// Whose score is projected, under which rules.
-    pub struct ProjectedQuery {
+    pub(crate) struct ProjectedQuery {
         subject: SeenSubject,
         rule_set: RuleSetId,
     }
@@ -34,23 +34,23 @@ parameters! {
 
 parameters! {
     /// How far a forecast goes.
-    pub struct ForecastQuery {
+    pub(crate) struct ForecastQuery {
         subject: SeenSubject,
         rule_set: RuleSetId,
-        /// 1-120, default 14.
+        /// Days to forecast: 1-120, default 14.
         days: param_types::Number<1, FORECAST_DAYS_MAX>,
     }
 }
 
-/// The score as if the next unpublished date were published now.
+/// The score if the next unpublished date were published now.
 #[derive(Serialize, ToSchema)]
-pub struct ProjectedAnswer {
-    /// The newest published score, whose peers are taken.
+pub(crate) struct ProjectedAnswer {
+    /// The newest published score, whose peers are used.
     #[serde(flatten)]
     pub key: ScoreKey,
     /// The date that is projected.
     pub projected_date: NaiveDate,
-    /// The moment whose counts are taken.
+    /// When the counts were read.
     pub as_of: DateTime<Utc>,
     pub status: String,
     pub signed_orders: i64,
@@ -62,9 +62,9 @@ pub struct ProjectedAnswer {
     pub metrics: Vec<WireMetric>,
 }
 
-/// The coming days if nothing new happens and the peers stand still.
+/// The coming days if nothing new happens and the peers stay as they are.
 #[derive(Serialize, ToSchema)]
-pub struct ForecastAnswer {
+pub(crate) struct ForecastAnswer {
     #[serde(flatten)]
     pub key: ScoreKey,
     pub as_of: DateTime<Utc>,
@@ -72,7 +72,7 @@ pub struct ForecastAnswer {
 }
 
 #[derive(Serialize, ToSchema)]
-pub struct ForecastDay {
+pub(crate) struct ForecastDay {
     pub date: NaiveDate,
     pub status: String,
     pub signed_orders: i64,
@@ -85,7 +85,7 @@ pub struct ForecastDay {
 
 /// A metric on a coming day, and what its window gains and loses against the day before.
 #[derive(Serialize, ToSchema)]
-pub struct ForecastMetric {
+pub(crate) struct ForecastMetric {
     pub id: String,
     pub numerator: i64,
     pub denominator: i64,
@@ -99,7 +99,7 @@ pub struct ForecastMetric {
 
 /// The counts of one business day. Of the product base score, whichever products qualify.
 #[derive(Serialize, ToSchema)]
-pub struct DayCounts {
+pub(crate) struct DayCounts {
     pub day: NaiveDate,
     pub numerator: i64,
     pub denominator: i64,
@@ -111,7 +111,7 @@ impl From<&Base<'_>> for ScoreKey {
     }
 }
 
-/// The score as if the next unpublished date were published now: the counts of this moment, the newest run's peers.
+/// The score if the next unpublished date were published now: current counts among the newest run's peers.
 #[utoipa::path(
     get,
     path = "/v1/{kind}/{id}/score/projected",
@@ -119,7 +119,7 @@ impl From<&Base<'_>> for ScoreKey {
     params(ProjectedQuery),
     responses((status = 200, description = "The projection.", body = ProjectedAnswer), ReadProblems)
 )]
-pub async fn get_projected(
+pub(crate) async fn get_projected(
     State(state): State<AppState>,
     asked: Asked,
     Input(ProjectedQuery { subject, rule_set }): Input<ProjectedQuery>,
@@ -141,7 +141,7 @@ pub async fn get_projected(
     Ok(asked.answer_once(&Answer::of(&answer, as_of)?))
 }
 
-/// The coming days if nothing new happens: which counts enter and leave which window, and what the score comes to.
+/// The coming days if nothing new happens: the counts that enter and leave each window, and the resulting score.
 #[utoipa::path(
     get,
     path = "/v1/{kind}/{id}/score/forecast",
@@ -149,7 +149,7 @@ pub async fn get_projected(
     params(ForecastQuery),
     responses((status = 200, description = "The forecast, day by day.", body = ForecastAnswer), ReadProblems)
 )]
-pub async fn get_forecast(
+pub(crate) async fn get_forecast(
     State(state): State<AppState>,
     asked: Asked,
     Input(ForecastQuery { subject, rule_set, days }): Input<ForecastQuery>,

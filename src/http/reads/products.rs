@@ -44,35 +44,35 @@ words! {
 
 parameters! {
     /// Which products are wanted.
-    pub struct ProductsQuery {
+    pub(crate) struct ProductsQuery {
         card: CardQuery,
         /// `bad_review_rate` (default), `quality_return_rate`, `complaint_rate` or `paid_orders`.
         sort: OneOf<Sort>,
         /// `desc` (default) or `asc`.
         order: OneOf<Order>,
-        /// `next_cursor` of the page before.
+        /// `next_cursor` of the previous page.
         cursor: Cursor<ProductPlace>,
         /// Items of a page, default 100.
         limit: Limit,
     }
 }
 
-/// A page of products, with the counts of this moment over the windows of the published date.
+/// A page of products, with their current counts over the windows of the published date.
 #[derive(Serialize, ToSchema)]
-pub struct ProductsAnswer {
+pub(crate) struct ProductsAnswer {
     #[serde(flatten)]
     pub key: ScoreKey,
-    /// The moment whose counts are taken.
+    /// When the counts were read.
     pub as_of: DateTime<Utc>,
     #[serde(flatten)]
     pub page: Page<WireProduct>,
 }
 
 #[derive(Serialize, ToSchema)]
-pub struct WireProduct {
+pub(crate) struct WireProduct {
     pub shop_id: String,
     pub product_id: String,
-    /// On the shelf at the end of the day before the date.
+    /// Whether it was on the shelf at the end of the day before the date.
     pub on_shelf: bool,
     /// Whether it counts in the product base score.
     pub in_base_score: bool,
@@ -91,14 +91,14 @@ pub struct WireProduct {
 
 /// A rate with its counts; null without a denominator.
 #[derive(Serialize, ToSchema)]
-pub struct ProductRate {
+pub(crate) struct ProductRate {
     pub numerator: i64,
     pub denominator: i64,
     #[schema(required, value_type = Option<f64>)]
     pub value: Option<Number<PLACES_MAX>>,
 }
 
-/// The products behind a score, the worst first: what to take off the shelf.
+/// The products behind a score, worst first: candidates to take off the shelf.
 #[utoipa::path(
     get,
     path = "/v1/{kind}/{id}/products",
@@ -106,7 +106,7 @@ pub struct ProductRate {
     params(ProductsQuery),
     responses((status = 200, description = "A page of products.", body = ProductsAnswer), ReadProblems)
 )]
-pub async fn get_products(
+pub(crate) async fn get_products(
     State(state): State<AppState>,
     asked: Asked,
     Input(query): Input<ProductsQuery>,

@@ -25,13 +25,13 @@ use crate::storage::record::Place;
 
 parameters! {
     /// Which records are wanted.
-    pub struct RecordsQuery {
+    pub(crate) struct RecordsQuery {
         card: CardQuery,
         /// A metric of the rule set.
         metric: TextSegment,
         /// `numerator` (default) or `denominator`.
         side: OneOf<Side>,
-        /// `next_cursor` of the page before.
+        /// `next_cursor` of the previous page.
         cursor: Cursor<(i64, RecordPlace)>,
         /// Items of a page, default 100.
         limit: Limit,
@@ -40,7 +40,7 @@ parameters! {
 
 /// The records behind one count of a published metric.
 #[derive(Serialize, ToSchema)]
-pub struct RecordsAnswer {
+pub(crate) struct RecordsAnswer {
     #[serde(flatten)]
     pub key: ScoreKey,
     pub metric: String,
@@ -57,7 +57,7 @@ pub struct RecordsAnswer {
 
 /// An order, an after-sale case or a session, with what it adds to the count.
 #[derive(Serialize, ToSchema)]
-pub struct WireRecord {
+pub(crate) struct WireRecord {
     /// `order`, `aftersale` or `session`.
     pub kind: String,
     pub shop_id: String,
@@ -71,9 +71,9 @@ pub struct WireRecord {
     pub product_id: Option<String>,
     #[schema(required)]
     pub creator_id: Option<String>,
-    /// The instant that the record goes by: payment, pick-up, sign-off, completion or start.
+    /// The time that dates the record: payment, pick-up, sign-off, completion or start.
     pub time: DateTime<Utc>,
-    /// Its business day, which decides in which windows it is.
+    /// Its business day, which decides the windows it falls in.
     pub day: NaiveDate,
     pub amount: i64,
     /// The events that made it count.
@@ -81,17 +81,18 @@ pub struct WireRecord {
 }
 
 #[derive(Serialize, ToSchema)]
-pub struct WireFact {
+pub(crate) struct WireFact {
     pub event_id: String,
     #[serde(rename = "type")]
     pub event_type: String,
     pub time: DateTime<Utc>,
-    /// As it was sent.
+    /// The event as sent.
     #[schema(value_type = Object)]
     pub data: Box<serde_json::value::RawValue>,
 }
 
-/// The orders, cases or sessions behind a count of a published revision, as that revision knew them, newest first.
+/// The orders, after-sale cases or sessions behind a count of a published revision, newest first, as that revision knew
+/// them.
 #[utoipa::path(
     get,
     path = "/v1/{kind}/{id}/metrics/{metric}/records",
@@ -99,7 +100,7 @@ pub struct WireFact {
     params(RecordsQuery),
     responses((status = 200, description = "A page of records.", body = RecordsAnswer), ReadProblems)
 )]
-pub async fn get_records(
+pub(crate) async fn get_records(
     State(state): State<AppState>,
     asked: Asked,
     Input(query): Input<RecordsQuery>,

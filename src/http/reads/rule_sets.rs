@@ -18,17 +18,17 @@ use crate::http::state::AppState;
 
 /// All rule sets in force.
 #[derive(Serialize, ToSchema)]
-pub struct RuleSetsAnswer {
+pub(crate) struct RuleSetsAnswer {
     pub items: Vec<WireRuleSet>,
 }
 
-/// A rule set as it is in force.
+/// A rule set in force.
 #[derive(Serialize, ToSchema)]
-pub struct WireRuleSet {
+pub(crate) struct WireRuleSet {
     pub id: String,
     /// `shop` or `creator`.
     pub kind: String,
-    /// Whether queries that name no rule set are answered with this one.
+    /// Whether this rule set answers queries that name none.
     pub default: bool,
     pub title: WireTitle,
     /// SHA-256 of the text, in hex.
@@ -37,7 +37,7 @@ pub struct WireRuleSet {
     /// Reviews with at most this many stars are bad.
     pub bad_stars_max: u8,
     pub minimums: WireMinimums,
-    /// The window whose signed orders are held against the minimum.
+    /// The window whose signed orders are compared with the minimum.
     pub near_window: WireDaysAgo,
     pub dimensions: Vec<WireDimensionRule>,
     pub metrics: Vec<WireMetricRule>,
@@ -49,7 +49,7 @@ pub struct WireRuleSet {
 }
 
 #[derive(Serialize, ToSchema)]
-pub struct WireScale {
+pub(crate) struct WireScale {
     #[schema(value_type = f64)]
     pub min: Shortest,
     #[schema(value_type = f64)]
@@ -57,7 +57,7 @@ pub struct WireScale {
 }
 
 #[derive(Serialize, ToSchema)]
-pub struct WireMinimums {
+pub(crate) struct WireMinimums {
     pub signed_orders: i64,
     pub metric_count: i64,
     pub peers: i64,
@@ -65,7 +65,7 @@ pub struct WireMinimums {
 
 /// A window by days before the score date, both ends included.
 #[derive(Serialize, ToSchema)]
-pub struct WireDaysAgo {
+pub(crate) struct WireDaysAgo {
     pub name: String,
     /// Days before the date on which the window begins and ends.
     pub days_ago: [u16; 2],
@@ -78,7 +78,7 @@ impl From<&NamedWindow> for WireDaysAgo {
 }
 
 #[derive(Serialize, ToSchema)]
-pub struct WireDimensionRule {
+pub(crate) struct WireDimensionRule {
     pub id: String,
     pub title: WireTitle,
     /// Fraction of 1.
@@ -87,7 +87,7 @@ pub struct WireDimensionRule {
 }
 
 #[derive(Serialize, ToSchema)]
-pub struct WireMetricRule {
+pub(crate) struct WireMetricRule {
     pub id: String,
     pub title: WireTitle,
     pub dimension: String,
@@ -99,42 +99,42 @@ pub struct WireMetricRule {
     pub better: String,
     /// `peers`, `curve` or `steps`.
     pub assessment: String,
-    /// Standing → points, where peers decide.
+    /// Standing → points, where points come from the standing among peers.
     #[schema(required, value_type = Option<Vec<[f64; 2]>>)]
     pub standing_curve: Option<Vec<[Shortest; 2]>>,
-    /// Value → points: a curve of its own, the reference where there are too few peers, or the bounds of steps.
+    /// Value → points: the metric's own curve, the reference for too few peers, or the bounds of its steps.
     #[schema(value_type = Vec<[f64; 2]>)]
     pub curve: Vec<[Shortest; 2]>,
 }
 
 #[derive(Serialize, ToSchema)]
-pub struct WirePenaltyRule {
+pub(crate) struct WirePenaltyRule {
     pub code: String,
     pub title: WireTitle,
     #[schema(value_type = f64)]
     pub below: Shortest,
 }
 
-/// The rule sets as they are in force.
+/// Lists the rule sets in force.
 #[utoipa::path(
     get,
     path = "/v1/rule-sets",
     tag = "scores",
-    responses((status = 200, description = "All of them.", body = RuleSetsAnswer))
+    responses((status = 200, description = "All rule sets in force.", body = RuleSetsAnswer))
 )]
-pub async fn list_rule_sets(State(state): State<AppState>, _: Input<Nothing>) -> Json<RuleSetsAnswer> {
+pub(crate) async fn list_rule_sets(State(state): State<AppState>, _: Input<Nothing>) -> Json<RuleSetsAnswer> {
     Json(RuleSetsAnswer { items: state.context.rules.rule_sets.iter().map(|set| wire(&state, set)).collect() })
 }
 
 parameters! {
     /// Which rule set is wanted.
-    pub struct RuleSetPath {
+    pub(crate) struct RuleSetPath {
         /// Such as `shop-v2`.
         id: TextSegment,
     }
 }
 
-/// One rule set as it is in force.
+/// A rule set in force.
 #[utoipa::path(
     get,
     path = "/v1/rule-sets/{id}",
@@ -142,12 +142,12 @@ parameters! {
     params(RuleSetPath),
     responses((status = 200, description = "The rule set.", body = WireRuleSet), RuleSetNotFound)
 )]
-pub async fn get_rule_set(
+pub(crate) async fn get_rule_set(
     State(state): State<AppState>,
     Input(RuleSetPath { id }): Input<RuleSetPath>,
 ) -> Result<Json<WireRuleSet>, Problem> {
     let known: Vec<&str> = state.context.rules.rule_sets.iter().map(|set| set.id.as_str()).collect();
-    let not_found = || Problem::new(Kind::RuleSetNotFound, format!("in force are {}", known.join(", ")));
+    let not_found = || Problem::new(Kind::RuleSetNotFound, format!("the rule sets in force are {}", known.join(", ")));
     let rule_set = state.context.rules.get(&id.0).ok_or_else(not_found)?;
     Ok(Json(wire(&state, rule_set)))
 }

@@ -19,7 +19,7 @@ use crate::http::state::AppState;
 
 parameters! {
     /// Which published card is wanted.
-    pub struct CardQuery {
+    pub(crate) struct CardQuery {
         subject: SeenSubject,
         /// Score date; default the newest published one.
         date: Option<NaiveDate>,
@@ -30,18 +30,18 @@ parameters! {
 }
 
 impl CardQuery {
-    pub fn wanted(self) -> Wanted {
+    pub(crate) fn wanted(self) -> Wanted {
         Wanted { subject: self.subject.0, date: self.date, revision: self.revision.0, rule_set: self.rule_set.0 }
     }
 
-    pub fn date(&self) -> Option<NaiveDate> {
+    pub(crate) fn date(&self) -> Option<NaiveDate> {
         self.date
     }
 }
 
 /// A score with its dimensions and its tier.
 #[derive(Serialize, ToSchema)]
-pub struct ScoreAnswer {
+pub(crate) struct ScoreAnswer {
     #[serde(flatten)]
     pub key: ScoreKey,
     /// `scored` or `insufficient_volume`.
@@ -65,7 +65,7 @@ pub struct ScoreAnswer {
     params(CardQuery),
     responses((status = 200, description = "The published score.", body = ScoreAnswer), ReadProblems)
 )]
-pub async fn get_score(
+pub(crate) async fn get_score(
     State(state): State<AppState>,
     asked: Asked,
     Input(query): Input<CardQuery>,
@@ -88,22 +88,22 @@ pub async fn get_score(
 
 /// All metrics of a score.
 #[derive(Serialize, ToSchema)]
-pub struct MetricsAnswer {
+pub(crate) struct MetricsAnswer {
     #[serde(flatten)]
     pub key: ScoreKey,
     pub status: String,
     pub metrics: Vec<WireMetric>,
 }
 
-/// The metrics behind a score: everything that it takes to recompute it by hand.
+/// The metrics behind a score, with everything needed to recompute it by hand.
 #[utoipa::path(
     get,
     path = "/v1/{kind}/{id}/metrics",
     tag = "scores",
     params(CardQuery),
-    responses((status = 200, description = "The metrics, in the rule set's order.", body = MetricsAnswer), ReadProblems)
+    responses((status = 200, description = "The metrics, in the order of the rule set.", body = MetricsAnswer), ReadProblems)
 )]
-pub async fn get_metrics(
+pub(crate) async fn get_metrics(
     State(state): State<AppState>,
     asked: Asked,
     Input(query): Input<CardQuery>,

@@ -22,43 +22,43 @@ use crate::http::problem::Problem;
 use crate::http::problem_responses::WhatIfProblems;
 use crate::http::state::AppState;
 
-/// Counts beyond this are nobody's.
+/// No real count is larger.
 const COUNT_MAX: i64 = 1_000_000_000_000;
 
-/// Other counts to think through, all at once, and a score to reach with them.
+/// Different counts to assume, all at once, and a target score to reach with them.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-pub struct WhatIfBody {
+pub(crate) struct WhatIfBody {
     pub add: Option<AddBody>,
     /// By metric: counts that take the place of the published ones.
     #[serde(default)]
     pub set: BTreeMap<String, CountBody>,
-    /// The score to reach by further signed orders without faults, at most two decimals.
+    /// The score to reach by additional signed orders without faults, at most two decimals.
     #[schema(value_type = Option<f64>)]
     pub target_score: Option<serde_json::Number>,
 }
 
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-pub struct AddBody {
-    /// Further signed orders without faults, signed in the near window and paid in the last days before the date.
+pub(crate) struct AddBody {
+    /// Additional signed orders without faults, signed in the near window and paid in the last days before the date.
     #[schema(minimum = 0)]
     pub signed_orders: i64,
 }
 
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-pub struct CountBody {
+pub(crate) struct CountBody {
     #[schema(minimum = 0)]
     pub numerator: i64,
     #[schema(minimum = 0)]
     pub denominator: i64,
 }
 
-/// The score under an assumption, everybody else standing still.
+/// The score under an assumption, holding all other subjects constant.
 #[derive(Serialize, ToSchema)]
-pub struct WhatIfAnswer {
-    /// The published score that the assumption goes from.
+pub(crate) struct WhatIfAnswer {
+    /// The published score that the assumption starts from.
     #[serde(flatten)]
     pub key: ScoreKey,
     pub status: String,
@@ -69,7 +69,7 @@ pub struct WhatIfAnswer {
     #[schema(required)]
     pub tier: Option<WireTier>,
     pub metrics: Vec<WireMetric>,
-    /// The score that is published.
+    /// The published score.
     #[schema(required, value_type = Option<f64>)]
     pub published_score: Option<Number<2>>,
     /// Null where no target was named.
@@ -77,24 +77,25 @@ pub struct WhatIfAnswer {
     pub target: Option<TargetAnswer>,
 }
 
-/// What it takes to reach a target. The score above is the one with these orders, where any number of them does.
+/// What it takes to reach a target. If it can be reached, the score above is the one with these orders.
 #[derive(Serialize, ToSchema)]
-pub struct TargetAnswer {
+pub(crate) struct TargetAnswer {
     #[schema(value_type = f64)]
     pub score: Number<2>,
     pub reachable: bool,
-    /// The least number of further signed orders without faults; null if none does.
+    /// The least number of additional signed orders without faults that reach the target; null if no number does.
     #[schema(required)]
     pub signed_orders: Option<i64>,
     /// Signed orders a day, over the 30 days before the date.
     #[schema(value_type = f64)]
     pub recent_orders_a_day: Number<2>,
-    /// The first date by which the recent volume brings as many; null if none does, or if there is no recent volume.
+    /// The first date on which the recent pace of orders brings that many; null if it never does, or if there is no
+    /// recent volume.
     #[schema(required)]
     pub earliest_date: Option<NaiveDate>,
 }
 
-/// Thinks other counts through: the score and tier that they would make, everybody else standing still.
+/// Simulates a score with different counts, holding all other subjects constant.
 #[utoipa::path(
     post,
     path = "/v1/{kind}/{id}/score/what-if",
@@ -103,7 +104,7 @@ pub struct TargetAnswer {
     request_body = WhatIfBody,
     responses((status = 200, description = "The score under the assumption.", body = WhatIfAnswer), WhatIfProblems)
 )]
-pub async fn post_what_if(
+pub(crate) async fn post_what_if(
     State(state): State<AppState>,
     Input(query): Input<CardQuery>,
     JsonBody(body): JsonBody<WhatIfBody>,
@@ -146,7 +147,7 @@ fn check(body: &WhatIfBody, rule_set: &RuleSet) -> Result<(Assumption, Option<De
     if let Some(add) = &body.add {
         assumption.further_signed_orders = add.signed_orders;
         if !(0..=FURTHER_ORDERS_MAX).contains(&add.signed_orders) {
-            let detail = "signed_orders is a whole number from 0 to 1000000000";
+            let detail = "signed_orders must be a whole number from 0 to 1000000000";
             faults.push(Fault::new("/add/signed_orders", "invalid_value", detail));
         }
     }
@@ -164,20 +165,17 @@ fn check(body: &WhatIfBody, rule_set: &RuleSet) -> Result<(Assumption, Option<De
         }
     }
     let target = body.target_score.as_ref().and_then(|number| target(number, rule_set, &mut faults));
-    match faults.is_empty() {
-        true => Ok((assumption, target)),
-        false => Err(faults),
-    }
+    if faults.is_empty() { Ok((assumption, target)) } else { Err(faults) }
 }
 
 fn counts(metric: Metric, count: &CountBody) -> Result<MetricCount, String> {
     let scale = metric.definition().denominator_scale;
     let sound = |number: i64| (0..=COUNT_MAX).contains(&number);
     if !sound(count.numerator) || !sound(count.denominator) {
-        return Err("numerator and denominator are whole numbers from 0 to 1000000000000".to_owned());
+        return Err("numerator and denominator must be whole numbers from 0 to 1000000000000".to_owned());
     }
     if count.denominator % scale != 0 {
-        return Err(format!("the denominator of {} is a multiple of {scale}", metric.id()));
+        return Err(format!("the denominator of {} must be a multiple of {scale}", metric.id()));
     }
     Ok(MetricCount { numerator: count.numerator, volume: count.denominator / scale })
 }
@@ -188,7 +186,7 @@ fn target(number: &serde_json::Number, rule_set: &RuleSet, faults: &mut Vec<Faul
     let hundredths = |decimal: &Decimal| decimal.millionths() % 10_000 == 0;
     let target = decimal.filter(|target| (least..=most).contains(target)).filter(hundredths);
     if target.is_none() {
-        let detail = format!("target_score is a number from {least} to {most} of at most two decimals");
+        let detail = format!("target_score must be a number from {least} to {most} with at most two decimals");
         faults.push(Fault::new("/target_score", "invalid_value", detail));
     }
     target

@@ -15,9 +15,9 @@ use crate::domain::weights::{dimension_share, weights};
 use crate::http::page::subject_ids;
 use crate::storage::run::RunRow;
 
-/// A JSON number with exactly so many decimals.
+/// A JSON number with exactly this many decimals.
 #[derive(Clone, Copy, Debug)]
-pub struct Number<const PLACES: u32>(pub Decimal);
+pub(crate) struct Number<const PLACES: u32>(pub Decimal);
 
 impl<const PLACES: u32> Serialize for Number<PLACES> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
@@ -25,9 +25,9 @@ impl<const PLACES: u32> Serialize for Number<PLACES> {
     }
 }
 
-/// A JSON number with so many decimals.
+/// A JSON number with this many decimals.
 #[derive(Clone, Copy, Debug)]
-pub struct Places(pub Decimal, pub u32);
+pub(crate) struct Places(pub Decimal, pub u32);
 
 impl Serialize for Places {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
@@ -37,7 +37,7 @@ impl Serialize for Places {
 
 /// A JSON number written as short as it can be.
 #[derive(Clone, Copy, Debug)]
-pub struct Shortest(pub Decimal);
+pub(crate) struct Shortest(pub Decimal);
 
 impl Serialize for Shortest {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
@@ -50,9 +50,9 @@ fn serialize_number<S: Serializer>(text: &str, serializer: S) -> Result<S::Ok, S
     number.serialize(serializer)
 }
 
-/// Which score an answer speaks of.
+/// Which score a response is about.
 #[derive(Clone, Serialize, ToSchema)]
-pub struct ScoreKey {
+pub(crate) struct ScoreKey {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub shop_id: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -62,7 +62,7 @@ pub struct ScoreKey {
     pub revision: i32,
     pub run_id: String,
     pub published_at: DateTime<Utc>,
-    /// The category that the run knew; null for none.
+    /// The category at the time of the run; null for none.
     #[schema(required)]
     pub category_id: Option<String>,
 }
@@ -75,7 +75,7 @@ impl From<&Published> for ScoreKey {
 }
 
 impl ScoreKey {
-    pub fn of(subject: &Subject, rule_set: &RuleSet, row: &RunRow, category_id: Option<&Id>) -> ScoreKey {
+    pub(crate) fn of(subject: &Subject, rule_set: &RuleSet, row: &RunRow, category_id: Option<&Id>) -> ScoreKey {
         let (shop_id, creator_id) = subject_ids(subject);
         ScoreKey {
             shop_id,
@@ -91,7 +91,7 @@ impl ScoreKey {
 }
 
 #[derive(Clone, Serialize, ToSchema)]
-pub struct WireTitle {
+pub(crate) struct WireTitle {
     pub en: String,
     pub zh: String,
 }
@@ -102,12 +102,12 @@ impl From<&Title> for WireTitle {
     }
 }
 
-/// Where a score stands among the penalty thresholds.
+/// A score among the penalty thresholds.
 #[derive(Serialize, ToSchema)]
-pub struct WireTier {
+pub(crate) struct WireTier {
     /// Distinct thresholds that the score is below.
     pub level: usize,
-    /// The penalties in force, by falling threshold.
+    /// The penalties in force, highest threshold first.
     pub penalties: Vec<WireThreshold>,
     #[schema(required)]
     pub next_up: Option<NextUp>,
@@ -116,7 +116,7 @@ pub struct WireTier {
 }
 
 #[derive(Clone, Serialize, ToSchema)]
-pub struct WireThreshold {
+pub(crate) struct WireThreshold {
     pub code: String,
     #[schema(value_type = f64)]
     pub below: Shortest,
@@ -124,7 +124,7 @@ pub struct WireThreshold {
 
 /// The next threshold to reach.
 #[derive(Serialize, ToSchema)]
-pub struct NextUp {
+pub(crate) struct NextUp {
     #[schema(value_type = f64)]
     pub at_least: Shortest,
     #[schema(value_type = f64)]
@@ -133,7 +133,7 @@ pub struct NextUp {
 
 /// The next threshold to fall below.
 #[derive(Serialize, ToSchema)]
-pub struct NextDown {
+pub(crate) struct NextDown {
     #[schema(value_type = f64)]
     pub below: Shortest,
     #[schema(value_type = f64)]
@@ -141,7 +141,7 @@ pub struct NextDown {
 }
 
 /// `None` without a score.
-pub fn wire_tier(rule_set: &RuleSet, score: Option<Decimal>) -> Option<WireTier> {
+pub(super) fn wire_tier(rule_set: &RuleSet, score: Option<Decimal>) -> Option<WireTier> {
     let tier = tier(rule_set, score?);
     let threshold = |penalty: &&crate::domain::rules::PenaltyRule| WireThreshold {
         code: penalty.code.clone(),
@@ -156,7 +156,7 @@ pub fn wire_tier(rule_set: &RuleSet, score: Option<Decimal>) -> Option<WireTier>
 }
 
 #[derive(Serialize, ToSchema)]
-pub struct WireDimension {
+pub(crate) struct WireDimension {
     pub id: String,
     /// Fraction of 1, by the rules alone.
     #[schema(value_type = f64)]
@@ -166,7 +166,7 @@ pub struct WireDimension {
     pub score: Option<Number<4>>,
 }
 
-pub fn wire_dimensions(rule_set: &RuleSet, card: &Card) -> Vec<WireDimension> {
+pub(super) fn wire_dimensions(rule_set: &RuleSet, card: &Card) -> Vec<WireDimension> {
     let dimension = |(index, score): (usize, &Option<Decimal>)| WireDimension {
         id: rule_set.dimensions[index].id.clone(),
         weight: Number(dimension_share(rule_set, index, card.category_id.as_ref())),
@@ -176,7 +176,7 @@ pub fn wire_dimensions(rule_set: &RuleSet, card: &Card) -> Vec<WireDimension> {
 }
 
 #[derive(Serialize, ToSchema)]
-pub struct WireWindow {
+pub(crate) struct WireWindow {
     pub name: String,
     /// First day, included.
     pub from: NaiveDate,
@@ -186,15 +186,15 @@ pub struct WireWindow {
 
 impl WireWindow {
     /// The days of a window for a score date.
-    pub fn of(window: &NamedWindow, date: NaiveDate) -> WireWindow {
+    pub(crate) fn of(window: &NamedWindow, date: NaiveDate) -> WireWindow {
         let span = window.window.days(date);
         WireWindow { name: window.name.clone(), from: span.from, to: span.to }
     }
 }
 
-/// One metric with everything that it takes to recompute its points by hand.
+/// One metric, with everything needed to recompute its points by hand.
 #[derive(Serialize, ToSchema)]
-pub struct WireMetric {
+pub(crate) struct WireMetric {
     pub id: String,
     pub title: WireTitle,
     pub dimension: String,
@@ -209,10 +209,10 @@ pub struct WireMetric {
     pub better: String,
     pub window: WireWindow,
     pub assessed: bool,
-    /// What gave the points: `category`, `market` or `reference`; null where not assessed.
+    /// What the points are based on: `category`, `market` or `reference`; null where not assessed.
     #[schema(required)]
     pub basis: Option<String>,
-    /// Members of the peer group, itself included; null where the value itself gave the points.
+    /// Members of the peer group, including the subject; null where the points come from the value itself.
     #[schema(required)]
     pub peers: Option<i64>,
     #[schema(required)]
@@ -224,12 +224,12 @@ pub struct WireMetric {
     /// Share of the whole score by the rules alone, a fraction of 1.
     #[schema(value_type = f64)]
     pub weight: Number<PLACES_MAX>,
-    /// Share of the whole score in this card, where what is not assessed gives its weight to the rest.
+    /// Share of the whole score in this card, where the weight of what is not assessed is shared among the rest.
     #[schema(value_type = f64)]
     pub effective_weight: Number<PLACES_MAX>,
 }
 
-pub fn wire_metrics(rule_set: &RuleSet, card: &Card, date: NaiveDate) -> Vec<WireMetric> {
+pub(super) fn wire_metrics(rule_set: &RuleSet, card: &Card, date: NaiveDate) -> Vec<WireMetric> {
     let weights = weights(rule_set, card);
     let metric = |(index, rule): (usize, &crate::domain::rules::MetricRule)| {
         let definition = rule.metric.definition();

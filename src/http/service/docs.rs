@@ -22,11 +22,11 @@ use crate::http::params::{Input, Nothing};
     ),
     tags(
         (name = "events", description = "What happened: orders, reviews, after-sale cases, complaints, IM sessions, products."),
-        (name = "scores", description = "What was published, and what stands behind it."),
+        (name = "scores", description = "The published score and what it is made of."),
         (name = "registry", description = "Shops and creators with their categories."),
-        (name = "exclusions", description = "What the platform takes out of the score (剔除)."),
+        (name = "exclusions", description = "Exclusions: what the platform removes from scores (剔除)."),
         (name = "keys", description = "API keys. Scopes: `events:write`, `events:relay`, `scores:read`, `admin`."),
-        (name = "runs", description = "Computations of all scores for one date."),
+        (name = "runs", description = "Runs: each computes all scores of one date."),
         (name = "service", description = "The process itself."),
     )
 )]
@@ -37,7 +37,7 @@ pub fn openapi() -> OpenApi {
     openapi.info.version = env!("CARGO_PKG_VERSION").to_owned();
     let bearer = HttpBuilder::new()
         .scheme(HttpAuthScheme::Bearer)
-        .description(Some("An API key. Needed unless the service listens on a loopback address with `--auth off`."))
+        .description(Some("An API key. Needed unless the service runs with `--auth off`, the default on a loopback address."))
         .build();
     let components = openapi.components.get_or_insert_with(Default::default);
     components.add_security_scheme("key", SecurityScheme::Http(bearer));

@@ -12,23 +12,23 @@ use sqlx::PgConnection;
 use crate::context::Context;
 use crate::http::params::{Input, Nothing};
 use crate::http::problem::Problem;
-use crate::http::problem_responses::StoreAway;
+use crate::http::problem_responses::DatabaseUnavailable;
 use crate::http::state::AppState;
 use crate::scoring::schedule;
 use crate::storage::StoreError;
 use crate::storage::run::{self as rows, RunRow};
 
-/// Figures for Prometheus.
+/// Metrics of the process for Prometheus.
 #[utoipa::path(
     get,
     path = "/metrics",
     tag = "service",
     responses(
-        (status = 200, description = "Figures in the Prometheus text format.", body = String, content_type = "text/plain"),
-        StoreAway
+        (status = 200, description = "Metrics in the Prometheus text format.", body = String, content_type = "text/plain"),
+        DatabaseUnavailable
     )
 )]
-pub async fn get_telemetry(State(state): State<AppState>, _: Input<Nothing>) -> Result<Response, Problem> {
+pub(crate) async fn get_telemetry(State(state): State<AppState>, _: Input<Nothing>) -> Result<Response, Problem> {
     let mut connection = state.source.connection().await?;
     let text = state.telemetry.render() + &figures_of_runs(&mut connection, &state.context).await?;
     Ok(([(header::CONTENT_TYPE, "text/plain; version=0.0.4")], text).into_response())

@@ -15,19 +15,19 @@ use crate::scoring::schedule;
 use crate::storage::run;
 
 #[derive(Serialize, ToSchema)]
-pub struct Health {
+pub(crate) struct Health {
     /// `ok`
     pub status: String,
 }
 
-/// Whether the process lives.
-#[utoipa::path(get, path = "/healthz", tag = "service", responses((status = 200, description = "It does.", body = Health)))]
-pub async fn healthz(_: Input<Nothing>) -> Json<Health> {
+/// Liveness check.
+#[utoipa::path(get, path = "/healthz", tag = "service", responses((status = 200, description = "The process is running.", body = Health)))]
+pub(crate) async fn healthz(_: Input<Nothing>) -> Json<Health> {
     Json(Health { status: "ok".to_owned() })
 }
 
 #[derive(Serialize, ToSchema)]
-pub struct Readiness {
+pub(crate) struct Readiness {
     /// `ready`
     pub status: String,
     /// The newest date that is published; null before the first run.
@@ -35,17 +35,17 @@ pub struct Readiness {
     pub newest_published: Option<NaiveDate>,
 }
 
-/// Whether the service can serve: the database answers, its schema is current, today's run is not overdue.
+/// Readiness check: the database answers, rule sets are loaded, and no run is overdue.
 #[utoipa::path(
     get,
     path = "/readyz",
     tag = "service",
     responses(
-        (status = 200, description = "It can.", body = Readiness),
-        (status = 503, description = "It cannot; `detail` says why.", body = ProblemBody, content_type = "application/problem+json"),
+        (status = 200, description = "Ready to serve.", body = Readiness),
+        (status = 503, description = "Not ready; `detail` says why.", body = ProblemBody, content_type = "application/problem+json"),
     )
 )]
-pub async fn readyz(State(state): State<AppState>, _: Input<Nothing>) -> Result<Json<Readiness>, Problem> {
+pub(crate) async fn readyz(State(state): State<AppState>, _: Input<Nothing>) -> Result<Json<Readiness>, Problem> {
     let mut connection = state.source.connection().await?;
     let newest = run::published_dates(&mut connection).await?.map(|(_, newest)| newest);
     if let Some(date) = schedule::read_overdue(&mut connection, &state.context).await? {

@@ -1,5 +1,5 @@
 //! The process itself: its health, its figures, and the description of the contract.
 
 pub mod docs;
-pub mod figures;
-pub mod health;
+pub(crate) mod figures;
+pub(crate) mod health;

@@ -27,29 +27,29 @@ const PARSE_INLINE_BYTES: usize = 64 * 1024;
 
 parameters! {
     /// How events are written.
-    pub struct EventsQuery {
+    pub(crate) struct EventsQuery {
         /// All or nothing: if any event is rejected or conflicts, none is written.
         atomic: Option<bool>,
     }
 }
 
-/// What became of a batch.
+/// The outcome of a batch.
 #[derive(Serialize, ToSchema)]
-pub struct BatchAnswer {
+pub(crate) struct BatchAnswer {
     /// Stored and counted.
     pub accepted: usize,
-    /// Known already, with the same content.
+    /// Already stored, with the same content.
     pub duplicates: usize,
-    /// Known already, with other content, which stays.
+    /// Already stored, with different content; the stored content stays.
     pub conflicts: usize,
     pub rejected: usize,
     /// The events that were not accepted, in order.
     pub results: Vec<EventResult>,
 }
 
-/// What became of one event of a batch.
+/// The outcome of one event of a batch.
 #[derive(Serialize, ToSchema)]
-pub struct EventResult {
+pub(crate) struct EventResult {
     /// Place in the request, from 0; blank lines are not counted.
     pub index: usize,
     /// The event's id, where it could be read.
@@ -57,7 +57,7 @@ pub struct EventResult {
     pub id: Option<String>,
     /// `duplicate`, `conflict` or `rejected`.
     pub outcome: String,
-    /// Stable word for the first fault of a rejected event.
+    /// Stable code for the first fault of a rejected event.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub code: Option<String>,
     /// JSON pointer to the first fault.
@@ -70,9 +70,9 @@ pub struct EventResult {
     pub errors: Vec<FieldError>,
 }
 
-/// What became of a single event.
+/// The outcome of a single event.
 #[derive(Serialize, ToSchema)]
-pub struct EventAnswer {
+pub(crate) struct EventAnswer {
     pub id: String,
     /// `accepted` or `duplicate`.
     pub outcome: String,
@@ -80,7 +80,7 @@ pub struct EventAnswer {
 
 /// Sends events.
 ///
-/// One event or up to 10,000 (16 MiB after decompression). An answer of 2xx means: durable, folded and counted. Sending
+/// One event or up to 10,000 (16 MiB after decompression). A 2xx response means: stored durably and counted. Sending
 /// again is always safe.
 #[utoipa::path(
     post,
@@ -97,12 +97,12 @@ pub struct EventAnswer {
         )
     ),
     responses(
-        (status = 200, description = "The batch, or a duplicate of a single event.", body = BatchAnswer),
+        (status = 200, description = "The outcome of a batch, or of a duplicate event.", body = BatchAnswer),
         (status = 201, description = "A single event was accepted.", body = EventAnswer),
         EventProblems
     )
 )]
-pub async fn post_events(
+pub(crate) async fn post_events(
     State(state): State<AppState>,
     caller: Caller,
     Input(query): Input<EventsQuery>,
@@ -121,9 +121,10 @@ pub async fn post_events(
             *read = Err((Some(event.id.to_string()), vec![fault]));
         }
     }
-    match parsed.single {
-        true => single_answer(&state, &caller, parsed).await,
-        false => batch_answer(&state, &caller, parsed, atomicity).await,
+    if parsed.single {
+        single_answer(&state, &caller, parsed).await
+    } else {
+        batch_answer(&state, &caller, parsed, atomicity).await
     }
 }
 
@@ -156,7 +157,7 @@ fn not_the_callers(event: &Event, caller: &Caller, envelope: Envelope) -> Option
     }
     let event_type = event.fact.event_type();
     (!caller.relay().allows(event_type)).then(|| {
-        let detail = format!("{} is for keys with the scope events:relay", event_type);
+        let detail = format!("{} needs a key with the scope events:relay", event_type);
         Fault::new("/type", "forbidden_type", detail)
     })
 }
@@ -197,7 +198,7 @@ async fn single_answer(state: &AppState, caller: &Caller, parsed: Parsed) -> Res
         Some(Outcome::Accepted) => Ok(answer(StatusCode::CREATED, "accepted").into_response()),
         Some(Outcome::Duplicate) => Ok(answer(StatusCode::OK, "duplicate").into_response()),
         Some(Outcome::Conflict) => {
-            let detail = "an event with this id and other content is stored for the same aggregate, and stays; \
+            let detail = "an event with this id and different content is already stored for the same aggregate; \
                           to correct it, retract it and send the right one under another id";
             Err(Problem::new(Kind::EventConflict, detail).with("id", id))
         }
@@ -217,28 +218,26 @@ async fn batch_answer(
     atomicity: Atomicity,
 ) -> Result<Response, Problem> {
     let any_rejected = parsed.events.iter().any(Result::is_err);
-    let (mut sound, mut reads) = (Vec::new(), Vec::with_capacity(parsed.events.len()));
+    let (mut valid, mut reads) = (Vec::new(), Vec::with_capacity(parsed.events.len()));
     for read in parsed.events {
         match read {
             Ok(event) => {
                 reads.push(Ok(event.id.clone()));
-                sound.push(event);
+                valid.push(event);
             }
             Err(faulty) => reads.push(Err(faulty)),
         }
     }
     let untouched = atomicity == Atomicity::AllOrNothing && any_rejected;
-    let outcomes = if untouched { Vec::new() } else { store(state, caller, sound, atomicity).await? };
+    let outcomes = if untouched { Vec::new() } else { store(state, caller, valid, atomicity).await? };
     let mut answer = BatchAnswer { accepted: 0, duplicates: 0, conflicts: 0, rejected: 0, results: Vec::new() };
     let mut outcomes = outcomes.into_iter();
     for (index, read) in reads.into_iter().enumerate() {
-        match read {
+        match read.map(|id| (id, outcomes.next())) {
             Err((id, faults)) => answer.reject(index, id, &faults),
-            Ok(id) => {
-                if let Some(outcome) = outcomes.next() {
-                    answer.note(index, id.to_string(), &outcome);
-                }
-            }
+            Ok((id, Some(outcome))) => answer.note(index, id.to_string(), &outcome),
+            // Nothing was written.
+            Ok((_, None)) => {}
         }
     }
     state.telemetry.count_events("duplicate", answer.duplicates);

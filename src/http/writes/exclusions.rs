@@ -25,10 +25,10 @@ use crate::storage::exclusion::{self, ExclusionFilter, ExclusionRow, NewExclusio
 /// Characters of a reason, a name or a note.
 const TEXT_LENGTH_MAX: usize = 2_000;
 
-/// What to take out of the score.
+/// What to exclude from scores.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-pub struct ExclusionBody {
+pub(crate) struct ExclusionBody {
     pub shop_id: String,
     /// `order`, `review`, `aftersale`, `complaint` or `session`.
     pub target: String,
@@ -41,17 +41,17 @@ pub struct ExclusionBody {
     pub note: Option<String>,
 }
 
-/// Who revokes, and why.
+/// Who revokes it, and why.
 #[derive(Deserialize, ToSchema, Default)]
 #[serde(deny_unknown_fields)]
-pub struct RevocationBody {
+pub(crate) struct RevocationBody {
     pub revoked_by: Option<String>,
     pub note: Option<String>,
 }
 
-/// An entry of the ledger.
+/// An exclusion.
 #[derive(Serialize, ToSchema)]
-pub struct WireExclusion {
+pub(crate) struct WireExclusion {
     pub exclusion_id: String,
     pub shop_id: String,
     pub target: String,
@@ -94,7 +94,7 @@ impl From<ExclusionRow> for WireExclusion {
 
 fn check_text(faults: &mut Vec<Fault>, pointer: &str, text: &str, required: bool) {
     if text.chars().count() > TEXT_LENGTH_MAX || text.contains('\0') || (required && text.trim().is_empty()) {
-        let detail = format!("{} is text of 1-{TEXT_LENGTH_MAX} characters without U+0000", &pointer[1..]);
+        let detail = format!("{} must be text of 1-{TEXT_LENGTH_MAX} characters without U+0000", &pointer[1..]);
         faults.push(Fault::new(pointer, "invalid_value", detail));
     }
 }
@@ -111,18 +111,18 @@ impl ExclusionBody {
         let order_id = self.order_id.as_deref().and_then(|id| check_id(&mut faults, "/order_id", id));
         let target = ExclusionTarget::parse(&self.target);
         if target.is_none() {
-            let detail = format!("target is one of {}", ExclusionTarget::list());
+            let detail = format!("target must be one of {}", ExclusionTarget::list());
             faults.push(Fault::new("/target", "invalid_value", detail));
         }
         match target {
             Some(target) if target.is_part_of_order() && self.order_id.is_none() => {
-                let detail = format!("order_id names the order of the {}", target.as_str());
+                let detail = format!("order_id is required: the order of the {}", target.as_str());
                 faults.push(Fault::new("/order_id", "missing_field", detail));
             }
             Some(target) if !target.is_part_of_order() && self.order_id.is_some() => {
                 let same = target == ExclusionTarget::Order && self.order_id.as_deref() == Some(self.id.as_str());
                 if !same {
-                    let detail = format!("order_id does not go with the target {}", target.as_str());
+                    let detail = format!("order_id is not allowed with the target {}", target.as_str());
                     faults.push(Fault::new("/order_id", "contradiction", detail));
                 }
             }
@@ -144,19 +144,19 @@ impl ExclusionBody {
     }
 }
 
-/// Takes an order, a review, an after-sale case, a complaint or a session out of the score, from the next run on.
+/// Excludes an order, a review, an after-sale case, a complaint or a session from scores, from the next run on.
 #[utoipa::path(
     post,
     path = "/v1/exclusions",
     tag = "exclusions",
     request_body = ExclusionBody,
     responses(
-        (status = 201, description = "Excluded. The target may become known later.", body = WireExclusion),
+        (status = 201, description = "Excluded. The target need not be known yet.", body = WireExclusion),
         (status = 409, description = "The same target is excluded; `exclusion_id` names the exclusion.", body = ProblemBody, content_type = "application/problem+json"),
         InvalidBody
     )
 )]
-pub async fn post_exclusion(
+pub(crate) async fn post_exclusion(
     State(state): State<AppState>,
     _: Input<Nothing>,
     JsonBody(body): JsonBody<ExclusionBody>,
@@ -177,7 +177,7 @@ pub async fn post_exclusion(
 
 parameters! {
     /// Which exclusion is meant.
-    pub struct ExclusionPath {
+    pub(crate) struct ExclusionPath {
         exclusion_id: TextSegment,
     }
 }
@@ -194,15 +194,15 @@ impl ExclusionPath {
 
 parameters! {
     /// Which exclusions are listed.
-    pub struct ExclusionsQuery {
+    pub(crate) struct ExclusionsQuery {
         shop_id: Option<Id>,
-        /// Only those in force (true) or revoked (false).
+        /// Only active exclusions (true) or revoked ones (false).
         active: Option<bool>,
         page: PageQuery,
     }
 }
 
-/// Revokes an exclusion; the ledger keeps it.
+/// Revokes an exclusion; the record of it stays.
 #[utoipa::path(
     delete,
     path = "/v1/exclusions/{exclusion_id}",
@@ -210,11 +210,11 @@ parameters! {
     params(ExclusionPath),
     request_body(content = Option<RevocationBody>, description = "Optional."),
     responses(
-        (status = 200, description = "The record, revoked now or before.", body = WireExclusion),
+        (status = 200, description = "The exclusion, revoked now or before.", body = WireExclusion),
         ExclusionNotFound
     )
 )]
-pub async fn delete_exclusion(
+pub(crate) async fn delete_exclusion(
     State(state): State<AppState>,
     Input(path): Input<ExclusionPath>,
     OptionalJsonBody(body): OptionalJsonBody<RevocationBody>,
@@ -232,27 +232,28 @@ pub async fn delete_exclusion(
     row.map(|row| Json(row.into())).ok_or_else(|| path.not_found())
 }
 
-/// One entry of the ledger.
+/// One exclusion.
 #[utoipa::path(
     get,
     path = "/v1/exclusions/{exclusion_id}",
     tag = "exclusions",
     params(ExclusionPath),
     responses(
-        (status = 200, description = "The record.", body = WireExclusion),
+        (status = 200, description = "The exclusion.", body = WireExclusion),
         ExclusionNotFound
     )
 )]
-pub async fn get_exclusion(
+pub(crate) async fn get_exclusion(
     State(state): State<AppState>,
     Input(path): Input<ExclusionPath>,
 ) -> Result<Json<WireExclusion>, Problem> {
+    let number = path.number()?;
     let mut connection = state.source.connection().await?;
-    let row = exclusion::get(&mut connection, path.number()?).await?;
+    let row = exclusion::get(&mut connection, number).await?;
     row.map(|row| Json(row.into())).ok_or_else(|| path.not_found())
 }
 
-/// The ledger, newest first.
+/// Lists exclusions, newest first.
 #[utoipa::path(
     get,
     path = "/v1/exclusions",
@@ -260,7 +261,7 @@ pub async fn get_exclusion(
     params(ExclusionsQuery),
     responses((status = 200, description = "A page, newest first.", body = Page<WireExclusion>), WrongParameter)
 )]
-pub async fn list_exclusions(
+pub(crate) async fn list_exclusions(
     State(state): State<AppState>,
     Input(query): Input<ExclusionsQuery>,
 ) -> Result<Json<Page<WireExclusion>>, Problem> {

@@ -11,20 +11,20 @@ use utoipa::ToSchema;
 use crate::access::{self, KeyRequest};
 use crate::http::media::JsonBody;
 use crate::http::page::Page;
-use crate::http::param_types::{PageQuery, TextSegment};
+use crate::http::param_types::{Cursor, Limit, TextSegment};
 use crate::http::params::{Input, Nothing, parameters};
 use crate::http::problem::{Kind, Problem};
 use crate::http::problem_responses::{InvalidBody, KeyNotFound, WrongParameter};
 use crate::http::state::AppState;
 use crate::storage::api_key::{self, KeyRow};
 
-/// What a key is to be good for.
+/// The key to create.
 #[derive(Clone, Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-pub struct KeyBody {
+pub(crate) struct KeyBody {
     /// One or more of `events:write`, `events:relay`, `scores:read`, `admin`.
     pub scopes: Vec<String>,
-    /// Shops that the key sees and writes alone; absent for all.
+    /// The only shops that the key can read and write; absent for all.
     pub shop_ids: Option<Vec<String>>,
     #[schema(max_length = 256)]
     pub name: Option<String>,
@@ -33,7 +33,7 @@ pub struct KeyBody {
 
 /// A key without its secret.
 #[derive(Serialize, ToSchema)]
-pub struct WireKey {
+pub(crate) struct WireKey {
     pub key_id: String,
     /// The public part of the key.
     pub prefix: String,
@@ -50,9 +50,9 @@ pub struct WireKey {
     pub revoked_at: Option<DateTime<Utc>>,
 }
 
-/// A key that was just made. The key itself is shown this once.
+/// A new key. The key itself is shown only here.
 #[derive(Serialize, ToSchema)]
-pub struct NewWireKey {
+pub(crate) struct NewWireKey {
     /// Send it as `Authorization: Bearer <key>`.
     pub key: String,
     #[serde(flatten)]
@@ -74,15 +74,15 @@ impl From<KeyRow> for WireKey {
     }
 }
 
-/// Makes a key. The answer shows it once; it is kept nowhere.
+/// Creates a key. This response is the only place that shows it; only a hash is stored.
 #[utoipa::path(
     post,
     path = "/v1/keys",
     tag = "keys",
     request_body = KeyBody,
-    responses((status = 201, description = "Made. Keep `key`: it is not shown again.", body = NewWireKey), InvalidBody)
+    responses((status = 201, description = "Created. Store `key`: it is not shown again.", body = NewWireKey), InvalidBody)
 )]
-pub async fn post_key(
+pub(crate) async fn post_key(
     State(state): State<AppState>,
     _: Input<Nothing>,
     JsonBody(body): JsonBody<KeyBody>,
@@ -100,43 +100,52 @@ pub async fn post_key(
     Ok((StatusCode::CREATED, [(header::CACHE_CONTROL, "no-store")], Json(answer)).into_response())
 }
 
-/// Keys, newest first, without their secrets; revoked ones too.
+parameters! {
+    /// Which page of keys is wanted.
+    pub(crate) struct KeysQuery {
+        /// `next_cursor` of the page before.
+        cursor: Cursor<i32>,
+        /// Items of a page, default 100.
+        limit: Limit,
+    }
+}
+
+/// Lists keys, newest first, revoked ones too, without their secrets.
 #[utoipa::path(
     get,
     path = "/v1/keys",
     tag = "keys",
-    params(PageQuery),
+    params(KeysQuery),
     responses((status = 200, description = "A page, newest first.", body = Page<WireKey>), WrongParameter)
 )]
-pub async fn list_keys(
+pub(crate) async fn list_keys(
     State(state): State<AppState>,
-    Input(PageQuery { cursor, limit }): Input<PageQuery>,
+    Input(KeysQuery { cursor, limit }): Input<KeysQuery>,
 ) -> Result<Json<Page<WireKey>>, Problem> {
     let mut connection = state.source.connection().await?;
-    let before = cursor.0.and_then(|key_id| i32::try_from(key_id).ok());
-    let rows = api_key::list(&mut connection, before, limit.0 as i64 + 1).await?;
-    Ok(Json(Page::of(rows, limit.0, |row| i64::from(row.key_id))))
+    let rows = api_key::list(&mut connection, cursor.0, limit.0 as i64 + 1).await?;
+    Ok(Json(Page::of(rows, limit.0, |row| row.key_id)))
 }
 
 parameters! {
     /// Which key is meant.
-    pub struct KeyPath {
+    pub(crate) struct KeyPath {
         key_id: TextSegment,
     }
 }
 
-/// Revokes a key. No process admits it for longer than 2 seconds.
+/// Revokes a key. Every process refuses it within 2 seconds.
 #[utoipa::path(
     delete,
     path = "/v1/keys/{key_id}",
     tag = "keys",
     params(KeyPath),
     responses(
-        (status = 200, description = "Revoked; one that was revoked before stays as it was.", body = WireKey),
+        (status = 200, description = "Revoked; a key that was already revoked is left unchanged.", body = WireKey),
         KeyNotFound
     )
 )]
-pub async fn delete_key(
+pub(crate) async fn delete_key(
     State(state): State<AppState>,
     Input(KeyPath { key_id }): Input<KeyPath>,
 ) -> Result<Json<WireKey>, Problem> {

@@ -1,7 +1,7 @@
 //! What changes something: events, the registry, exclusions, runs and keys.
 
-pub mod events;
-pub mod exclusions;
-pub mod keys;
-pub mod registry;
-pub mod runs;
+pub(crate) mod events;
+pub(crate) mod exclusions;
+pub(crate) mod keys;
+pub(crate) mod registry;
+pub(crate) mod runs;

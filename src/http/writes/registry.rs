@@ -31,7 +31,7 @@ const NAME_LENGTH_MAX: usize = 256;
 
 /// A registered shop or creator.
 #[derive(Serialize, ToSchema)]
-pub struct WireSubject {
+pub(crate) struct WireSubject {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub shop_id: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -57,10 +57,10 @@ fn present<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Option<S
     Option::deserialize(deserializer).map(Some)
 }
 
-/// What to register: an absent field stays as it was, null clears.
+/// What to register: an absent field is left unchanged, null clears it.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-pub struct SubjectBody {
+pub(crate) struct SubjectBody {
     #[serde(default, deserialize_with = "present")]
     #[schema(value_type = Option<String>, max_length = 256)]
     pub name: Option<Option<String>>,
@@ -91,11 +91,11 @@ fn registration(subject: Subject, body: SubjectBody, base: &str, faults: &mut Ve
 
 parameters! {
     /// Which subjects are listed.
-    pub struct SubjectsQuery {
+    pub(crate) struct SubjectsQuery {
         kind: KindSegment,
-        /// Only those of a category.
+        /// Only subjects of this category.
         category_id: Option<Id>,
-        /// `next_cursor` of the page before.
+        /// `next_cursor` of the previous page.
         cursor: Cursor<Id>,
         /// Items of a page, default 100.
         limit: Limit,
@@ -110,12 +110,12 @@ parameters! {
     params(SubjectPath),
     request_body = SubjectBody,
     responses(
-        (status = 200, description = "Changed.", body = WireSubject),
+        (status = 200, description = "Updated.", body = WireSubject),
         (status = 201, description = "Registered.", body = WireSubject),
         SubjectProblems
     )
 )]
-pub async fn put_subject(
+pub(crate) async fn put_subject(
     State(state): State<AppState>,
     Input(path): Input<SubjectPath>,
     JsonBody(body): JsonBody<SubjectBody>,
@@ -142,7 +142,7 @@ pub async fn put_subject(
     params(SubjectPath),
     responses((status = 200, description = "The subject as registered last.", body = WireSubject), SubjectNotFound)
 )]
-pub async fn get_subject(
+pub(crate) async fn get_subject(
     State(state): State<AppState>,
     Input(path): Input<SubjectPath>,
 ) -> Result<Json<WireSubject>, Problem> {
@@ -150,7 +150,7 @@ pub async fn get_subject(
     Ok(Json(known(&mut connection, &path.subject()).await?.into()))
 }
 
-/// Registered shops or creators, by id.
+/// Lists registered shops or creators, by id.
 #[utoipa::path(
     get,
     path = "/v1/{kind}",
@@ -158,7 +158,7 @@ pub async fn get_subject(
     params(SubjectsQuery),
     responses((status = 200, description = "A page, by id.", body = Page<WireSubject>), WrongParameter)
 )]
-pub async fn list_subjects(
+pub(crate) async fn list_subjects(
     State(state): State<AppState>,
     Input(query): Input<SubjectsQuery>,
 ) -> Result<Json<Page<WireSubject>>, Problem> {
@@ -170,7 +170,7 @@ pub async fn list_subjects(
 
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-pub struct ShopEntry {
+pub(crate) struct ShopEntry {
     pub shop_id: String,
     #[serde(default, deserialize_with = "present")]
     #[schema(value_type = Option<String>, max_length = 256)]
@@ -182,7 +182,7 @@ pub struct ShopEntry {
 
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-pub struct CreatorEntry {
+pub(crate) struct CreatorEntry {
     pub creator_id: String,
     #[serde(default, deserialize_with = "present")]
     #[schema(value_type = Option<String>, max_length = 256)]
@@ -194,21 +194,21 @@ pub struct CreatorEntry {
 
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-pub struct ShopsBody {
+pub(crate) struct ShopsBody {
     #[schema(max_items = 10_000)]
     pub shops: Vec<ShopEntry>,
 }
 
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-pub struct CreatorsBody {
+pub(crate) struct CreatorsBody {
     #[schema(max_items = 10_000)]
     pub creators: Vec<CreatorEntry>,
 }
 
-/// What became of a bulk registration.
+/// The outcome of a bulk registration.
 #[derive(Serialize, ToSchema)]
-pub struct RegisteredAnswer {
+pub(crate) struct RegisteredAnswer {
     /// Subjects that were not known before.
     pub created: usize,
     /// Subjects that were known.
@@ -227,7 +227,7 @@ pub struct RegisteredAnswer {
         InvalidEntry
     )
 )]
-pub async fn post_shops(
+pub(crate) async fn post_shops(
     State(state): State<AppState>,
     _: Input<Nothing>,
     JsonBody(body): JsonBody<ShopsBody>,
@@ -248,7 +248,7 @@ pub async fn post_shops(
         InvalidEntry
     )
 )]
-pub async fn post_creators(
+pub(crate) async fn post_creators(
     State(state): State<AppState>,
     _: Input<Nothing>,
     JsonBody(body): JsonBody<CreatorsBody>,

@@ -23,7 +23,7 @@ use crate::storage::run::{self, Requested, RunFilter, RunRow};
 /// Which score date to compute.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-pub struct RunBody {
+pub(crate) struct RunBody {
     /// The score date, today at the latest.
     #[schema(value_type = String, format = Date)]
     pub date: String,
@@ -32,7 +32,7 @@ pub struct RunBody {
 
 /// One computation of every subject's score for one date.
 #[derive(Serialize, ToSchema)]
-pub struct WireRun {
+pub(crate) struct WireRun {
     pub run_id: String,
     pub date: NaiveDate,
     /// Null until published.
@@ -92,7 +92,7 @@ fn pointer(error: InvalidRun) -> &'static str {
     }
 }
 
-/// Asks for a run. A date that was published before gets a further revision.
+/// Requests a run. A date that is already published gets another revision.
 #[utoipa::path(
     post,
     path = "/v1/runs",
@@ -104,12 +104,12 @@ fn pointer(error: InvalidRun) -> &'static str {
         (status = 422, description = "The date is after today, or the body is not valid.", body = ProblemBody, content_type = "application/problem+json"),
     )
 )]
-pub async fn post_run(
+pub(crate) async fn post_run(
     State(state): State<AppState>,
     _: Input<Nothing>,
     JsonBody(body): JsonBody<RunBody>,
 ) -> Result<Response, Problem> {
-    let date = parse_date(&body.date).ok_or_else(|| invalid("/date", "date is a date such as 2026-11-20"))?;
+    let date = parse_date(&body.date).ok_or_else(|| invalid("/date", "date must be a date such as 2026-11-20"))?;
     let now = state.context.now();
     let request = RunRequest::manual(date, body.reason, state.context.today())
         .map_err(|error| invalid(pointer(error), &error.to_string()))?;
@@ -129,7 +129,7 @@ pub async fn post_run(
 
 parameters! {
     /// Which run is meant.
-    pub struct RunPath {
+    pub(crate) struct RunPath {
         run_id: TextSegment,
     }
 }
@@ -142,7 +142,7 @@ parameters! {
     params(RunPath),
     responses((status = 200, description = "The run as it stands.", body = WireRun), RunNotFound)
 )]
-pub async fn get_run(
+pub(crate) async fn get_run(
     State(state): State<AppState>,
     Input(RunPath { run_id }): Input<RunPath>,
 ) -> Result<Json<WireRun>, Problem> {
@@ -152,7 +152,7 @@ pub async fn get_run(
     let row = run::get(&mut connection, number).await?.ok_or_else(not_found)?;
     drop(connection);
     if row.published_at.is_some() {
-        // Whoever learns here that the run is published reads its scores here from now on.
+        // A client that learns here that the run is published must get its scores from here from now on.
         state.source.freshness.look().await?;
     }
     Ok(Json(row.into()))
@@ -160,7 +160,7 @@ pub async fn get_run(
 
 parameters! {
     /// Which runs are listed.
-    pub struct RunsQuery {
+    pub(crate) struct RunsQuery {
         date: Option<NaiveDate>,
         /// `queued`, `running`, `published` or `failed`.
         state: OneOf<RunState>,
@@ -168,7 +168,7 @@ parameters! {
     }
 }
 
-/// Runs, newest first.
+/// Lists runs, newest first.
 #[utoipa::path(
     get,
     path = "/v1/runs",
@@ -176,7 +176,7 @@ parameters! {
     params(RunsQuery),
     responses((status = 200, description = "A page, newest first.", body = Page<WireRun>), WrongParameter)
 )]
-pub async fn list_runs(
+pub(crate) async fn list_runs(
     State(state): State<AppState>,
     Input(query): Input<RunsQuery>,
 ) -> Result<Json<Page<WireRun>>, Problem> {

@@ -8,14 +8,14 @@ use super::PrivateError;
 /// Where Debian keeps one folder per major version.
 const DEBIAN_FOLDER: &str = "/usr/lib/postgresql";
 
-pub struct Binaries {
+pub(super) struct Binaries {
     folder: PathBuf,
 }
 
 impl Binaries {
     /// An explicit folder, else the highest version under Debian's folder, else `PATH`. Data that exist must have been
     /// written by the same major version, which is then looked for first.
-    pub fn find(explicit: Option<&Path>, data_dir: &Path) -> Result<Binaries, PrivateError> {
+    pub(super) fn find(explicit: Option<&Path>, data_dir: &Path) -> Result<Binaries, PrivateError> {
         let wanted = fs::read_to_string(data_dir.join("PG_VERSION")).ok().map(|text| text.trim().to_owned());
         if let Some(folder) = explicit {
             return Binaries::in_folder(folder).ok_or(PrivateError::NoBinaries);
@@ -42,11 +42,11 @@ impl Binaries {
         whole.then(|| Binaries { folder: folder.to_owned() })
     }
 
-    pub fn initdb(&self) -> PathBuf {
+    pub(super) fn initdb(&self) -> PathBuf {
         self.folder.join("initdb")
     }
 
-    pub fn postgres(&self) -> PathBuf {
+    pub(super) fn postgres(&self) -> PathBuf {
         self.folder.join("postgres")
     }
 }

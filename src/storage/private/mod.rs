@@ -45,7 +45,7 @@ pub enum PrivateError {
     )]
     InUse { directory: PathBuf, owner: String },
     #[error(
-        "the data in {directory} were written by PostgreSQL {wanted}, and only {found} was found; \
+        "the data in {directory} was written by PostgreSQL {wanted}, but only {found} was found; \
          install postgresql-{wanted}, or migrate the data with pg_upgrade"
     )]
     WrongVersion { directory: PathBuf, wanted: String, found: String },
@@ -126,7 +126,7 @@ impl PrivatePostgres {
             // Waiting for a process blocks a thread.
             let stopped = tokio::task::spawn_blocking(move || server.stop()).await;
             if stopped.is_err() {
-                tracing::warn!("the private PostgreSQL could not be waited for");
+                tracing::warn!("could not wait for the private PostgreSQL to stop");
             }
             drop(lock);
         }
@@ -159,7 +159,7 @@ fn create_directory(path: &Path, identity: &server::Identity, mode: u32) -> Resu
         fs::create_dir_all(path).map_err(io("cannot create", path))?;
         identity.own(path, mode).map_err(io("cannot set the owner of", path))?;
     } else if mode == PRIVATE_MODE {
-        // Whoever owns the directory of the socket or of the data owns the data.
+        // The owner of the socket's or the data's directory controls the data.
         let owner = fs::symlink_metadata(path).map_err(io("cannot look at", path))?.uid();
         if !identity.trusts(owner) {
             let cause = std::io::Error::other(format!("it belongs to another user ({owner}); remove it"));

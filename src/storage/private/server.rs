@@ -15,36 +15,36 @@ use super::{PrivateError, io};
 
 /// A server that ends sooner than this after its start did not really start.
 const SHORT_LIFE: Duration = Duration::from_secs(2);
-/// So many short lives in a row, and the server is given up.
+/// After this many short lives in a row the server is given up.
 const SHORT_LIVES_MAX: u32 = 100;
 const RESTART_PAUSE: Duration = Duration::from_millis(100);
 
 /// As whom the server runs.
 #[derive(Clone, Debug)]
-pub struct Identity {
+pub(super) struct Identity {
     user: Option<User>,
 }
 
 /// A line of the password file.
 #[derive(Clone, Copy, Debug)]
-pub struct User {
+pub(super) struct User {
     pub uid: u32,
     pub gid: u32,
 }
 
 impl Identity {
     /// Root steps down to `postgres`, else `nobody`; everyone else stays who they are.
-    pub fn choose() -> Identity {
+    pub(super) fn choose() -> Identity {
         let user = geteuid().is_root().then(|| find_user("postgres").or_else(|| find_user("nobody"))).flatten();
         Identity { user }
     }
 
-    pub fn user(&self) -> Option<User> {
+    pub(super) fn user(&self) -> Option<User> {
         self.user
     }
 
     /// A command that runs as this user, and that is told to stop when the thread that started it ends.
-    pub fn command(&self, program: &Path, home: &Path) -> Command {
+    pub(super) fn command(&self, program: &Path, home: &Path) -> Command {
         let setpriv = Path::new("/usr/bin/setpriv");
         let mut command = match (self.user, setpriv.exists()) {
             (Some(user), true) => {
@@ -80,7 +80,7 @@ fn find_user(name: &str) -> Option<User> {
 }
 
 /// All that it takes to start the server.
-pub struct Launch {
+pub(super) struct Launch {
     pub program: PathBuf,
     pub data_dir: PathBuf,
     pub socket_dir: PathBuf,
@@ -119,7 +119,7 @@ impl Launch {
 
 /// A running server and the thread that watches over it. The thread lives as long as the process, since the kernel ties
 /// the server's life to the thread that started it.
-pub struct Server {
+pub(super) struct Server {
     state: Arc<State>,
     watcher: JoinHandle<()>,
 }
@@ -132,7 +132,7 @@ struct State {
 }
 
 impl Server {
-    pub fn start(launch: Launch) -> Result<Server, PrivateError> {
+    pub(super) fn start(launch: Launch) -> Result<Server, PrivateError> {
         let state = Arc::new(State::default());
         let (started, outcome) = mpsc::channel();
         let watched = Arc::clone(&state);
@@ -147,12 +147,12 @@ impl Server {
     }
 
     /// Whether the server kept ending right after its start, so that it is not started any more.
-    pub fn gave_up(&self) -> bool {
+    pub(super) fn gave_up(&self) -> bool {
         self.state.gave_up.load(Ordering::SeqCst)
     }
 
     /// Asks the server to end its sessions and stop, and waits until it has.
-    pub fn stop(self) {
+    pub(super) fn stop(self) {
         self.state.stopping.store(true, Ordering::SeqCst);
         interrupt(&self.state);
         if self.watcher.join().is_err() {
@@ -179,7 +179,7 @@ fn watch(launch: &Launch, state: &State, started: &mpsc::Sender<Result<(), Priva
                 if state.stopping.load(Ordering::SeqCst) {
                     interrupt(state);
                 }
-                // Nobody waits any more after the first message.
+                // The receiver is gone after the first message.
                 let _ = started.send(Ok(()));
                 let status = child.wait();
                 state.process.store(0, Ordering::SeqCst);

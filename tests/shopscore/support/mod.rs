@@ -1,5 +1,11 @@
 //! The harness: a throw-away PostgreSQL for the whole run, a database cloned from a migrated template for each test, and
-//! the service in this process, spoken to over HTTP.
+//! the service in this process, spoken to over HTTP. Beside it: the service as a process, made-up events, and what tests of
+//! answers share.
+
+pub mod answers;
+pub mod program;
+pub mod still;
+pub mod stream;
 
 use std::path::PathBuf;
 use std::str::FromStr;
@@ -7,6 +13,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use chrono::{DateTime, NaiveDate, Utc};
+use rand::Rng;
 use serde_json::{Value, json};
 use shopscore::clock::Clock;
 use shopscore::config::RetentionSettings;
@@ -245,4 +252,26 @@ pub async fn answer(request: reqwest::RequestBuilder) -> (u16, Value) {
     let text = response.text().await.expect("a body");
     let body = if text.is_empty() { Value::Null } else { serde_json::from_str(&text).unwrap_or(Value::String(text)) };
     (status, body)
+}
+
+/// Seeds of so many random markets; `SHOPSCORE_LAW_SEED` runs that one again.
+pub fn seeds(cases: u64) -> Vec<u64> {
+    let seeds: Vec<u64> = match std::env::var("SHOPSCORE_LAW_SEED") {
+        Ok(seed) => vec![seed.parse().expect("SHOPSCORE_LAW_SEED is a number")],
+        Err(_) => {
+            let first = rand::rng().next_u64() % 1_000_000;
+            (first..first + cases).collect()
+        }
+    };
+    println!("seeds {seeds:?}");
+    seeds
+}
+
+pub fn date(text: &str) -> NaiveDate {
+    text.parse().expect("a date")
+}
+
+/// A local time of the business time zone, such as `2026-11-20T12:00:00`.
+pub fn shanghai(text: &str) -> DateTime<Utc> {
+    DateTime::parse_from_rfc3339(&format!("{text}+08:00")).expect(text).to_utc()
 }

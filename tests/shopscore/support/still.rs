@@ -7,9 +7,9 @@ use rand::seq::SliceRandom;
 use rand_chacha::ChaCha8Rng;
 use serde_json::{Value, json};
 
-use crate::answers::{Scored, retraction, scored, send, service_with_few};
-use crate::stream::{Stream, random_stream};
 use crate::support::TestService;
+use crate::support::answers::{Scored, retraction, scored, send, service_with_few};
+use crate::support::stream::{Stream, random_stream};
 
 const FREE_SHOP: &str = "shop-free";
 const FREE_CREATOR: &str = "creator-free";

@@ -1,34 +1,17 @@
 //! What the tests of answers share: seeds, the scores that there are, exact numbers, pages of lists, and the ways to
 //! take facts back.
 
-use chrono::NaiveDate;
-use rand::Rng;
+use std::sync::Arc;
+
 use serde_json::{Value, json};
 use shopscore::domain::decimal::Decimal;
 use shopscore::domain::rules::file;
 
-use crate::stream::Stream;
+use crate::support::stream::Stream;
 use crate::support::{Choices, TestService};
 
 const SHOP_RULES: [&str; 3] = ["shop-v1", "shop-v2", "shop-few"];
 const CREATOR_RULES: [&str; 2] = ["creator-v1", "creator-few"];
-
-/// Seeds of so many random markets; `SHOPSCORE_LAW_SEED` runs that one again.
-pub fn seeds(cases: u64) -> Vec<u64> {
-    let seeds: Vec<u64> = match std::env::var("SHOPSCORE_LAW_SEED") {
-        Ok(seed) => vec![seed.parse().expect("SHOPSCORE_LAW_SEED is a number")],
-        Err(_) => {
-            let first = rand::rng().next_u64() % 1_000_000;
-            (first..first + cases).collect()
-        }
-    };
-    println!("seeds {seeds:?}");
-    seeds
-}
-
-pub fn date(text: &str) -> NaiveDate {
-    text.parse().expect("a date")
-}
 
 /// One subject under one rule set.
 #[derive(Clone, Debug)]
@@ -79,7 +62,7 @@ pub async fn service_with_few() -> TestService {
             .replace("signed_orders = 30", "signed_orders = 8")
             .replace("metric_count = 5", "metric_count = 2")
             .replace("peers = 10", "peers = 3");
-        file::parse(&source).expect("a sound rule set")
+        Arc::new(file::parse(&source).expect("a valid rule set"))
     });
     choices.rules.rule_sets.extend(few);
     TestService::start_with(choices).await
