@@ -13,6 +13,7 @@ mod key_sharing;
 mod keys;
 mod laws;
 mod outlook;
+mod parameters;
 mod process;
 mod products;
 mod recent;

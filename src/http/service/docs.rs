@@ -37,7 +37,9 @@ pub fn openapi() -> OpenApi {
     openapi.info.version = env!("CARGO_PKG_VERSION").to_owned();
     let bearer = HttpBuilder::new()
         .scheme(HttpAuthScheme::Bearer)
-        .description(Some("An API key. Needed unless the service runs with `--auth off`, the default on a loopback address."))
+        .description(Some(
+            "An API key. Needed unless the service runs with `--auth off`, the default on a loopback address.",
+        ))
         .build();
     let components = openapi.components.get_or_insert_with(Default::default);
     components.add_security_scheme("key", SecurityScheme::Http(bearer));
