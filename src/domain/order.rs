@@ -51,7 +51,7 @@ pub(crate) struct Review<'a> {
     pub service_stars: Option<Stars>,
 }
 
-/// Folds the standing events of one order, which are sorted by (time, id).
+/// Folds the effective events of one order, which are sorted by (time, id).
 pub(crate) fn fold(events: &[&Event], sink: &mut Sink<'_>) -> Folded {
     let by_case = events_by_case(events);
     let Some(facts) = OrderFacts::gather(events, &by_case) else {
@@ -65,37 +65,80 @@ pub(crate) fn fold(events: &[&Event], sink: &mut Sink<'_>) -> Folded {
     }
 }
 
-impl<'a> OrderFacts<'a> {
-    /// `None` until the payment is known.
-    pub(crate) fn gather(events: &[&'a Event], by_case: &'a CaseEvents<'a>) -> Option<OrderFacts<'a>> {
-        let earliest = |wanted: Fact| events.iter().copied().find(|event| event.fact == wanted);
-        let (paid, attributes) = events.iter().find_map(|event| match &event.fact {
+/// What is found in the events of one order: of most facts the earliest.
+#[derive(Default)]
+struct Found<'a> {
+    paid: Option<(&'a Event, OrderAttributes<'a>)>,
+    shipped: Option<&'a Event>,
+    picked_up: Option<&'a Event>,
+    signed: Option<&'a Event>,
+    confirmed: Option<&'a Event>,
+    review: Option<Review<'a>>,
+    /// The earliest filing of every complaint, and whether it was withdrawn.
+    complaints: BTreeMap<&'a Id, (Option<&'a Event>, bool)>,
+}
+
+impl<'a> Found<'a> {
+    fn note(&mut self, event: &'a Event) {
+        let first = |place: &mut Option<&'a Event>| {
+            place.get_or_insert(event);
+        };
+        match &event.fact {
             Fact::OrderPaid { product_id, kind, creator_id, presale, needs_shipping } => {
                 let (creator_id, kind, presale) = (creator_id.as_ref(), *kind, *presale);
                 let needs_shipping = *needs_shipping;
-                Some((*event, OrderAttributes { product_id, kind, creator_id, presale, needs_shipping }))
+                let attributes = OrderAttributes { product_id, kind, creator_id, presale, needs_shipping };
+                self.paid.get_or_insert((event, attributes));
             }
-            _ => None,
-        })?;
-        let (picked_up, signed) = match attributes.kind {
-            OrderKind::Physical => (earliest(Fact::OrderPickedUp), earliest(Fact::OrderSigned)),
-            OrderKind::Virtual => (None, earliest(Fact::OrderConfirmed)),
-        };
-        let review = events.iter().find_map(|event| match event.fact {
+            Fact::OrderShipped => first(&mut self.shipped),
+            Fact::OrderPickedUp => first(&mut self.picked_up),
+            Fact::OrderSigned => first(&mut self.signed),
+            Fact::OrderConfirmed => first(&mut self.confirmed),
             Fact::ReviewPosted { product_stars, service_stars, .. } => {
-                Some(Review { posted: event, product_stars, service_stars })
+                let (product_stars, service_stars) = (*product_stars, *service_stars);
+                self.review.get_or_insert(Review { posted: event, product_stars, service_stars });
             }
-            _ => None,
-        });
+            Fact::ComplaintFiled { complaint_id } => first(&mut self.complaints.entry(complaint_id).or_default().0),
+            Fact::ComplaintWithdrawn { complaint_id } => self.complaints.entry(complaint_id).or_default().1 = true,
+            // Recorded; they change no count.
+            Fact::OrderCancelled | Fact::ReviewRevised { .. } => {}
+            // Folded case by case, see `completed_case`.
+            Fact::AftersaleOpened { .. }
+            | Fact::AftersaleAwaitingMerchant { .. }
+            | Fact::AftersaleMerchantResponded { .. }
+            | Fact::AftersaleCompleted { .. }
+            | Fact::ArbitrationDecided { .. } => {}
+            // Not of an order, or not effective.
+            Fact::SessionStarted { .. }
+            | Fact::SessionReplied
+            | Fact::SessionRated { .. }
+            | Fact::ProductListed
+            | Fact::ProductDelisted
+            | Fact::Retracted { .. } => {}
+        }
+    }
+}
+
+impl<'a> OrderFacts<'a> {
+    /// `None` until the payment is known.
+    pub(crate) fn gather(events: &[&'a Event], by_case: &'a CaseEvents<'a>) -> Option<OrderFacts<'a>> {
+        let mut found = Found::default();
+        events.iter().for_each(|event| found.note(event));
+        let (paid, attributes) = found.paid?;
+        let (picked_up, signed) = match attributes.kind {
+            OrderKind::Physical => (found.picked_up, found.signed),
+            OrderKind::Virtual => (None, found.confirmed),
+        };
+        let filed = |(filed, is_withdrawn): (Option<&'a Event>, bool)| filed.filter(|_| !is_withdrawn);
         Some(OrderFacts {
             paid,
             attributes,
-            shipped: earliest(Fact::OrderShipped),
+            shipped: found.shipped,
             picked_up,
             signed,
-            review,
+            review: found.review,
             cases: by_case.iter().filter_map(|(id, events)| completed_case(id, events)).collect(),
-            complaints: counted_complaints(events),
+            complaints: found.complaints.into_values().filter_map(filed).collect(),
         })
     }
 
@@ -190,19 +233,4 @@ impl<'a> OrderFacts<'a> {
         let complaints = self.complaints.iter().copied();
         [signed].into_iter().chain(review).chain(case.into_iter().flatten()).chain(complaints).collect()
     }
-}
-
-/// The earliest filing of every complaint that was not withdrawn.
-fn counted_complaints<'a>(events: &[&'a Event]) -> Vec<&'a Event> {
-    let mut complaints: BTreeMap<&Id, (Option<&'a Event>, bool)> = BTreeMap::new();
-    for event in events {
-        match &event.fact {
-            Fact::ComplaintFiled { complaint_id } => {
-                complaints.entry(complaint_id).or_default().0.get_or_insert(event);
-            }
-            Fact::ComplaintWithdrawn { complaint_id } => complaints.entry(complaint_id).or_default().1 = true,
-            _ => {}
-        }
-    }
-    complaints.into_values().filter_map(|(filed, withdrawn)| filed.filter(|_| !withdrawn)).collect()
 }

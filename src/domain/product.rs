@@ -12,7 +12,8 @@ pub struct OffShelf {
     pub until_day: Option<NaiveDate>,
 }
 
-/// Folds the standing events of one product, which are sorted by (time, id). A product without a mark is on the shelf.
+/// Folds the effective events of one product, which are sorted by (time, id). A product is on the shelf until it is
+/// delisted.
 pub(crate) fn fold(events: &[&Event], calendar: &Calendar) -> Vec<OffShelf> {
     let mut spans = Vec::new();
     let mut off_since: Option<NaiveDate> = None;

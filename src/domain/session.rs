@@ -10,12 +10,39 @@ const REPLY_SECONDS_MAX: i64 = 180;
 /// Sessions that start in these hours of the business clock (08:00:00-22:59:59) expect a reply.
 const SERVICE_HOURS: std::ops::RangeInclusive<u32> = 8..=22;
 
-/// Folds the standing events of one session, which are sorted by (time, id).
+/// Folds the effective events of one session, which are sorted by (time, id).
 pub(crate) fn fold(events: &[&Event], calendar: &Calendar, sink: &mut Sink<'_>) -> Folded {
-    let start = events.iter().find_map(|event| match &event.fact {
-        Fact::SessionStarted { channel, creator_id } => Some((*event, *channel, creator_id.clone())),
-        _ => None,
-    });
+    let (mut start, mut rating, mut replies) = (None, None, Vec::new());
+    for event in events.iter().copied() {
+        match &event.fact {
+            Fact::SessionStarted { channel, creator_id } => {
+                start.get_or_insert((event, *channel, creator_id.clone()));
+            }
+            Fact::SessionReplied => replies.push(event),
+            Fact::SessionRated { stars } => {
+                rating.get_or_insert((event, *stars));
+            }
+            // Not of a session, or not effective.
+            Fact::OrderPaid { .. }
+            | Fact::OrderShipped
+            | Fact::OrderPickedUp
+            | Fact::OrderSigned
+            | Fact::OrderConfirmed
+            | Fact::OrderCancelled
+            | Fact::ReviewPosted { .. }
+            | Fact::ReviewRevised { .. }
+            | Fact::AftersaleOpened { .. }
+            | Fact::AftersaleAwaitingMerchant { .. }
+            | Fact::AftersaleMerchantResponded { .. }
+            | Fact::AftersaleCompleted { .. }
+            | Fact::ArbitrationDecided { .. }
+            | Fact::ComplaintFiled { .. }
+            | Fact::ComplaintWithdrawn { .. }
+            | Fact::ProductListed
+            | Fact::ProductDelisted
+            | Fact::Retracted { .. } => {}
+        }
+    }
     let Some((started, Channel::Human, creator_id)) = start else {
         return Folded::default();
     };
@@ -26,16 +53,11 @@ pub(crate) fn fold(events: &[&Event], calendar: &Calendar, sink: &mut Sink<'_>) 
         }
     };
     if SERVICE_HOURS.contains(&calendar.hour(started.time)) {
-        let mut replies = events.iter().copied().filter(|event| event.fact == Fact::SessionReplied);
-        let reply = replies.find(|event| event.time >= started.time);
+        let reply = replies.into_iter().find(|event| event.time >= started.time);
         let in_time = reply.is_some_and(|reply| seconds_between(started.time, reply.time) <= REPLY_SECONDS_MAX);
         put(Measure::DaytimeSessions, 1, reply);
         put(Measure::QuickReplies, in_time.into(), reply);
     }
-    let rating = events.iter().find_map(|event| match event.fact {
-        Fact::SessionRated { stars } => Some((*event, stars)),
-        _ => None,
-    });
     if let Some((rated, stars)) = rating {
         put(Measure::RatedSessions, 1, Some(rated));
         put(Measure::DissatisfiedSessions, (stars.number() <= DISSATISFIED_STARS_MAX).into(), Some(rated));
