@@ -7,7 +7,7 @@ use chrono::{DateTime, NaiveTime, Utc};
 use super::open::{Opened, open_prepared};
 use super::settings::{Cli, CommandError, KeyCommand};
 use crate::access::{self, KeyRequest};
-use crate::domain::calendar::parse_date;
+use crate::domain::calendar::{parse_date, parse_instant};
 use crate::storage::api_key::{self, KeyRow};
 use crate::storage::private::Sharing;
 
@@ -51,8 +51,7 @@ fn expiry(opened: &Opened, text: &str) -> Result<DateTime<Utc>, CommandError> {
     if let Some(date) = parse_date(text) {
         return Ok(opened.context.calendar().instant(date, NaiveTime::MIN));
     }
-    let instant = DateTime::parse_from_rfc3339(text);
-    instant.map(|instant| instant.to_utc()).map_err(|_| "--expires is a date or an RFC 3339 time".into())
+    parse_instant(text).ok_or_else(|| "--expires is a date or an RFC 3339 time".into())
 }
 
 async fn list(opened: &Opened) -> Result<(), CommandError> {

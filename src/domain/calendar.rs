@@ -48,6 +48,13 @@ pub fn parse_date(text: &str) -> Option<NaiveDate> {
     (text.len() == 10 && text.bytes().enumerate().all(shape)).then(|| text.parse().ok()).flatten()
 }
 
+/// An RFC 3339 instant with offset, to the microsecond (finer digits are cut off). `None` for anything else: leap seconds,
+/// years beyond 9999, and characters that only look like those of the format.
+pub(crate) fn parse_instant(text: &str) -> Option<DateTime<Utc>> {
+    let parsed = DateTime::parse_from_rfc3339(text).ok().filter(|time| time.nanosecond() < 1_000_000_000)?;
+    DateTime::from_timestamp_micros(parsed.timestamp_micros()).filter(|_| text.is_ascii())
+}
+
 /// A local time in Shanghai, such as `2026-11-20T12:00:00`, for tests.
 #[cfg(test)]
 pub(crate) fn shanghai(text: &str) -> DateTime<Utc> {

@@ -1,8 +1,9 @@
 //! Reading the members of a JSON object field by field, and what can be said of a field in documentation.
 
-use chrono::{DateTime, Timelike, Utc};
+use chrono::{DateTime, Utc};
 use serde_json::{Map, Value};
 
+use super::calendar::parse_instant;
 use super::content::Digits;
 use super::fault::Fault;
 use super::id::Id;
@@ -105,12 +106,9 @@ impl<'a> Fields<'a> {
         Id::read(self, name)
     }
 
-    /// An RFC 3339 instant with offset, to the microsecond (finer digits are cut off).
     pub(crate) fn time(&mut self, name: &str) -> Option<DateTime<Utc>> {
         let text = self.text(name)?;
-        let parsed = DateTime::parse_from_rfc3339(text).ok().filter(|time| time.nanosecond() < 1_000_000_000);
-        let instant = parsed.and_then(|time| DateTime::from_timestamp_micros(time.timestamp_micros()));
-        match instant {
+        match parse_instant(text) {
             Some(instant) => Some(instant),
             None => {
                 let detail = format!("{name} must be an RFC 3339 time with offset, such as 2026-11-08T10:00:00+08:00");

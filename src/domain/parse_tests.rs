@@ -58,6 +58,10 @@ fn leap_seconds_nul_characters_and_unknown_types_are_refused() {
     let mut leap = event("order.signed", json!({"order_id": "o"}));
     leap["time"] = json!("2026-12-31T23:59:60Z");
     assert_eq!(faults(leap), [("/time".into(), "invalid_time")]);
+    let mut minus = event("order.signed", json!({"order_id": "o"}));
+    // The minus sign of mathematics, U+2212, is none of RFC 3339.
+    minus["time"] = json!("2026-12-31T23:59:59\u{2212}08:00");
+    assert_eq!(faults(minus), [("/time".into(), "invalid_time")]);
     assert_eq!(faults(event("order.signed", json!({"order_id": "o", "x": ["\0"]}))), [("".into(), "nul_character")]);
     assert_eq!(faults(event("order.teleported", json!({"order_id": "o"}))), [("/type".into(), "unknown_type")]);
     assert_eq!(faults(json!([1])), [("".into(), "not_an_object")]);
