@@ -34,6 +34,8 @@ pub enum StartError {
     Store(#[from] StoreError),
     #[error(transparent)]
     Counts(#[from] counting::Mismatch),
+    #[error(transparent)]
+    Io(#[from] std::io::Error),
 }
 
 impl Context {

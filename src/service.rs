@@ -8,7 +8,7 @@ use tokio::sync::{Notify, oneshot};
 use tokio::task::JoinSet;
 
 use crate::answers::source::Source;
-use crate::context::Context;
+use crate::context::{Context, StartError};
 use crate::http::answer::AnswerCache;
 use crate::http::media::BodyBudget;
 use crate::http::routes::router;
@@ -16,6 +16,7 @@ use crate::http::state::{App, AppState};
 use crate::http::telemetry::Telemetry;
 use crate::ingest::queue::IngestQueue;
 use crate::scoring::{retention, schedule};
+use crate::storage::{StoreError, cursor_secret};
 
 /// Whether callers must show API keys.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -38,8 +39,11 @@ pub struct Service {
 
 impl Service {
     /// Starts everything. The context has been prepared.
-    pub fn start(context: &Context, listener: TcpListener, keys: Keys) -> std::io::Result<Service> {
+    pub async fn start(context: &Context, listener: TcpListener, keys: Keys) -> Result<Service, StartError> {
         let address = listener.local_addr()?;
+        let mut connection = context.store.read.acquire().await.map_err(StoreError::from)?;
+        let cursor_secret = cursor_secret::load(&mut connection).await?.into();
+        drop(connection);
         let mut writers = JoinSet::new();
         let queue = IngestQueue::start(context, &mut writers);
         let wake = Arc::new(Notify::new());
@@ -56,6 +60,7 @@ impl Service {
             auth_required: keys == Keys::Required,
             answers: AnswerCache::default(),
             telemetry: Telemetry::default(),
+            cursor_secret,
         });
         let (stop, stopped) = oneshot::channel::<()>();
         let server = axum::serve(listener, router(&state)).with_graceful_shutdown(async {

@@ -9,10 +9,9 @@ use crate::storage::rule_set::UsedRuleSet;
 use crate::storage::run::RunRow;
 use crate::storage::score::{self, FleetFilter, FleetOrder, ShortCard};
 
-/// Where a page begins: in which run, sorted how, and behind whom.
+/// Where a page begins: in which run, and after which subject.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FleetCursor {
-    pub order: FleetOrder,
     pub run_id: i64,
     pub score_hundredths: Option<i32>,
     pub id: Id,
@@ -43,7 +42,7 @@ impl Source {
         let mut connection = self.connection().await?;
         let run = match &wanted.after {
             None => self.run(&mut connection, wanted.date, wanted.revision).await?,
-            Some(cursor) => self.begun_run(&mut connection, cursor.run_id, wanted.date, wanted.revision).await?,
+            Some(cursor) => self.begun_run(&mut connection, cursor.run_id).await?,
         };
         let UsedRuleSet { version, .. } = self.used_rule_set(&mut connection, &run, &wanted.rule_set).await?;
         let after = wanted.after.as_ref().map(|cursor| (cursor.score_hundredths, &cursor.id));
@@ -54,7 +53,6 @@ impl Source {
         let has_more = cards.len() > wanted.limit;
         cards.truncate(wanted.limit);
         let next = cards.last().filter(|_| has_more).map(|last| FleetCursor {
-            order: wanted.order,
             run_id: run.run_id,
             score_hundredths: last.score_hundredths,
             id: Id::stored(&last.subject_id),

@@ -98,24 +98,10 @@ impl Source {
         Ok(self.published(connection, date, revision).await?.ok_or(Missing::Run)?)
     }
 
-    /// The run in which a list was begun: all its pages are of one revision, whatever is published meanwhile. `date`
-    /// and `revision` are what the query asks for, which must not be another one.
-    pub async fn begun_run(
-        &self,
-        connection: &mut PgConnection,
-        run_id: i64,
-        date: Option<NaiveDate>,
-        revision: Option<i32>,
-    ) -> Result<RunRow, ReadError> {
+    /// The run in which a list was begun: all its pages are of one revision, whatever is published meanwhile.
+    pub(super) async fn begun_run(&self, connection: &mut PgConnection, run_id: i64) -> Result<RunRow, ReadError> {
         let run = run::get(connection, run_id).await?.filter(|run| run.published_at.is_some());
-        let run = run.ok_or(Missing::CursorRun)?;
-        let is_other = date.is_some_and(|date| date != run.date)
-            || revision.is_some_and(|revision| run.revision != Some(revision));
-        if is_other {
-            Err(ReadError::Parameter("cursor", "cursor must be used with the date and revision of the previous page"))
-        } else {
-            Ok(run)
-        }
+        Ok(run.ok_or(Missing::CursorRun)?)
     }
 
     /// The published card that is wanted.

@@ -45,11 +45,11 @@ pub struct WantedRecords {
 impl Source {
     pub async fn records(&self, wanted: &WantedRecords) -> Result<(Published, RecordPage), ReadError> {
         let mut connection = self.connection().await?;
-        let Wanted { subject, date, revision, rule_set } = &wanted.card;
+        let Wanted { subject, rule_set, .. } = &wanted.card;
         let (published, after) = match &wanted.after {
             None => (self.find(&mut connection, &wanted.card).await?, None),
             Some((run_id, ended)) => {
-                let run = self.begun_run(&mut connection, *run_id, *date, *revision).await?;
+                let run = self.begun_run(&mut connection, *run_id).await?;
                 (self.find_in(&mut connection, run, subject, rule_set).await?, Some(ended.clone()))
             }
         };

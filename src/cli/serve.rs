@@ -17,7 +17,7 @@ pub async fn serve(cli: &Cli) -> Result<ExitCode, CommandError> {
     let keys = if cli.listening.auth_required() { Keys::Required } else { Keys::NotAsked };
     let started = async {
         let listener = bind(&cli.listening).await?;
-        Service::start(&opened.context, listener, keys).map_err(CommandError::from)
+        Service::start(&opened.context, listener, keys).await.map_err(CommandError::from)
     };
     let mut service = match started.await {
         Ok(service) => service,

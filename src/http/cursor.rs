@@ -1,6 +1,21 @@
-//! Cursors: a place in a list as an opaque text.
+//! Cursors: a place in a list as an opaque text, signed for the request that it continues.
+//!
+//! A cursor is believed only in the list for which this service wrote it: same path, same parameters but for `limit`. So
+//! it never shows more than its request may see, and a text that was made up is refused before anything reads it.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use axum::http::Uri;
+use hmac::{Hmac, KeyInit, Mac};
+use sha2::Sha256;
 
 use crate::domain::id::Id;
+
+/// Parameters that may change from page to page.
+const OF_PAGES: [&str; 2] = ["cursor", "limit"];
+/// Bytes of the signature that a cursor carries.
+const SIGNATURE_BYTES: usize = 16;
 
 /// A place in a list that a cursor can carry, as text.
 pub(crate) trait CursorKey: Sized {
@@ -40,18 +55,78 @@ impl CursorKey for Id {
     }
 }
 
-/// Wraps a place in a list as a cursor. Hex keeps it opaque and free of characters that a URL must escape.
-pub(crate) fn close_cursor(key: &impl CursorKey) -> String {
-    key.write().bytes().map(|byte| format!("{byte:02x}")).collect()
+/// Signs and checks the cursors of one list.
+#[derive(Clone, Debug)]
+pub(crate) struct Signer {
+    secret: Arc<[u8]>,
+    /// The path and the parameters of the list.
+    list: String,
 }
 
-/// The place that a cursor stands for; `None` if it is not one of ours.
-pub(crate) fn open_cursor(cursor: &str) -> Option<String> {
-    let digits = cursor.as_bytes();
-    if !digits.len().is_multiple_of(2) || !digits.iter().all(u8::is_ascii_hexdigit) {
-        return None;
+impl Signer {
+    /// The signer of the list that a request asks for.
+    pub(crate) fn of(secret: &Arc<[u8]>, uri: &Uri) -> Signer {
+        let parameters = form_urlencoded::parse(uri.query().unwrap_or_default().as_bytes());
+        let sorted: BTreeMap<_, _> = parameters.filter(|(name, _)| !OF_PAGES.contains(&name.as_ref())).collect();
+        let query = form_urlencoded::Serializer::new(String::new()).extend_pairs(sorted).finish();
+        Signer { secret: Arc::clone(secret), list: format!("{}?{query}", uri.path()) }
     }
-    let byte = |pair: &[u8]| u8::from_str_radix(std::str::from_utf8(pair).ok()?, 16).ok();
-    let bytes: Option<Vec<u8>> = digits.chunks(2).map(byte).collect();
-    String::from_utf8(bytes?).ok()
+
+    fn signature(&self, place: &[u8]) -> Option<Hmac<Sha256>> {
+        let mut mac = Hmac::<Sha256>::new_from_slice(&self.secret).ok()?;
+        // A path and a query never hold a zero byte.
+        mac.update(self.list.as_bytes());
+        mac.update(&[0]);
+        mac.update(place);
+        Some(mac)
+    }
+
+    /// The cursor of a place: signature and place, in hex, which no URL must escape.
+    pub(crate) fn close(&self, key: &impl CursorKey) -> Option<String> {
+        let place = key.write().into_bytes();
+        let signature = self.signature(&place)?.finalize().into_bytes();
+        Some(signature.iter().take(SIGNATURE_BYTES).chain(&place).map(|byte| format!("{byte:02x}")).collect())
+    }
+
+    /// The place that a cursor stands for; `None` if it was not written for this list.
+    pub(crate) fn open<K: CursorKey>(&self, cursor: &str) -> Option<K> {
+        let digits = cursor.as_bytes();
+        if !digits.len().is_multiple_of(2) || !digits.iter().all(u8::is_ascii_hexdigit) {
+            return None;
+        }
+        let byte = |pair: &[u8]| u8::from_str_radix(std::str::from_utf8(pair).ok()?, 16).ok();
+        let bytes: Vec<u8> = digits.chunks(2).map(byte).collect::<Option<_>>()?;
+        let (signature, place) = bytes.split_at_checked(SIGNATURE_BYTES)?;
+        self.signature(place)?.verify_truncated_left(signature).ok()?;
+        K::read(std::str::from_utf8(place).ok()?)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Signer;
+
+    fn signer(secret: u8, uri: &str) -> Signer {
+        Signer::of(&vec![secret; 32].into(), &uri.parse().expect("a URI"))
+    }
+
+    #[test]
+    fn a_cursor_opens_in_its_own_list_and_in_no_other() {
+        let cursor = signer(1, "/v1/runs?state=failed&date=2026-11-20&limit=5").close(&7_i64).expect("a cursor");
+        let opened = |secret, uri: &str, cursor: &str| signer(secret, uri).open::<i64>(cursor);
+        for same in ["/v1/runs?date=2026-11-20&state=failed&cursor=00", "/v1/runs?limit=1&date=2026-11-20&state=failed"]
+        {
+            assert_eq!(opened(1, same, &cursor), Some(7), "{same}");
+        }
+        for other in
+            ["/v1/runs?state=failed", "/v1/keys?state=failed&date=2026-11-20", "/v1/runs?state=failed%26date&x"]
+        {
+            assert_eq!(opened(1, other, &cursor), None, "{other}");
+        }
+        let uri = "/v1/runs?state=failed&date=2026-11-20";
+        assert_eq!(opened(2, uri, &cursor), None, "another database's");
+        for wrong in ["", "00", "zz", &cursor[2..], &format!("{cursor}30"), &cursor.replace("37", "38")] {
+            assert_eq!(opened(1, uri, wrong), None, "{wrong}");
+        }
+    }
 }

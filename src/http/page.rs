@@ -3,7 +3,7 @@
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::cursor::{CursorKey, close_cursor};
+use super::cursor::{CursorKey, Signer};
 use crate::domain::subject::{Subject, SubjectKind};
 
 /// One page of a list.
@@ -17,14 +17,14 @@ pub(crate) struct Page<T> {
 
 impl<T> Page<T> {
     /// A page of at most `limit` items out of rows that were read with one to spare. `key` is the place of a row in the
-    /// list's order.
-    pub(crate) fn of<R, K: CursorKey>(mut rows: Vec<R>, limit: usize, key: impl Fn(&R) -> K) -> Page<T>
+    /// list's order, from which its cursor is made.
+    pub(crate) fn of<R, K: CursorKey>(mut rows: Vec<R>, limit: usize, signer: &Signer, key: impl Fn(&R) -> K) -> Page<T>
     where
         T: From<R>,
     {
         let has_more = rows.len() > limit;
         rows.truncate(limit);
-        let next_cursor = rows.last().filter(|_| has_more).map(|last| close_cursor(&key(last)));
+        let next_cursor = rows.last().filter(|_| has_more).and_then(|last| signer.close(&key(last)));
         Page { items: rows.into_iter().map(T::from).collect(), next_cursor }
     }
 }

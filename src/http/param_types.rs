@@ -5,7 +5,7 @@ use utoipa::openapi::ObjectBuilder;
 use utoipa::openapi::path::Parameter as Described;
 use utoipa::openapi::schema::{KnownFormat, SchemaFormat, Type};
 
-use super::cursor::{CursorKey, open_cursor};
+use super::cursor::{CursorKey, Signer};
 use super::params::{Parameter, Params, in_path, in_query, parameters, string};
 use super::problem::Problem;
 use crate::domain::calendar::parse_date;
@@ -130,13 +130,18 @@ impl Parameter for Limit {
     }
 }
 
-/// The place after which a page begins.
-pub(crate) struct Cursor<K>(pub Option<K>);
+/// The place after which a page begins, and the way to say where the next one does.
+pub(crate) struct Cursor<K> {
+    pub after: Option<K>,
+    pub signer: Signer,
+}
 
 impl<K: CursorKey> Parameter for Cursor<K> {
     fn read(params: &mut Params<'_>, name: &str) -> Option<Self> {
-        let read = |text: &str| K::read(&open_cursor(text)?);
-        params.parsed(name, read, "the next_cursor of the previous page").map(Cursor)
+        let signer = params.signer();
+        let wanted = "the next_cursor of the previous page, with the same parameters but for limit";
+        let after = params.parsed(name, |text| signer.open(text), wanted)?;
+        Some(Cursor { after, signer })
     }
 
     fn describe(name: &str, about: &str) -> Vec<Described> {

@@ -5,13 +5,14 @@
 use std::collections::BTreeMap;
 
 use axum::extract::{FromRequestParts, RawPathParams, RawQuery};
-use axum::http::StatusCode;
 use axum::http::request::Parts;
+use axum::http::{StatusCode, Uri};
 use utoipa::openapi::path::{Parameter as Described, ParameterBuilder, ParameterIn};
 use utoipa::openapi::schema::Type;
 use utoipa::openapi::{ObjectBuilder, Required};
 
 use super::auth::Caller;
+use super::cursor::Signer;
 use super::problem::{FieldError, Kind, Problem};
 use super::state::AppState;
 use crate::domain::subject::SubjectKind;
@@ -25,6 +26,7 @@ pub struct Params<'a> {
     /// The kind of subject that the request is about, once it was read.
     pub(super) kind: Option<SubjectKind>,
     path: RawPathParams,
+    uri: &'a Uri,
     query: BTreeMap<String, String>,
     faults: Vec<FieldError>,
     /// A problem that goes before all faults: what the path names does not exist, or not for the caller.
@@ -127,13 +129,14 @@ impl<P: Parameters + Send> FromRequestParts<AppState> for Input<P> {
 }
 
 impl<'a> Params<'a> {
-    async fn of(parts: &mut Parts, state: &'a AppState) -> Result<Params<'a>, Problem> {
+    async fn of(parts: &'a mut Parts, state: &'a AppState) -> Result<Params<'a>, Problem> {
         let unreadable = |what: &str| Problem::new(Kind::InvalidParameter, format!("the {what} cannot be read"));
         let RawQuery(query) = RawQuery::from_request_parts(parts, state).await.map_err(|_| unreadable("query"))?;
         let path = RawPathParams::from_request_parts(parts, state).await.map_err(|_| unreadable("path"))?;
         let caller = parts.extensions.get::<Caller>().cloned();
         let (query_of, faults) = (BTreeMap::new(), Vec::new());
-        let mut params = Params { state, caller, kind: None, path, query: query_of, faults, refusal: None };
+        let uri = &parts.uri;
+        let mut params = Params { state, caller, kind: None, path, uri, query: query_of, faults, refusal: None };
         for (name, value) in form_urlencoded::parse(query.unwrap_or_default().as_bytes()) {
             if params.query.insert(name.to_string(), value.into_owned()).is_some() {
                 params.fault(&name, "repeated_parameter", format!("{name} is given more than once"));
@@ -175,6 +178,11 @@ impl<'a> Params<'a> {
     pub(super) fn contradicts<T>(&mut self, name: &str, detail: &str) -> Option<T> {
         self.fault(name, "invalid_value", detail.to_owned());
         None
+    }
+
+    /// The signer of the cursors of the list that is asked for.
+    pub(super) fn signer(&self) -> Signer {
+        Signer::of(&self.state.cursor_secret, self.uri)
     }
 
     /// A segment of the path.

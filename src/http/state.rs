@@ -27,4 +27,6 @@ pub struct App {
     pub source: Source,
     pub answers: AnswerCache,
     pub telemetry: Telemetry,
+    /// The key under which cursors are signed.
+    pub cursor_secret: Arc<[u8]>,
 }

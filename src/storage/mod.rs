@@ -7,6 +7,7 @@ pub(crate) mod card;
 pub(crate) mod comparison;
 pub mod count;
 pub mod counting;
+pub(crate) mod cursor_secret;
 pub(crate) mod error;
 pub(crate) mod event;
 pub(crate) mod exclusion;

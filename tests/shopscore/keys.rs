@@ -251,6 +251,9 @@ async fn a_key_is_shown_once_listed_without_its_secret_and_revoked_for_good() {
         (json!({"scopes": ["scores:read"], "shop_ids": ["s-1", "a,b"]}), "/shop_ids/1"),
         (json!({"scopes": ["scores:read", "admin"], "shop_ids": ["s-1"]}), "/scopes"),
         (json!({"scopes": ["scores:read"], "expires_at": "2026-11-20T03:00:00Z"}), "/expires_at"),
+        (json!({"scopes": ["scores:read"], "expires_at": "+12026-11-20T03:00:00Z"}), "/expires_at"),
+        (json!({"scopes": ["scores:read"], "expires_at": "2027-11-20T03:00:60Z"}), "/expires_at"),
+        (json!({"scopes": ["scores:read"], "expires_at": "2027-11-20T03:00:00\u{2212}08:00"}), "/expires_at"),
         (json!({"scopes": ["scores:read"], "name": "\0"}), "/name"),
     ] {
         let (status, problem) = service.post("/v1/keys", &body).await;

@@ -48,7 +48,7 @@ async fn show_market(cli: &Cli, settings: &DemoSettings) -> Result<ExitCode, Com
     let opened = open_prepared(cli, Sharing::Exclusive).await?;
     let result = async {
         let listener = bind(&cli.listening).await?;
-        let service = Service::start(&opened.context, listener, Keys::NotAsked)?;
+        let service = Service::start(&opened.context, listener, Keys::NotAsked).await?;
         let shown = fill_and_show(&service, &opened.context, settings).await;
         if shown.is_ok() && !settings.exit {
             println!("\nThe service stays up; Ctrl-C ends it and removes the demo's data.");

@@ -15,7 +15,7 @@ use crate::domain::subject::{Subject, SubjectKind};
 use crate::http::answer::Answer;
 use crate::http::asked::Asked;
 use crate::http::auth::Caller;
-use crate::http::cursor::{CursorKey, close_cursor};
+use crate::http::cursor::{CursorKey, Signer};
 use crate::http::page::subject_ids;
 use crate::http::param_types::{self, Cursor, Ids, KindQuery, Limit, OneOf, Revision, RuleSetId};
 use crate::http::params::{Input, parameters};
@@ -52,18 +52,6 @@ parameters! {
         cursor: Cursor<FleetCursor>,
         /// Items of a page, default 100.
         limit: Limit,
-    } check FleetQuery::check
-}
-
-impl FleetQuery {
-    fn order(&self) -> FleetOrder {
-        self.sort.0.unwrap_or(FleetOrder::Id)
-    }
-
-    /// A cursor is a place in one order.
-    fn check(&self) -> Option<(&'static str, &'static str)> {
-        let is_other = self.cursor.0.as_ref().is_some_and(|cursor| cursor.order != self.order());
-        is_other.then_some(("cursor", "cursor must be used with the sort of the previous page"))
     }
 }
 
@@ -112,7 +100,8 @@ pub(crate) async fn list_scores(
     Input(query): Input<FleetQuery>,
 ) -> Result<Response, Problem> {
     let kind = query.kind.0;
-    let order = query.order();
+    let order = query.sort.0.unwrap_or(FleetOrder::Id);
+    let Cursor { after, signer } = query.cursor;
     let filter = FleetFilter {
         category_id: query.category_id,
         tier_level: query.tier_level.0.map(|level| level as i16),
@@ -126,13 +115,13 @@ pub(crate) async fn list_scores(
         rule_set: query.rule_set.0,
         filter,
         order,
-        after: query.cursor.0,
+        after,
         limit: query.limit.0,
     };
     let make = || async {
         let page = state.source.fleet(&wanted).await?;
         let modified = page.run.published_at.unwrap_or_default();
-        Answer::of(&fleet_answer(kind, &wanted.rule_set, page), modified)
+        Answer::of(&fleet_answer(kind, &wanted.rule_set, page, &signer), modified)
     };
     // What a caller that is bound to shops sees is nobody else's.
     match caller.shops() {
@@ -151,7 +140,7 @@ fn seen_ids(caller: &Caller, kind: SubjectKind, asked: Option<Vec<Id>>) -> Optio
     }
 }
 
-fn fleet_answer(kind: SubjectKind, rule_set: &str, page: FleetPage) -> FleetAnswer {
+fn fleet_answer(kind: SubjectKind, rule_set: &str, page: FleetPage, signer: &Signer) -> FleetAnswer {
     let FleetPage { run, cards, next } = page;
     FleetAnswer {
         kind: kind.to_string(),
@@ -161,7 +150,7 @@ fn fleet_answer(kind: SubjectKind, rule_set: &str, page: FleetPage) -> FleetAnsw
         run_id: run.run_id.to_string(),
         published_at: run.published_at.unwrap_or_default(),
         items: cards.into_iter().map(|card| fleet_card(kind, card)).collect(),
-        next_cursor: next.as_ref().map(close_cursor),
+        next_cursor: next.as_ref().and_then(|next| signer.close(next)),
     }
 }
 
@@ -182,14 +171,13 @@ fn fleet_card(kind: SubjectKind, card: ShortCard) -> FleetCard {
 impl CursorKey for FleetCursor {
     fn write(&self) -> String {
         let hundredths = self.score_hundredths.map(|hundredths| hundredths.to_string()).unwrap_or_default();
-        format!("{},{},{hundredths},{}", self.order, self.run_id, self.id)
+        format!("{},{hundredths},{}", self.run_id, self.id)
     }
 
     fn read(text: &str) -> Option<FleetCursor> {
         let parts: Vec<&str> = text.split(',').collect();
-        let [order, run_id, hundredths, id] = parts[..] else { return None };
+        let [run_id, hundredths, id] = parts[..] else { return None };
         let score_hundredths = if hundredths.is_empty() { None } else { Some(hundredths.parse().ok()?) };
-        let (order, run_id) = (FleetOrder::parse(order)?, run_id.parse().ok()?);
-        Some(FleetCursor { order, run_id, score_hundredths, id: Id::parse(id).ok()? })
+        Some(FleetCursor { run_id: run_id.parse().ok()?, score_hundredths, id: Id::parse(id).ok()? })
     }
 }

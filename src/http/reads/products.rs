@@ -16,7 +16,7 @@ use crate::domain::metric::{Metric, MetricCount};
 use crate::domain::words::words;
 use crate::http::answer::Answer;
 use crate::http::asked::Asked;
-use crate::http::cursor::{CursorKey, close_cursor};
+use crate::http::cursor::CursorKey;
 use crate::http::page::Page;
 use crate::http::param_types::{Cursor, Limit, OneOf};
 use crate::http::params::{Input, parameters};
@@ -120,7 +120,7 @@ pub(crate) async fn get_products(
             Sort::PaidOrders => ProductSort::PaidOrders,
         },
         is_ascending: query.order.0 == Some(Order::Ascending),
-        after: query.cursor.0,
+        after: query.cursor.after,
         limit: query.limit.0,
     };
     let page = state.source.products(&wanted).await?;
@@ -128,7 +128,7 @@ pub(crate) async fn get_products(
     let answer = ProductsAnswer {
         key: ScoreKey::from(&page.published),
         as_of: page.as_of,
-        page: Page { items, next_cursor: page.next.as_ref().map(close_cursor) },
+        page: Page { items, next_cursor: page.next.as_ref().and_then(|next| query.cursor.signer.close(next)) },
     };
     Ok(asked.answer_once(&Answer::of(&answer, page.as_of)?))
 }

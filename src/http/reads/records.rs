@@ -15,7 +15,7 @@ use crate::domain::id::Id;
 use crate::domain::metric::Metric;
 use crate::http::answer::Answer;
 use crate::http::asked::Asked;
-use crate::http::cursor::{CursorKey, close_cursor};
+use crate::http::cursor::CursorKey;
 use crate::http::param_types::{Cursor, Limit, OneOf, TextSegment};
 use crate::http::params::{Input, parameters};
 use crate::http::problem::Problem;
@@ -108,12 +108,13 @@ pub(crate) async fn get_records(
     let unknown = || Problem::unknown_metric("no rule set has a metric of this name");
     let metric = Metric::parse(&query.metric.0).ok_or_else(unknown)?;
     let side = query.side.0.unwrap_or(Side::Numerator);
-    let (card, after, limit) = (query.card.wanted(), query.cursor.0, query.limit.0);
+    let Cursor { after, signer } = query.cursor;
+    let (card, limit) = (query.card.wanted(), query.limit.0);
     let wanted = WantedRecords { card, metric, side, after, limit };
     let make = || async {
         let (published, page) = state.source.records(&wanted).await?;
         let calendar = state.context.calendar();
-        let next = page.next.map(|place| close_cursor(&(published.run.run_id, place)));
+        let next = page.next.and_then(|place| signer.close(&(published.run.run_id, place)));
         let answer = RecordsAnswer {
             key: ScoreKey::from(&published),
             metric: metric.id().to_owned(),

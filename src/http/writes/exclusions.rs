@@ -269,10 +269,10 @@ pub(crate) async fn list_exclusions(
     let filter = ExclusionFilter {
         shop_id: query.shop_id,
         active: query.active,
-        before: query.page.cursor.0,
+        before: query.page.cursor.after,
         limit: limit as i64 + 1,
     };
     let mut connection = state.source.connection().await?;
     let rows = exclusion::list(&mut connection, &filter).await?;
-    Ok(Json(Page::of(rows, limit, |row| row.exclusion_id)))
+    Ok(Json(Page::of(rows, limit, &query.page.cursor.signer, |row| row.exclusion_id)))
 }

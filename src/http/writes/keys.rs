@@ -5,10 +5,12 @@ use axum::extract::State;
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use chrono::{DateTime, Utc};
-use serde::{Deserialize, Serialize};
+use serde::de::Error;
+use serde::{Deserialize, Deserializer, Serialize};
 use utoipa::ToSchema;
 
 use crate::access::{self, KeyRequest};
+use crate::domain::calendar::parse_instant;
 use crate::http::media::JsonBody;
 use crate::http::page::Page;
 use crate::http::param_types::{Cursor, Limit, TextSegment};
@@ -28,7 +30,15 @@ pub(crate) struct KeyBody {
     pub shop_ids: Option<Vec<String>>,
     #[schema(max_length = 256)]
     pub name: Option<String>,
+    #[serde(default, deserialize_with = "instant")]
     pub expires_at: Option<DateTime<Utc>>,
+}
+
+fn instant<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<DateTime<Utc>>, D::Error> {
+    let wrong =
+        || D::Error::custom("expires_at must be an RFC 3339 time with offset, such as 2026-11-08T10:00:00+08:00");
+    let text = Option::<String>::deserialize(deserializer)?;
+    text.map(|text| parse_instant(&text).ok_or_else(wrong)).transpose()
 }
 
 /// A key without its secret.
@@ -123,8 +133,8 @@ pub(crate) async fn list_keys(
     Input(KeysQuery { cursor, limit }): Input<KeysQuery>,
 ) -> Result<Json<Page<WireKey>>, Problem> {
     let mut connection = state.source.connection().await?;
-    let rows = api_key::list(&mut connection, cursor.0, limit.0 as i64 + 1).await?;
-    Ok(Json(Page::of(rows, limit.0, |row| row.key_id)))
+    let rows = api_key::list(&mut connection, cursor.after, limit.0 as i64 + 1).await?;
+    Ok(Json(Page::of(rows, limit.0, &cursor.signer, |row| row.key_id)))
 }
 
 parameters! {

@@ -162,10 +162,10 @@ pub(crate) async fn list_subjects(
     State(state): State<AppState>,
     Input(query): Input<SubjectsQuery>,
 ) -> Result<Json<Page<WireSubject>>, Problem> {
-    let (limit, category_id, after) = (query.limit.0, query.category_id.as_ref(), query.cursor.0.as_ref());
+    let (limit, category_id, after) = (query.limit.0, query.category_id.as_ref(), query.cursor.after.as_ref());
     let mut connection = state.source.connection().await?;
     let rows = registry::list(&mut connection, query.kind.0, category_id, after, limit as i64 + 1).await?;
-    Ok(Json(Page::of(rows, limit, |row| row.subject.id.clone())))
+    Ok(Json(Page::of(rows, limit, &query.cursor.signer, |row| row.subject.id.clone())))
 }
 
 #[derive(Deserialize, ToSchema)]

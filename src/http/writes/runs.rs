@@ -13,7 +13,7 @@ use crate::domain::fault::Fault;
 use crate::domain::run::{InvalidRun, RunRequest, RunState};
 use crate::http::media::JsonBody;
 use crate::http::page::Page;
-use crate::http::param_types::{OneOf, PageQuery, TextSegment};
+use crate::http::param_types::{Cursor, OneOf, PageQuery, TextSegment};
 use crate::http::params::{Input, Nothing, parameters};
 use crate::http::problem::{Kind, Problem, ProblemBody};
 use crate::http::problem_responses::{RunNotFound, WrongParameter};
@@ -181,8 +181,8 @@ pub(crate) async fn list_runs(
     Input(query): Input<RunsQuery>,
 ) -> Result<Json<Page<WireRun>>, Problem> {
     let limit = query.page.limit.0;
-    let filter =
-        RunFilter { date: query.date, state: query.state.0, before: query.page.cursor.0, limit: limit as i64 + 1 };
+    let Cursor { after: before, signer } = query.page.cursor;
+    let filter = RunFilter { date: query.date, state: query.state.0, before, limit: limit as i64 + 1 };
     let mut connection = state.source.connection().await?;
-    Ok(Json(Page::of(run::list(&mut connection, &filter).await?, limit, |row| row.run_id)))
+    Ok(Json(Page::of(run::list(&mut connection, &filter).await?, limit, &signer, |row| row.run_id)))
 }

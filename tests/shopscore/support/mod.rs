@@ -151,7 +151,7 @@ impl TestService {
         context.prepare().await.expect("a prepared database");
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
         let keys = if choices.auth_required { Keys::Required } else { Keys::NotAsked };
-        let service = Service::start(&context, listener, keys).expect("a service");
+        let service = Service::start(&context, listener, keys).await.expect("a service");
         let base = format!("http://{}", service.address);
         TestService { base, client: reqwest::Client::new(), context, service: Some(service) }
     }
