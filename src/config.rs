@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
+use chrono::NaiveDate;
 use chrono_tz::Tz;
 use clap::{Args, ValueEnum};
 
@@ -81,11 +82,15 @@ pub struct RetentionSettings {
     /// accepted [default: forever]
     #[arg(long, env = "SHOPSCORE_EVENT_DAYS", value_name = "DAYS", value_parser = clap::value_parser!(u16).range(KEPT_DAYS_MIN..), global = true)]
     pub event_days: Option<u16>,
+    /// Earliest day of events that are accepted; earlier times are taken for mistakes
+    #[arg(long, env = "SHOPSCORE_EVENTS_FROM", value_name = "YYYY-MM-DD", default_value = "2010-01-01", global = true)]
+    pub events_from: NaiveDate,
 }
 
 impl Default for RetentionSettings {
     fn default() -> RetentionSettings {
-        RetentionSettings { card_days: 400, event_days: None }
+        let events_from = NaiveDate::from_ymd_opt(2010, 1, 1).unwrap_or_default();
+        RetentionSettings { card_days: 400, event_days: None, events_from }
     }
 }
 

@@ -99,7 +99,7 @@ async fn load_lines(
         if batch.len() >= BATCH_EVENTS || batch_bytes >= BATCH_BYTES || (read == 0 && !batch.is_empty()) {
             batch_bytes = 0;
             let parcel = std::mem::replace(&mut batch, Vec::with_capacity(BATCH_EVENTS));
-            let times = AcceptedTimes::at(opened.context.now(), opened.context.retention.event_days);
+            let times = AcceptedTimes::of(&opened.context);
             under_way.push_back(tokio::spawn(write(queue.clone(), parcel, times)));
         }
         while under_way.len() >= BATCHES_UNDER_WAY || (read == 0 && !under_way.is_empty()) {

@@ -1,5 +1,10 @@
-//! When two JSON values are the same content (scoring law §4.1: "`data` equal as JSON values").
+//! What JSON texts say: whether two are the same content (scoring law §4.1: "`data` equal as JSON values"), and whether
+//! one says something twice.
 
+use std::collections::HashSet;
+use std::fmt;
+
+use serde::de::{DeserializeSeed, Deserializer, Error, MapAccess, SeqAccess, Visitor};
 use serde_json::Value;
 
 /// Whether two JSON texts hold equal values. Texts that were written alike need no parsing.
@@ -25,6 +30,103 @@ fn same_value(left: &Value, right: &Value) -> bool {
                 && left.iter().all(|(key, value)| right.get(key).is_some_and(|other| same_value(value, other)))
         }
         _ => left == right,
+    }
+}
+
+/// The JSON pointer (RFC 6901) to the first member of an object that the text names twice; `None` if it names none so.
+/// `value` is what the text was read as, with the last member of every name.
+pub(crate) fn duplicate_member(text: &[u8], value: &Value) -> Option<String> {
+    // A member that was read stands in the text as a quote, a colon and perhaps space between; texts hold more of these
+    // than members only where a string looks like one, or where a name is there twice.
+    let colons = text.iter().enumerate().filter(|(_, byte)| **byte == b':');
+    let names = colons.filter(|(place, _)| text[..*place].trim_ascii_end().ends_with(b"\"")).count();
+    if names <= members_in(value) {
+        return None;
+    }
+    let mut found = None;
+    let pointer = String::new();
+    let mut reader = serde_json::Deserializer::from_slice(text);
+    // An error ends the walk at what was found; the text itself was read before without one.
+    let _ = Walk { pointer, found: &mut found }.deserialize(&mut reader);
+    found
+}
+
+/// How many members all objects of a value have.
+fn members_in(value: &Value) -> usize {
+    match value {
+        Value::Array(items) => items.iter().map(members_in).sum(),
+        Value::Object(members) => members.len() + members.values().map(members_in).sum::<usize>(),
+        _ => 0,
+    }
+}
+
+/// Walks through a JSON text up to the first member that is there twice.
+struct Walk<'a> {
+    /// Of the value that is walked through.
+    pointer: String,
+    found: &'a mut Option<String>,
+}
+
+impl<'de> DeserializeSeed<'de> for Walk<'_> {
+    type Value = ();
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
+        deserializer.deserialize_any(self)
+    }
+}
+
+impl<'de> Visitor<'de> for Walk<'_> {
+    type Value = ();
+
+    fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("any JSON value")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<(), A::Error> {
+        let mut names: HashSet<String> = HashSet::new();
+        while let Some(name) = map.next_key::<String>()? {
+            let pointer = format!("{}/{}", self.pointer, name.replace('~', "~0").replace('/', "~1"));
+            if !names.insert(name) {
+                *self.found = Some(pointer);
+                return Err(A::Error::custom("a member is there twice"));
+            }
+            map.next_value_seed(Walk { pointer, found: &mut *self.found })?;
+        }
+        Ok(())
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<(), A::Error> {
+        for index in 0.. {
+            let walk = Walk { pointer: format!("{}/{index}", self.pointer), found: &mut *self.found };
+            if items.next_element_seed(walk)?.is_none() {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    fn visit_bool<E>(self, _: bool) -> Result<(), E> {
+        Ok(())
+    }
+
+    fn visit_i64<E>(self, _: i64) -> Result<(), E> {
+        Ok(())
+    }
+
+    fn visit_u64<E>(self, _: u64) -> Result<(), E> {
+        Ok(())
+    }
+
+    fn visit_f64<E>(self, _: f64) -> Result<(), E> {
+        Ok(())
+    }
+
+    fn visit_str<E>(self, _: &str) -> Result<(), E> {
+        Ok(())
+    }
+
+    fn visit_unit<E>(self) -> Result<(), E> {
+        Ok(())
     }
 }
 
@@ -72,7 +174,7 @@ impl Digits {
 
 #[cfg(test)]
 mod tests {
-    use super::{Digits, same_content};
+    use super::{Digits, duplicate_member, same_content};
 
     #[test]
     fn numbers_are_equal_by_value_and_members_in_any_order() {
@@ -81,6 +183,29 @@ mod tests {
         assert!(!same_content(r#"{"a":123456789012345678901}"#, r#"{"a":123456789012345678902}"#));
         assert!(!same_content(r#"{"a":null}"#, "{}"));
         assert!(!same_content(r#"{"a":"1"}"#, r#"{"a":1}"#));
+    }
+
+    #[test]
+    fn a_member_that_is_there_twice_is_found_wherever_it_stands_and_nothing_else_is() {
+        let found = |text: &str| duplicate_member(text.as_bytes(), &serde_json::from_str(text).expect(text));
+        for (text, pointer) in [
+            (r#"{"a":1,"a":1}"#, "/a"),
+            (r#"{"a":1,"b":[{"c":1.5e3},{"c":null,"d" : {"e~/":"x","e~/"	:true}}]}"#, "/b/1/d/e~0~1"),
+            (r#"{"a":{"b":-1},"\u0061":2}"#, "/a"),
+            (r#"{"":{},"a":0,"":{}}"#, "/"),
+        ] {
+            assert_eq!(found(text).as_deref(), Some(pointer), "{text}");
+        }
+        for text in [
+            "1e99999",
+            "[]",
+            r#"[{"a":1},{"a":1}]"#,
+            r#"{"a":{"a":{"a":12345678901234567890123}}}"#,
+            r#"{"a":"\"b\":\"b\":","b":"a\":"}"#,
+            r#"{"a:":"::","b":": :"}"#,
+        ] {
+            assert_eq!(found(text), None, "{text}");
+        }
     }
 
     #[test]

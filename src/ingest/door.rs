@@ -2,9 +2,11 @@
 
 use std::sync::Arc;
 
-use chrono::{DateTime, SecondsFormat, TimeDelta, Utc};
+use chrono::{DateTime, NaiveTime, SecondsFormat, TimeDelta, Utc};
 use serde_json::Value;
 
+use crate::context::Context;
+use crate::domain::content::duplicate_member;
 use crate::domain::event::Event;
 use crate::domain::fault::Fault;
 use crate::domain::parse::{Envelope, parse_event};
@@ -18,14 +20,21 @@ const FUTURE_MAX: TimeDelta = TimeDelta::minutes(5);
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct AcceptedTimes {
     now: DateTime<Utc>,
+    /// Earlier times are mistakes, such as a zero that became 1970.
+    from: DateTime<Utc>,
     /// What happened before this is removed sooner or later, so it is not taken in again. `None`: nothing is removed.
-    oldest: Option<DateTime<Utc>>,
+    kept_from: Option<DateTime<Utc>>,
 }
 
 impl AcceptedTimes {
-    /// `event_days` is for how many days events are kept; `None` for ever.
-    pub(crate) fn at(now: DateTime<Utc>, event_days: Option<u16>) -> AcceptedTimes {
-        AcceptedTimes { now, oldest: event_days.map(|days| now - TimeDelta::days(days.into())) }
+    /// The times that are accepted now.
+    pub(crate) fn of(context: &Context) -> AcceptedTimes {
+        let (now, retention) = (context.now(), &context.retention);
+        AcceptedTimes {
+            now,
+            from: context.calendar().instant(retention.events_from, NaiveTime::MIN),
+            kept_from: retention.event_days.map(|days| now - TimeDelta::days(days.into())),
+        }
     }
 
     /// What is wrong with the time of an event, if anything is.
@@ -34,12 +43,20 @@ impl AcceptedTimes {
             let detail = "time is more than 5 minutes ahead of the server's clock";
             return Some(Fault::new("/time", "time_in_future", detail));
         }
-        let oldest = self.oldest.filter(|oldest| time < *oldest)?;
-        let detail = format!(
-            "events from before {} are not kept and no longer change any score; leave this one out, \
-             or ask the operator to raise --event-days",
-            oldest.to_rfc3339_opts(SecondsFormat::Secs, true)
-        );
+        let shown = |time: DateTime<Utc>| time.to_rfc3339_opts(SecondsFormat::Secs, true);
+        let detail = if time < self.from {
+            format!(
+                "times before {} are taken for mistakes; correct the time, or ask the operator to set --events-from",
+                shown(self.from)
+            )
+        } else {
+            let kept_from = self.kept_from.filter(|kept_from| time < *kept_from)?;
+            format!(
+                "events from before {} are not kept and no longer change any score; leave this one out, \
+                 or ask the operator to raise --event-days",
+                shown(kept_from)
+            )
+        };
         Some(Fault::new("/time", "too_old", detail))
     }
 }
@@ -62,6 +79,10 @@ pub(crate) fn read_event(text: &[u8], envelope: Envelope, times: &AcceptedTimes)
         refuse_private_keys(&value, text)?;
     }
     let id = value.get("id").and_then(Value::as_str).map(|id| id.chars().take(128).collect::<String>());
+    if let Some(pointer) = duplicate_member(text, &value) {
+        let detail = "a JSON object must name each member once";
+        return Err((id, vec![Fault::new(pointer, "duplicate_member", detail)]));
+    }
     let event = parse_event(value, envelope).map_err(|faults| (id.clone(), faults))?;
     match times.fault(event.time) {
         None => Ok(Arc::new(event)),

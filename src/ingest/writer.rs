@@ -162,9 +162,12 @@ impl<'a> Arrival<'a> {
             self.new.retain(|new| *new != place);
         }
         for (place, first) in repeats {
+            let event = &events[place].event;
+            // What the id stands for: what is stored, or else what the first one of the group brought.
+            let known = stored.get(&event.id).map_or(&events[first].event, |stored| &stored.event);
             outcomes[place] = match &outcomes[first] {
                 Outcome::AggregateFull | Outcome::ForbiddenRetraction => outcomes[first].clone(),
-                _ if same_event(&events[place].event, &events[first].event) => Outcome::Duplicate,
+                _ if same_event(event, known) => Outcome::Duplicate,
                 _ => Outcome::Conflict,
             };
         }

@@ -89,6 +89,83 @@ async fn a_batch_lists_what_was_not_accepted_and_good_events_stand_beside_bad_on
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn repeats_in_a_batch_are_compared_with_what_is_stored() {
+    let service = TestService::start().await;
+    let stored = signed("e-1", "o-1");
+    let other = |x: i64| event("e-1", "order.signed", json!({"order_id": "o-1", "x": x}));
+    service.post("/v1/events", &stored).await;
+    let all = [
+        (json!([other(1), other(1)]), vec!["conflict", "conflict"]),
+        (json!([other(1), stored]), vec!["conflict", "duplicate"]),
+        (json!([stored, other(1), stored]), vec!["duplicate", "conflict", "duplicate"]),
+        (json!([other(1), other(2), stored, other(2)]), vec!["conflict", "conflict", "duplicate", "conflict"]),
+    ];
+    for (batch, expected) in all {
+        let (status, body) = service.post("/v1/events", &batch).await;
+        let results = body["results"].as_array().expect("results");
+        let outcomes: Vec<&str> = results.iter().filter_map(|result| result["outcome"].as_str()).collect();
+        assert_eq!((status, outcomes), (200, expected), "{batch}: {body}");
+    }
+    let new = event("e-2", "order.signed", json!({"order_id": "o-1"}));
+    let (_, body) = service.post("/v1/events", &json!([new, new])).await;
+    assert_eq!((&body["accepted"], &body["duplicates"]), (&json!(1), &json!(1)), "of what is new the first one counts");
+    service.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_member_that_is_there_twice_is_named_and_nothing_is_stored() {
+    let service = TestService::start().await;
+    let text = |envelope: &str, data: &str| {
+        format!(
+            r#"{{"id":"e-1","type":"order.signed","shop_id":"s-1"{envelope},"time":"2026-11-08T10:00:00+08:00",
+                "data":{{"order_id":"o-1"{data}}}}}"#
+        )
+    };
+    for (envelope, data, pointer) in [
+        (r#","shop_id":"s-2""#, "", "/shop_id"),
+        (r#","data" :{}"#, "", "/data"),
+        ("", r#","order_id":"o-2""#, "/data/order_id"),
+        ("", r#","x":[{"a~/b":1,"a~/b":1}]"#, "/data/x/0/a~0~1b"),
+    ] {
+        let (status, problem) = post(&service, "application/json", text(envelope, data)).await;
+        let error = &problem["errors"][0];
+        assert_eq!((status, &error["code"]), (422, &json!("duplicate_member")), "{problem}");
+        assert_eq!(error["pointer"], json!(pointer), "{problem}");
+    }
+    let (status, answer) = post(&service, "application/json", text("", r#","x":"\"a\":","y":{"order_id":1}"#)).await;
+    assert_eq!(status, 201, "{answer}");
+    service.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_client_that_accepts_no_coding_of_ours_is_answered_without() {
+    let service = TestService::start().await;
+    for coding in ["br, *;q=0", "identity;q=0"] {
+        let request = service.client.post(service.url("/v1/events")).header("accept-encoding", coding);
+        let answered = answer(request.json(&signed(&format!("e-{}", coding.len()), "o-1"))).await;
+        assert_eq!(answered.0, 201, "{coding}: {}", answered.1);
+    }
+    service.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn times_before_2010_are_taken_for_mistakes() {
+    let service = TestService::start().await;
+    for (time, status) in
+        [("1970-01-01T00:00:00Z", 422), ("2009-12-31T23:59:59.999+08:00", 422), ("2010-01-01T00:00:00+08:00", 201)]
+    {
+        let mut event = signed("e-1", "o-1");
+        event["time"] = json!(time);
+        let (answered, body) = service.post("/v1/events", &event).await;
+        assert_eq!(answered, status, "{time}: {body}");
+        if status == 422 {
+            assert_eq!(body["errors"][0]["code"], json!("too_old"), "{body}");
+        }
+    }
+    service.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn an_atomic_batch_is_written_as_a_whole_or_not_at_all() {
     let service = TestService::start().await;
     service.post("/v1/events", &signed("e-1", "o-1")).await;

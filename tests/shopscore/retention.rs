@@ -14,7 +14,8 @@ use crate::support::stream::random_stream;
 use crate::support::{Choices, TestService, date, fresh_database, shanghai};
 
 fn choices(now: &str, card_days: u16, event_days: Option<u16>) -> Choices {
-    Choices { now: shanghai(now), retention: RetentionSettings { card_days, event_days }, ..Choices::default() }
+    let retention = RetentionSettings { card_days, event_days, ..RetentionSettings::default() };
+    Choices { now: shanghai(now), retention, ..Choices::default() }
 }
 
 /// A service whose own task never sweeps, since a day far ahead is taken: what a test removes, the test counts.

@@ -300,7 +300,7 @@ async fn of_runs_that_overlap_the_sums_that_know_less_or_are_of_an_earlier_date_
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_old_events_counted_for_goes_from_kept_sums_too() {
-    let retention = RetentionSettings { card_days: 400, event_days: Some(400) };
+    let retention = RetentionSettings { event_days: Some(400), ..RetentionSettings::default() };
     let service = TestService::start_with(Choices { retention, ..Choices::default() }).await;
     let event = |event_type: &str, data: Value| {
         let time = "2026-10-05T10:00:00+08:00";

@@ -112,7 +112,7 @@ pub(crate) async fn post_events(
     let atomicity = if query.atomic == Some(true) { Atomicity::AllOrNothing } else { Atomicity::EachAlone };
     // The room is given back when the answer is made.
     let body = state.bodies.read(body).await?;
-    let times = AcceptedTimes::at(state.context.now(), state.context.retention.event_days);
+    let times = AcceptedTimes::of(&state.context);
     let mut parsed = parse_body(headers, body.bytes.clone(), times).await?;
     for read in &mut parsed.events {
         if let Ok(event) = read
