@@ -12,12 +12,12 @@ use crate::domain::peers::MetricPeers;
 use crate::domain::rules::{MetricRule, RuleSet};
 use crate::domain::score::{Card, MetricCard, Peers, score_instead};
 use crate::domain::subject::Subject;
-use crate::domain::window::DaySpan;
+use crate::domain::window::{DaySpan, Window};
 use crate::storage::rule_set::UsedRuleSet;
 use crate::storage::run::RunRow;
 use crate::storage::{StoreError, live, peer_group, snapshot};
 
-/// The counts of a subject on the days that windows of a rule set reach from some score dates. Run in a transaction of
+/// The counts of a subject on the days that windows of a rule set, or the usual ones, reach from some score dates. Run in a transaction of
 /// one snapshot.
 pub(crate) async fn live_counts(
     connection: &mut PgConnection,
@@ -26,7 +26,7 @@ pub(crate) async fn live_counts(
     from: NaiveDate,
     to: NaiveDate,
 ) -> Result<LiveCounts, StoreError> {
-    let oldest = rule_set.longest_window();
+    let oldest = rule_set.longest_window().max(Window::MATURE_90.oldest());
     let span = DaySpan { from: from - Days::new(oldest.into()), to };
     live::live_counts(connection, subject, span).await
 }

@@ -140,7 +140,8 @@ fn arrange(products: &mut [ProductCounts], sort: ProductSort, is_ascending: bool
     products.sort_by(|left, right| left.place(sort).compare(&right.place(sort), is_ascending));
 }
 
-/// The products of a subject, counted over the windows of its rule set, or the near one for what that does not measure.
+/// The products of a subject, counted over the windows of its rule set, or the usual ones for what that does not
+/// measure.
 fn counted(published: &Published, live: &LiveCounts) -> Vec<ProductCounts> {
     let (rule_set, date) = (&published.scored.rule_set, published.run.date);
     let span = |metric| window_of(rule_set, metric).days(date);
@@ -166,5 +167,6 @@ fn counted(published: &Published, live: &LiveCounts) -> Vec<ProductCounts> {
 }
 
 fn window_of(rule_set: &RuleSet, metric: Metric) -> Window {
-    rule_set.place(metric).map_or(rule_set.near.window, |place| rule_set.metrics[place].window.window)
+    let usual = metric.definition().usual_window;
+    rule_set.place(metric).map_or(usual, |place| rule_set.metrics[place].window.window)
 }

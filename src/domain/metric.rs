@@ -7,6 +7,7 @@ use super::curve::{Better, Ratio};
 use super::fields::STARS_MAX;
 use super::measure::{Cohort, Measure};
 use super::order::PICKUP_MARKS_MAX;
+use super::window::Window;
 use super::words::words;
 
 words! {
@@ -78,6 +79,8 @@ pub struct Definition {
     pub denominator: &'static [Measure],
     /// 100 where the numerator is in hundredths, else 1. The metric's volume is the denominator without it.
     pub denominator_scale: i64,
+    /// Where no rule set names another (scoring law §5).
+    pub usual_window: Window,
     pub population: Population,
     pub wrong: Wrong,
     /// The rate by which products are to blame for the metric, where they are.
@@ -152,6 +155,7 @@ metrics! {
         numerator: Numerator::ByBadStars(&Measure::BAD_REVIEWS),
         denominator: &[Measure::SignedOrders],
         denominator_scale: 1,
+        usual_window: Window::NEAR_90,
         population: Population::All,
         wrong: Wrong::Numerator,
         product_rate: Some(Metric::BadReviewRate),
@@ -167,6 +171,7 @@ metrics! {
         numerator: Numerator::Of(Measure::QualityReturns),
         denominator: &[Measure::PaidOrders],
         denominator_scale: 1,
+        usual_window: Window::MATURE_90,
         population: Population::All,
         wrong: Wrong::Numerator,
         product_rate: Some(Metric::QualityReturnRate),
@@ -182,6 +187,7 @@ metrics! {
         numerator: Numerator::Of(Measure::ProductStars),
         denominator: &[Measure::Reviews],
         denominator_scale: 1,
+        usual_window: Window::NEAR_90,
         population: Population::QualifyingProducts,
         wrong: Wrong::Lacking { best: STARS_MAX as i64 },
         product_rate: Some(Metric::BadReviewRate),
@@ -197,6 +203,7 @@ metrics! {
         numerator: Numerator::ByBadStars(&Measure::NEGATIVE_ORDERS),
         denominator: &[Measure::SignedOrders],
         denominator_scale: 1,
+        usual_window: Window::NEAR_90,
         population: Population::All,
         wrong: Wrong::Numerator,
         product_rate: Some(Metric::BadReviewRate),
@@ -212,6 +219,7 @@ metrics! {
         numerator: Numerator::Of(Measure::PickupMarks),
         denominator: &[Measure::PickedUpOrders],
         denominator_scale: 100,
+        usual_window: Window::NEAR_90,
         population: Population::All,
         wrong: Wrong::Lacking { best: PICKUP_MARKS_MAX },
         product_rate: None,
@@ -227,6 +235,7 @@ metrics! {
         numerator: Numerator::Of(Measure::DeliverySeconds),
         denominator: &[Measure::DeliveredOrders],
         denominator_scale: 1,
+        usual_window: Window::NEAR_90,
         population: Population::All,
         wrong: Wrong::Numerator,
         product_rate: None,
@@ -242,6 +251,7 @@ metrics! {
         numerator: Numerator::Of(Measure::LogisticsReturns),
         denominator: &[Measure::PaidOrders],
         denominator_scale: 1,
+        usual_window: Window::MATURE_90,
         population: Population::All,
         wrong: Wrong::Numerator,
         product_rate: Some(Metric::QualityReturnRate),
@@ -257,6 +267,7 @@ metrics! {
         numerator: Numerator::ByBadStars(&Measure::BAD_SERVICE_REVIEWS),
         denominator: &[Measure::ServiceReviews],
         denominator_scale: 1,
+        usual_window: Window::NEAR_90,
         population: Population::All,
         wrong: Wrong::Numerator,
         product_rate: None,
@@ -272,6 +283,7 @@ metrics! {
         numerator: Numerator::Of(Measure::Complaints),
         denominator: &[Measure::PaidOrders],
         denominator_scale: 1,
+        usual_window: Window::MATURE_90,
         population: Population::All,
         wrong: Wrong::Numerator,
         product_rate: Some(Metric::ComplaintRate),
@@ -287,6 +299,7 @@ metrics! {
         numerator: Numerator::Of(Measure::MerchantLiableCases),
         denominator: &[Measure::RefundOnlyCases, Measure::ReturnRefundCases],
         denominator_scale: 1,
+        usual_window: Window::NEAR_90,
         population: Population::All,
         wrong: Wrong::Numerator,
         product_rate: None,
@@ -302,6 +315,7 @@ metrics! {
         numerator: Numerator::Of(Measure::QuickReplies),
         denominator: &[Measure::DaytimeSessions],
         denominator_scale: 1,
+        usual_window: Window::NEAR_90,
         population: Population::All,
         wrong: Wrong::Lacking { best: 1 },
         product_rate: None,
@@ -317,6 +331,7 @@ metrics! {
         numerator: Numerator::Of(Measure::DissatisfiedSessions),
         denominator: &[Measure::RatedSessions],
         denominator_scale: 1,
+        usual_window: Window::NEAR_90,
         population: Population::All,
         wrong: Wrong::Numerator,
         product_rate: None,
@@ -332,6 +347,7 @@ metrics! {
         numerator: Numerator::Of(Measure::RefundOnlyWaitSeconds),
         denominator: &[Measure::RefundOnlyCases],
         denominator_scale: 1,
+        usual_window: Window::NEAR_90,
         population: Population::All,
         wrong: Wrong::Numerator,
         product_rate: None,
@@ -347,6 +363,7 @@ metrics! {
         numerator: Numerator::Of(Measure::ReturnRefundWaitSeconds),
         denominator: &[Measure::ReturnRefundCases],
         denominator_scale: 1,
+        usual_window: Window::NEAR_90,
         population: Population::All,
         wrong: Wrong::Numerator,
         product_rate: None,

@@ -14,6 +14,11 @@ pub struct Window {
 pub(crate) const WINDOW_DAYS_AGO_MAX: u16 = 366;
 
 impl Window {
+    /// The 90 days before the score date.
+    pub(crate) const NEAR_90: Window = Window { oldest: 90, newest: 1 };
+    /// The 90 days that end 15 days before the score date, so that complaints and returns have come in.
+    pub(crate) const MATURE_90: Window = Window { oldest: 104, newest: 15 };
+
     /// `None` unless `366 ≥ oldest ≥ newest ≥ 1`.
     pub fn new(oldest: u16, newest: u16) -> Option<Window> {
         (oldest <= WINDOW_DAYS_AGO_MAX && oldest >= newest && newest >= 1).then_some(Window { oldest, newest })

@@ -5,7 +5,7 @@ use std::collections::HashSet;
 
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::support::answers::{items, metrics, pages, scored_built_in, send, whole};
 use crate::support::stream::random_stream;
@@ -80,4 +80,28 @@ async fn products_together_have_the_counts_of_the_metrics_in_the_order_asked_for
         assert!(compared > 0 && left_out > 0, "seed {seed}: every product counts in the product base score");
         service.stop().await;
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_rate_that_the_rule_set_does_not_score_has_its_usual_window() {
+    let service = TestService::start().await;
+    let event = |id: &str, event_type: &str, order: &str, data: Value| {
+        let mut event = json!({"id": id, "type": event_type, "shop_id": "s-1", "time": "2026-08-12T10:00:00+08:00"});
+        event["data"] = data;
+        event["data"]["order_id"] = json!(order);
+        event.to_string()
+    };
+    let paid = |order: &str| event("1", "order.paid", order, json!({"product_id": "p"}));
+    let opened = json!({"aftersale_id": "a", "kind": "return_refund", "reason": "quality"});
+    let completed = json!({"aftersale_id": "a", "outcome": "refunded"});
+    let case = [event("2", "aftersale.opened", "o-1", opened), event("3", "aftersale.completed", "o-1", completed)];
+    service.send(&[vec![paid("o-1"), paid("o-2")], case.to_vec()].concat()).await;
+    // The payments are 100 days old: outside of the near window, inside of the one in which returns have come in.
+    service.run(date("2026-11-20")).await;
+    let products = service.read("/v1/shops/s-1/products?rule_set=shop-v2").await;
+    let rate = &products["items"][0]["quality_return_rate"];
+    assert_eq!((&rate["numerator"], &rate["denominator"]), (&json!(1), &json!(2)), "{products}");
+    let metrics = service.read("/v1/shops/s-1/metrics?rule_set=shop-v2").await;
+    assert!(!metrics.to_string().contains("quality_return_rate"), "the rule set scores it now: take another one");
+    service.stop().await;
 }

@@ -120,3 +120,36 @@ fn what_is_wrong_with_a_rule_set_is_said_with_its_line() {
     let unknown = file::parse(&DRAFT.replace("near_window", "nearest_window")).expect_err("an unknown key");
     assert_eq!(unknown[0].line, line_of("near_window"));
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_recent_pace_is_that_of_30_days_under_short_windows_too() {
+    let mut choices = Choices::default();
+    let source = &choices.rules.get("shop-v2").expect("a built-in rule set").source;
+    let short = source
+        .replace("id = \"shop-v2\"", "id = \"shop-short\"")
+        .replace("default = true", "default = false")
+        .replace("days_ago = [90, 1]", "days_ago = [7, 1]")
+        .replace("days_ago = [104, 15]", "days_ago = [9, 2]");
+    choices.rules.rule_sets.push(Arc::new(file::parse(&short).expect("a valid rule set")));
+    let service = TestService::start_with(choices).await;
+    let of_day = |day: u32| {
+        let event = |id: &str, event_type: &str, data: Value| {
+            json!({"id": id, "type": event_type, "shop_id": "s-1", "time": format!("2026-11-{day:02}T10:00:00+08:00"),
+                   "data": data})
+            .to_string()
+        };
+        let order = format!("o-{day}");
+        let paid = event("1", "order.paid", json!({"order_id": order, "product_id": "p"}));
+        [paid, event("2", "order.signed", json!({"order_id": order}))]
+    };
+    service.send(&(1..=15).flat_map(of_day).collect::<Vec<String>>()).await;
+    service.run("2026-11-20".parse().expect("date")).await;
+    for rule_set in ["shop-v2", "shop-short"] {
+        let path = format!("/v1/shops/s-1/score/what-if?rule_set={rule_set}");
+        let (status, answer) = service.post(&path, &json!({"target_score": 4.5})).await;
+        assert_eq!(status, 200, "{answer}");
+        let pace = &answer["target"]["recent_orders_a_day"];
+        assert_eq!(pace.to_string(), "0.50", "{rule_set}: 15 orders in 30 days");
+    }
+    service.stop().await;
+}

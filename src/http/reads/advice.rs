@@ -130,6 +130,11 @@ fn advice(
     })
 }
 
+/// An id as part of a URL; ids have no spaces, which this would write in a way that is good in queries alone.
+fn encoded(id: &str) -> String {
+    form_urlencoded::byte_serialize(id.as_bytes()).collect()
+}
+
 fn records_path(published: &Published, metric: Metric, side: &str) -> String {
     let Published { subject, run, scored, .. } = published;
     let kind = match subject.kind {
@@ -138,9 +143,9 @@ fn records_path(published: &Published, metric: Metric, side: &str) -> String {
     };
     format!(
         "/v1/{kind}/{}/metrics/{}/records?side={side}&rule_set={}&date={}&revision={}",
-        subject.id,
+        encoded(subject.id.as_str()),
         metric.id(),
-        scored.rule_set.id,
+        encoded(&scored.rule_set.id),
         run.date,
         run.revision.unwrap_or_default()
     )
@@ -150,4 +155,15 @@ fn worst_day(metric: Metric, worst: answers::WorstDay) -> WorstDay {
     let answers::WorstDay { day, count, leaves_on, days_left } = worst;
     let (numerator, denominator) = (count.numerator, count.denominator(metric));
     WorstDay { day, numerator, denominator, leaves_on, days_left }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::encoded;
+
+    #[test]
+    fn an_id_in_a_path_keeps_to_its_segment() {
+        assert_eq!(encoded("a/b?c%d&e#f=g"), "a%2Fb%3Fc%25d%26e%23f%3Dg");
+        assert_eq!(encoded("shop-7_x.y"), "shop-7_x.y");
+    }
 }
