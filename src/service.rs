@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
 
+use hmac::KeyInit;
 use tokio::net::TcpListener;
 use tokio::sync::{Notify, oneshot};
 use tokio::task::JoinSet;
@@ -10,6 +11,7 @@ use tokio::task::JoinSet;
 use crate::answers::source::Source;
 use crate::context::{Context, StartError};
 use crate::http::answer::AnswerCache;
+use crate::http::cursor::SigningKey;
 use crate::http::media::BodyBudget;
 use crate::http::routes::router;
 use crate::http::state::{App, AppState};
@@ -42,7 +44,9 @@ impl Service {
     pub async fn start(context: &Context, listener: TcpListener, keys: Keys) -> Result<Service, StartError> {
         let address = listener.local_addr()?;
         let mut connection = context.store.read.acquire().await.map_err(StoreError::from)?;
-        let cursor_secret = cursor_secret::load(&mut connection).await?.into();
+        let secret = cursor_secret::load(&mut connection).await?;
+        let unusable = |_| StoreError::Corrupt("the secret of cursors".to_owned());
+        let cursor_key = SigningKey::new_from_slice(&secret).map_err(unusable)?;
         drop(connection);
         let mut writers = JoinSet::new();
         let queue = IngestQueue::start(context, &mut writers);
@@ -60,7 +64,7 @@ impl Service {
             auth_required: keys == Keys::Required,
             answers: AnswerCache::default(),
             telemetry: Telemetry::default(),
-            cursor_secret,
+            cursor_key,
         });
         let (stop, stopped) = oneshot::channel::<()>();
         let server = axum::serve(listener, router(&state)).with_graceful_shutdown(async {

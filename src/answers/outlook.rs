@@ -17,8 +17,8 @@ use crate::storage::rule_set::UsedRuleSet;
 use crate::storage::run::RunRow;
 use crate::storage::{StoreError, live, peer_group, snapshot};
 
-/// The counts of a subject on the days that windows of a rule set, or the usual ones, reach from some score dates. Run in a transaction of
-/// one snapshot.
+/// The counts of a subject on the days that windows of a rule set, or the usual ones, reach from some score dates. Run in
+/// a transaction of one snapshot.
 pub(crate) async fn live_counts(
     connection: &mut PgConnection,
     subject: &Subject,

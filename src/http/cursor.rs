@@ -4,10 +4,9 @@
 //! it never shows more than its request may see, and a text that was made up is refused before anything reads it.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
 
 use axum::http::Uri;
-use hmac::{Hmac, KeyInit, Mac};
+use hmac::{Hmac, Mac};
 use sha2::Sha256;
 
 use crate::domain::id::Id;
@@ -55,37 +54,34 @@ impl CursorKey for Id {
     }
 }
 
+/// The key of a database under which its cursors are signed, ready to sign.
+pub(crate) type SigningKey = Hmac<Sha256>;
+
 /// Signs and checks the cursors of one list.
-#[derive(Clone, Debug)]
 pub(crate) struct Signer {
-    secret: Arc<[u8]>,
-    /// The path and the parameters of the list.
-    list: String,
+    /// Has taken in the path and the parameters of the list.
+    of_list: SigningKey,
 }
 
 impl Signer {
     /// The signer of the list that a request asks for.
-    pub(crate) fn of(secret: &Arc<[u8]>, uri: &Uri) -> Signer {
+    pub(crate) fn of(key: &SigningKey, uri: &Uri) -> Signer {
         let parameters = form_urlencoded::parse(uri.query().unwrap_or_default().as_bytes());
         let sorted: BTreeMap<_, _> = parameters.filter(|(name, _)| !OF_PAGES.contains(&name.as_ref())).collect();
         let query = form_urlencoded::Serializer::new(String::new()).extend_pairs(sorted).finish();
-        Signer { secret: Arc::clone(secret), list: format!("{}?{query}", uri.path()) }
+        // A path and a query never hold a zero byte, which ends them here.
+        Signer { of_list: key.clone().chain_update(format!("{}?{query}\0", uri.path())) }
     }
 
-    fn signature(&self, place: &[u8]) -> Option<Hmac<Sha256>> {
-        let mut mac = Hmac::<Sha256>::new_from_slice(&self.secret).ok()?;
-        // A path and a query never hold a zero byte.
-        mac.update(self.list.as_bytes());
-        mac.update(&[0]);
-        mac.update(place);
-        Some(mac)
+    fn signature(&self, place: &[u8]) -> SigningKey {
+        self.of_list.clone().chain_update(place)
     }
 
     /// The cursor of a place: signature and place, in hex, which no URL must escape.
-    pub(crate) fn close(&self, key: &impl CursorKey) -> Option<String> {
+    pub(crate) fn close(&self, key: &impl CursorKey) -> String {
         let place = key.write().into_bytes();
-        let signature = self.signature(&place)?.finalize().into_bytes();
-        Some(signature.iter().take(SIGNATURE_BYTES).chain(&place).map(|byte| format!("{byte:02x}")).collect())
+        let signature = self.signature(&place).finalize().into_bytes();
+        signature.iter().take(SIGNATURE_BYTES).chain(&place).map(|byte| format!("{byte:02x}")).collect()
     }
 
     /// The place that a cursor stands for; `None` if it was not written for this list.
@@ -97,22 +93,25 @@ impl Signer {
         let byte = |pair: &[u8]| u8::from_str_radix(std::str::from_utf8(pair).ok()?, 16).ok();
         let bytes: Vec<u8> = digits.chunks(2).map(byte).collect::<Option<_>>()?;
         let (signature, place) = bytes.split_at_checked(SIGNATURE_BYTES)?;
-        self.signature(place)?.verify_truncated_left(signature).ok()?;
+        self.signature(place).verify_truncated_left(signature).ok()?;
         K::read(std::str::from_utf8(place).ok()?)
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::Signer;
+    use hmac::KeyInit;
+
+    use super::{Signer, SigningKey};
 
     fn signer(secret: u8, uri: &str) -> Signer {
-        Signer::of(&vec![secret; 32].into(), &uri.parse().expect("a URI"))
+        let key = SigningKey::new_from_slice(&[secret; 32]).expect("a key");
+        Signer::of(&key, &uri.parse().expect("a URI"))
     }
 
     #[test]
     fn a_cursor_opens_in_its_own_list_and_in_no_other() {
-        let cursor = signer(1, "/v1/runs?state=failed&date=2026-11-20&limit=5").close(&7_i64).expect("a cursor");
+        let cursor = signer(1, "/v1/runs?state=failed&date=2026-11-20&limit=5").close(&7_i64);
         let opened = |secret, uri: &str, cursor: &str| signer(secret, uri).open::<i64>(cursor);
         for same in ["/v1/runs?date=2026-11-20&state=failed&cursor=00", "/v1/runs?limit=1&date=2026-11-20&state=failed"]
         {

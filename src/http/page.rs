@@ -24,7 +24,7 @@ impl<T> Page<T> {
     {
         let has_more = rows.len() > limit;
         rows.truncate(limit);
-        let next_cursor = rows.last().filter(|_| has_more).and_then(|last| signer.close(&key(last)));
+        let next_cursor = rows.last().filter(|_| has_more).map(|last| signer.close(&key(last)));
         Page { items: rows.into_iter().map(T::from).collect(), next_cursor }
     }
 }

@@ -182,7 +182,7 @@ impl<'a> Params<'a> {
 
     /// The signer of the cursors of the list that is asked for.
     pub(super) fn signer(&self) -> Signer {
-        Signer::of(&self.state.cursor_secret, self.uri)
+        Signer::of(&self.state.cursor_key, self.uri)
     }
 
     /// A segment of the path.

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use tokio::sync::Notify;
 
 use super::answer::AnswerCache;
+use super::cursor::SigningKey;
 use super::media::BodyBudget;
 use super::telemetry::Telemetry;
 use crate::answers::source::Source;
@@ -27,6 +28,5 @@ pub struct App {
     pub source: Source,
     pub answers: AnswerCache,
     pub telemetry: Telemetry,
-    /// The key under which cursors are signed.
-    pub cursor_secret: Arc<[u8]>,
+    pub cursor_key: SigningKey,
 }

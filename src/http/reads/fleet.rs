@@ -150,7 +150,7 @@ fn fleet_answer(kind: SubjectKind, rule_set: &str, page: FleetPage, signer: &Sig
         run_id: run.run_id.to_string(),
         published_at: run.published_at.unwrap_or_default(),
         items: cards.into_iter().map(|card| fleet_card(kind, card)).collect(),
-        next_cursor: next.as_ref().and_then(|next| signer.close(next)),
+        next_cursor: next.as_ref().map(|next| signer.close(next)),
     }
 }
 

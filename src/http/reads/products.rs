@@ -128,7 +128,7 @@ pub(crate) async fn get_products(
     let answer = ProductsAnswer {
         key: ScoreKey::from(&page.published),
         as_of: page.as_of,
-        page: Page { items, next_cursor: page.next.as_ref().and_then(|next| query.cursor.signer.close(next)) },
+        page: Page { items, next_cursor: page.next.as_ref().map(|next| query.cursor.signer.close(next)) },
     };
     Ok(asked.answer_once(&Answer::of(&answer, page.as_of)?))
 }

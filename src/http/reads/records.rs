@@ -114,7 +114,7 @@ pub(crate) async fn get_records(
     let make = || async {
         let (published, page) = state.source.records(&wanted).await?;
         let calendar = state.context.calendar();
-        let next = page.next.and_then(|place| signer.close(&(published.run.run_id, place)));
+        let next = page.next.map(|place| signer.close(&(published.run.run_id, place)));
         let answer = RecordsAnswer {
             key: ScoreKey::from(&published),
             metric: metric.id().to_owned(),
