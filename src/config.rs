@@ -82,15 +82,16 @@ pub struct RetentionSettings {
     /// accepted [default: forever]
     #[arg(long, env = "SHOPSCORE_EVENT_DAYS", value_name = "DAYS", value_parser = clap::value_parser!(u16).range(KEPT_DAYS_MIN..), global = true)]
     pub event_days: Option<u16>,
-    /// Earliest day of events that are accepted; earlier times are taken for mistakes
-    #[arg(long, env = "SHOPSCORE_EVENTS_FROM", value_name = "YYYY-MM-DD", default_value = "2010-01-01", global = true)]
-    pub events_from: NaiveDate,
+
+    /// First day of events that are accepted; earlier times are taken for mistakes
+    #[arg(long, env = "SHOPSCORE_OLDEST_TIME", value_name = "YYYY-MM-DD", default_value = "2010-01-01", global = true)]
+    pub oldest_time: NaiveDate,
 }
 
 impl Default for RetentionSettings {
     fn default() -> RetentionSettings {
-        let events_from = NaiveDate::from_ymd_opt(2010, 1, 1).unwrap_or_default();
-        RetentionSettings { card_days: 400, event_days: None, events_from }
+        let oldest_time = NaiveDate::from_ymd_opt(2010, 1, 1).unwrap_or_default();
+        RetentionSettings { card_days: 400, event_days: None, oldest_time }
     }
 }
 

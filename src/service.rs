@@ -4,16 +4,17 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use hmac::KeyInit;
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpSocket};
 use tokio::sync::{Notify, oneshot};
 use tokio::task::JoinSet;
 
 use crate::answers::source::Source;
 use crate::context::{Context, StartError};
 use crate::http::answer::AnswerCache;
+use crate::http::bodies::BodyBudget;
 use crate::http::cursor::SigningKey;
-use crate::http::media::BodyBudget;
 use crate::http::routes::router;
+use crate::http::server;
 use crate::http::state::{App, AppState};
 use crate::http::telemetry::Telemetry;
 use crate::ingest::queue::IngestQueue;
@@ -27,12 +28,21 @@ pub enum Keys {
     NotAsked,
 }
 
+/// Listens on an address, ready for as many connections as this process may have.
+pub fn listen(address: SocketAddr) -> std::io::Result<TcpListener> {
+    server::raise_file_limit();
+    let socket = if address.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }?;
+    socket.set_reuseaddr(true)?;
+    socket.bind(address)?;
+    socket.listen(server::BACKLOG)
+}
+
 /// A running service.
 pub struct Service {
     pub address: SocketAddr,
     pub state: AppState,
     stop: oneshot::Sender<()>,
-    server: tokio::task::JoinHandle<std::io::Result<()>>,
+    server: tokio::task::JoinHandle<()>,
     slot: tokio::task::JoinHandle<()>,
     retention: tokio::task::JoinHandle<()>,
     freshness: tokio::task::JoinHandle<()>,
@@ -67,11 +77,11 @@ impl Service {
             cursor_key,
         });
         let (stop, stopped) = oneshot::channel::<()>();
-        let server = axum::serve(listener, router(&state)).with_graceful_shutdown(async {
+        let routes = router(&state);
+        let server = tokio::spawn(server::serve(listener, routes, async {
             // A sender that is gone means the same as one that sent.
             let _ = stopped.await;
-        });
-        let server = tokio::spawn(async move { server.await });
+        }));
         Ok(Service { address, state, stop, server, slot, retention, freshness, writers })
     }
 
@@ -90,7 +100,7 @@ impl Service {
     pub async fn stop(self) {
         // The server may have ended by itself.
         let _ = self.stop.send(());
-        let waited = tokio::time::timeout(std::time::Duration::from_secs(10), self.server).await;
+        let waited = tokio::time::timeout(std::time::Duration::from_secs(4), self.server).await;
         if waited.is_err() {
             tracing::warn!("some requests did not end in time");
         }
@@ -102,7 +112,7 @@ impl Service {
         drop(self.state);
         let mut writers = self.writers;
         let drained = async { while writers.join_next().await.is_some() {} };
-        if tokio::time::timeout(std::time::Duration::from_secs(10), drained).await.is_err() {
+        if tokio::time::timeout(std::time::Duration::from_secs(3), drained).await.is_err() {
             tracing::warn!("the writers did not end in time");
         }
     }

@@ -8,7 +8,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use super::open::open_prepared;
 use super::settings::{Cli, CommandError};
 use crate::config::ListenSettings;
-use crate::service::{Keys, Service};
+use crate::service::{self, Keys, Service};
 use crate::storage::private::Sharing;
 
 pub async fn serve(cli: &Cli) -> Result<ExitCode, CommandError> {
@@ -16,7 +16,7 @@ pub async fn serve(cli: &Cli) -> Result<ExitCode, CommandError> {
     let opened = open_prepared(cli, Sharing::Exclusive).await?;
     let keys = if cli.listening.auth_required() { Keys::Required } else { Keys::NotAsked };
     let started = async {
-        let listener = bind(&cli.listening).await?;
+        let listener = bind(&cli.listening)?;
         Service::start(&opened.context, listener, keys).await.map_err(CommandError::from)
     };
     let mut service = match started.await {
@@ -54,9 +54,9 @@ pub fn check_exposure(listening: &ListenSettings) -> Result<(), CommandError> {
     }
 }
 
-pub async fn bind(listening: &ListenSettings) -> Result<TcpListener, CommandError> {
+pub fn bind(listening: &ListenSettings) -> Result<TcpListener, CommandError> {
     let explain = |error| format!("cannot listen on {}: {error}; choose another --listen", listening.listen);
-    Ok(TcpListener::bind(listening.listen).await.map_err(explain)?)
+    Ok(service::listen(listening.listen).map_err(explain)?)
 }
 
 /// Waits for Ctrl-C or a request to terminate.

@@ -5,7 +5,9 @@ use std::collections::HashSet;
 use std::fmt;
 
 use serde::de::{DeserializeSeed, Deserializer, Error, MapAccess, SeqAccess, Visitor};
-use serde_json::Value;
+use serde_json::{Map, Value};
+
+use super::fault::pointer_to;
 
 /// Whether two JSON texts hold equal values. Texts that were written alike need no parsing.
 pub(crate) fn same_content(left: &str, right: &str) -> bool {
@@ -18,7 +20,36 @@ pub(crate) fn same_content(left: &str, right: &str) -> bool {
     }
 }
 
-/// Equality of JSON values: members in any order, numbers by their mathematical value (`1`, `1.0`, `1e0`).
+/// A JSON text with every half of a surrogate pair, which stands for no character, replaced by U+FFFD; `None` where it
+/// has no such half.
+pub(crate) fn without_half_pairs(text: &[u8]) -> Option<Vec<u8>> {
+    let unit_at = |place: usize| {
+        let digits = text.get(place..place + 6)?.strip_prefix(b"\\u")?;
+        u16::from_str_radix(std::str::from_utf8(digits).ok()?, 16).ok()
+    };
+    let (mut mended, mut place, mut found) = (Vec::with_capacity(text.len()), 0, false);
+    while let Some(byte) = text.get(place) {
+        let width = match (unit_at(place), unit_at(place + 6)) {
+            (Some(0xD800..=0xDBFF), Some(0xDC00..=0xDFFF)) => 12,
+            (Some(0xD800..=0xDFFF), _) => {
+                found = true;
+                mended.extend_from_slice(b"\\ufffd");
+                place += 6;
+                continue;
+            }
+            (Some(_), _) => 6,
+            // An escaped backslash is not the beginning of another escape.
+            (None, _) if *byte == b'\\' => 2,
+            (None, _) => 1,
+        };
+        mended.extend_from_slice(text.get(place..place + width).unwrap_or(&text[place..]));
+        place += width;
+    }
+    found.then_some(mended)
+}
+
+/// Equality of JSON values: members in any order, a null member as if it were absent, numbers by their mathematical
+/// value (`1`, `1.0`, `1e0`).
 fn same_value(left: &Value, right: &Value) -> bool {
     match (left, right) {
         (Value::Number(left), Value::Number(right)) => Digits::of(left.as_str()) == Digits::of(right.as_str()),
@@ -26,8 +57,9 @@ fn same_value(left: &Value, right: &Value) -> bool {
             left.len() == right.len() && left.iter().zip(right).all(|(left, right)| same_value(left, right))
         }
         (Value::Object(left), Value::Object(right)) => {
-            left.len() == right.len()
-                && left.iter().all(|(key, value)| right.get(key).is_some_and(|other| same_value(value, other)))
+            let named = |members: &Map<String, Value>| members.values().filter(|value| !value.is_null()).count();
+            let in_right = |key: &String, value: &Value| right.get(key).is_some_and(|other| same_value(value, other));
+            named(left) == named(right) && left.iter().all(|(key, value)| value.is_null() || in_right(key, value))
         }
         _ => left == right,
     }
@@ -85,7 +117,7 @@ impl<'de> Visitor<'de> for Walk<'_> {
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<(), A::Error> {
         let mut names: HashSet<String> = HashSet::new();
         while let Some(name) = map.next_key::<String>()? {
-            let pointer = format!("{}/{}", self.pointer, name.replace('~', "~0").replace('/', "~1"));
+            let pointer = pointer_to(&self.pointer, &name);
             if !names.insert(name) {
                 *self.found = Some(pointer);
                 return Err(A::Error::custom("a member is there twice"));
@@ -174,15 +206,36 @@ impl Digits {
 
 #[cfg(test)]
 mod tests {
-    use super::{Digits, duplicate_member, same_content};
+    use super::{Digits, duplicate_member, same_content, without_half_pairs};
 
     #[test]
     fn numbers_are_equal_by_value_and_members_in_any_order() {
         assert!(same_content(r#"{"a":1,"b":[1.50,0]}"#, r#"{"b":[15e-1,-0.0],"a":1e0}"#));
         assert!(same_content(r#"{"a":1e400}"#, r#"{"a":10E+399}"#));
         assert!(!same_content(r#"{"a":123456789012345678901}"#, r#"{"a":123456789012345678902}"#));
-        assert!(!same_content(r#"{"a":null}"#, "{}"));
         assert!(!same_content(r#"{"a":"1"}"#, r#"{"a":1}"#));
+    }
+
+    #[test]
+    fn a_null_member_is_as_good_as_absent() {
+        assert!(same_content(r#"{"order_id":"o","creator_id":null}"#, r#"{"order_id":"o"}"#));
+        assert!(same_content(r#"{"x":{"a":null,"b":1},"y":null}"#, r#"{"z":null,"x":{"b":1}}"#));
+        assert!(!same_content(r#"{"order_id":"o","creator_id":"c"}"#, r#"{"order_id":"o"}"#));
+        assert!(!same_content(r#"{"a":[null]}"#, r#"{"a":[]}"#), "an item is no member");
+    }
+
+    #[test]
+    fn only_half_pairs_are_replaced() {
+        let mended = |text: &str| without_half_pairs(text.as_bytes()).map(|text| String::from_utf8(text).expect(""));
+        for (text, expected) in [
+            (r#""\ud800""#, Some(r#""\ufffd""#)),
+            (r#""\uDFFF\ud83d\ude00\ud83d""#, Some(r#""\ufffd\ud83d\ude00\ufffd""#)),
+            (r#""\\ud800 \n\u4e2d""#, None),
+            (r#""\ud83d\u0041""#, Some(r#""\ufffd\u0041""#)),
+            (r#""\ud8"#, None),
+        ] {
+            assert_eq!(mended(text).as_deref(), expected, "{text}");
+        }
     }
 
     #[test]

@@ -15,3 +15,8 @@ impl Fault {
         Fault { pointer: pointer.into(), code, detail: detail.into() }
     }
 }
+
+/// The pointer to a member or an item below another pointer.
+pub(crate) fn pointer_to(base: &str, name: &str) -> String {
+    format!("{base}/{}", name.replace('~', "~0").replace('/', "~1"))
+}

@@ -96,7 +96,7 @@ fn check_cloud_event(members: &Map<String, Value>, faults: &mut Vec<Fault>) {
         Some(Value::String(version)) if version == "1.0" => {}
         Some(_) => faults.push(Fault::new("/specversion", "invalid_value", "only CloudEvents \"1.0\" is understood")),
     }
-    if members.contains_key("data_base64") {
+    if members.get("data_base64").is_some_and(|value| !value.is_null()) {
         faults.push(Fault::new("/data_base64", "invalid_value", "send data as a JSON object in \"data\""));
     }
 }

@@ -42,7 +42,8 @@ impl Answer {
     /// The answer for a client: `304` if it has the body. Cache-Control makes clients ask each time, so that a new
     /// revision shows at once.
     pub fn respond(&self, headers: &HeaderMap) -> Response {
-        let mut response = if self.is_known(headers) {
+        let known = self.known_tag(headers);
+        let mut response = if known.is_some() {
             StatusCode::NOT_MODIFIED.into_response()
         } else {
             let mut response = self.body.clone().into_response();
@@ -51,20 +52,33 @@ impl Answer {
             response
         };
         let named = response.headers_mut();
-        named.insert(header::ETAG, self.etag.clone());
+        named.insert(header::ETAG, known.unwrap_or_else(|| self.etag.clone()));
         named.insert(header::LAST_MODIFIED, self.modified.clone());
         named.insert(header::CACHE_CONTROL, HeaderValue::from_static("private, no-cache"));
         response
     }
 
-    fn is_known(&self, headers: &HeaderMap) -> bool {
-        let etag = self.etag.as_bytes();
+    /// The tag under which a client has the body, compressed or not, if it has it.
+    fn known_tag(&self, headers: &HeaderMap) -> Option<HeaderValue> {
+        let compressed = compressed_tag(&self.etag);
         let candidates = headers.get_all(header::IF_NONE_MATCH).iter().filter_map(|value| value.to_str().ok());
-        candidates
-            .flat_map(|value| value.split(','))
-            .map(str::trim)
-            .any(|candidate| candidate == "*" || candidate.trim_start_matches("W/").as_bytes() == etag)
+        candidates.flat_map(|value| value.split(',')).map(str::trim).find_map(|candidate| {
+            let tag = candidate.trim_start_matches("W/").as_bytes();
+            let matching = |known: &&HeaderValue| known.as_bytes() == tag;
+            if candidate == "*" {
+                Some(self.etag.clone())
+            } else {
+                [Some(&self.etag), compressed.as_ref()].into_iter().flatten().find(matching).cloned()
+            }
+        })
     }
+}
+
+/// The tag of an answer after compression: its bytes are others than those that the tag was made for (RFC 9110, section
+/// 8.8.3.3).
+pub(crate) fn compressed_tag(etag: &HeaderValue) -> Option<HeaderValue> {
+    let plain = etag.to_str().ok()?.strip_suffix('"')?;
+    HeaderValue::try_from(format!("{plain}-gzip\"")).ok()
 }
 
 /// The answers that are kept, each with the publication that it belongs to.

@@ -68,6 +68,22 @@ impl<S: Send + Sync> FromRequestParts<S> for Caller {
     }
 }
 
+/// A caller who showed a key. Where none is asked for, anybody could make keys that stay good later.
+pub(crate) struct KeyHolder;
+
+impl<S: Send + Sync> FromRequestParts<S> for KeyHolder {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<KeyHolder, Problem> {
+        if parts.extensions.get::<Caller>().is_some_and(|caller| caller.key.is_some()) {
+            Ok(KeyHolder)
+        } else {
+            let detail = "a service without keys (--auth off) does not manage keys; use shopscore key on its machine";
+            Err(Problem::new(Kind::Forbidden, detail))
+        }
+    }
+}
+
 /// Lets a request pass if its caller may do what its route does.
 pub(crate) async fn authorize(State(gate): State<Gate>, mut request: Request, next: Next) -> Response {
     match admit(&gate, request.headers()).await {

@@ -1,21 +1,13 @@
 //! Bodies of events: from bytes and a media type to single JSON texts.
 
-use std::sync::Arc;
-
-use axum::body::{Body, Bytes};
-use axum::extract::{FromRequest, Request};
+use axum::body::Bytes;
 use axum::http::{HeaderMap, header};
-use serde::de::{self, DeserializeOwned};
+use serde::de;
 use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
 
-use http_body_util::BodyExt;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
-
 use super::problem::{Kind, Problem};
-use crate::domain::fault::Fault;
 use crate::domain::parse::Envelope;
-use crate::ingest::Unavailable;
 
 /// The most bytes of a request body, after decompression.
 pub(crate) const BODY_BYTES_MAX: usize = 16 * 1024 * 1024;
@@ -41,78 +33,13 @@ pub(crate) struct RawEvents {
     pub texts: Vec<Bytes>,
 }
 
-/// Bytes of event bodies that may be on their way at a time, all requests together: read, parsed or waiting.
-const BODIES_BYTES_MAX: usize = 128 * 1024 * 1024;
-
-/// Room for bodies; what finds none is told to come back.
-#[derive(Clone, Debug)]
-pub struct BodyBudget(Arc<Semaphore>);
-
-impl Default for BodyBudget {
-    fn default() -> BodyBudget {
-        BodyBudget(Arc::new(Semaphore::new(BODIES_BYTES_MAX)))
-    }
-}
-
-/// A body with the room that it takes until it is dropped.
-pub struct BudgetedBody {
-    pub bytes: Bytes,
-    _room: Option<OwnedSemaphorePermit>,
-}
-
-impl BodyBudget {
-    /// Reads a body to its end, bounded after decompression, taking room as it arrives.
-    pub async fn read(&self, mut body: Body) -> Result<BudgetedBody, Problem> {
-        let mut bytes = Vec::new();
-        let mut room: Option<OwnedSemaphorePermit> = None;
-        while let Some(frame) = body.frame().await {
-            let frame = frame.map_err(|error| unreadable(&error))?;
-            let Ok(data) = frame.into_data() else { continue };
-            if bytes.len() + data.len() > BODY_BYTES_MAX {
-                return Err(too_large());
-            }
-            let wanted = u32::try_from(data.len()).map_err(|_| too_large())?;
-            let more = Arc::clone(&self.0).try_acquire_many_owned(wanted).map_err(|_| Problem::from(Unavailable))?;
-            match &mut room {
-                Some(room) => room.merge(more),
-                None => room = Some(more),
-            }
-            bytes.extend_from_slice(&data);
-        }
-        Ok(BudgetedBody { bytes: bytes.into(), _room: room })
-    }
-}
-
-fn too_large() -> Problem {
-    Problem::new(Kind::TooLarge, "a body has at most 16 MiB after decompression; send smaller batches")
-}
-
-/// Why a body could not be read to its end.
-fn unreadable(error: &axum::Error) -> Problem {
-    let mut cause: Option<&dyn std::error::Error> = Some(error);
-    while let Some(error) = cause {
-        if error.is::<http_body_util::LengthLimitError>() {
-            return too_large();
-        }
-        if error.is::<tower_http::timeout::TimeoutError>() {
-            return Problem::of_status(axum::http::StatusCode::REQUEST_TIMEOUT);
-        }
-        cause = error.source();
-    }
-    Problem::new(
-        Kind::UnreadableBody,
-        "the body was cut off or is not compressed as Content-Encoding says; nothing was written",
-    )
-}
-
-/// Reads a body to its end, bounded after decompression.
-async fn read_body(body: Body) -> Result<Bytes, Problem> {
-    axum::body::to_bytes(body, BODY_BYTES_MAX).await.map_err(|error| unreadable(&error))
-}
-
 /// Splits a body into events.
 pub(crate) fn split(headers: &HeaderMap, body: &Bytes) -> Result<RawEvents, Problem> {
     let (envelope, layout) = layout(headers)?;
+    if let [0xFE, 0xFF, ..] | [0xFF, 0xFE, ..] = body[..] {
+        return Err(unsplittable("it is UTF-16; send UTF-8"));
+    }
+    let body = &body.slice_ref(without_mark(body));
     let (single, texts) = match layout {
         Layout::Lines => (false, lines(body)),
         Layout::One => (true, vec![one(body)?]),
@@ -133,6 +60,11 @@ pub(crate) fn split(headers: &HeaderMap, body: &Bytes) -> Result<RawEvents, Prob
 }
 
 fn layout(headers: &HeaderMap) -> Result<(Envelope, Layout), Problem> {
+    if headers.contains_key("ce-id") || headers.contains_key("ce-specversion") {
+        let detail = "CloudEvents in binary mode (ce- headers) are not understood; send them in structured mode \
+                      (application/cloudevents+json) or batched mode (application/cloudevents-batch+json)";
+        return Err(Problem::new(Kind::UnsupportedMediaType, detail));
+    }
     match essence(headers).as_str() {
         "application/json" => Ok((Envelope::Native, Layout::OneOrArray)),
         "application/x-ndjson" => Ok((Envelope::Native, Layout::Lines)),
@@ -144,6 +76,11 @@ fn layout(headers: &HeaderMap) -> Result<(Envelope, Layout), Problem> {
              application/cloudevents-batch+json",
         )),
     }
+}
+
+/// The text behind a byte order mark, which UTF-8 files may start with.
+pub(crate) fn without_mark(text: &[u8]) -> &[u8] {
+    text.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(text)
 }
 
 fn unsplittable(why: impl std::fmt::Display) -> Problem {
@@ -196,37 +133,7 @@ impl<'de> Deserialize<'de> for Elements<'de> {
     }
 }
 
-/// The JSON body of any other route.
-pub(crate) struct JsonBody<T>(pub T);
-
-/// The same, where a body may be left out.
-pub(crate) struct OptionalJsonBody<T>(pub Option<T>);
-
-impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for JsonBody<T> {
-    type Rejection = Problem;
-
-    async fn from_request(request: Request, _: &S) -> Result<JsonBody<T>, Problem> {
-        let (parts, body) = request.into_parts();
-        check_json(&parts.headers)?;
-        json(&read_body(body).await?).map(JsonBody)
-    }
-}
-
-impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for OptionalJsonBody<T> {
-    type Rejection = Problem;
-
-    async fn from_request(request: Request, _: &S) -> Result<OptionalJsonBody<T>, Problem> {
-        let (parts, body) = request.into_parts();
-        let bytes = read_body(body).await?;
-        if bytes.trim_ascii().is_empty() {
-            return Ok(OptionalJsonBody(None));
-        }
-        check_json(&parts.headers)?;
-        json(&bytes).map(|body| OptionalJsonBody(Some(body)))
-    }
-}
-
-fn check_json(headers: &HeaderMap) -> Result<(), Problem> {
+pub(crate) fn check_json(headers: &HeaderMap) -> Result<(), Problem> {
     match essence(headers).as_str() {
         "application/json" => Ok(()),
         _ => Err(Problem::new(Kind::UnsupportedMediaType, "Content-Type must be application/json")),
@@ -237,16 +144,4 @@ fn check_json(headers: &HeaderMap) -> Result<(), Problem> {
 fn essence(headers: &HeaderMap) -> String {
     let value = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
     value.split(';').next().unwrap_or_default().trim().to_ascii_lowercase()
-}
-
-fn json<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Problem> {
-    let mut reader = serde_json::Deserializer::from_slice(bytes);
-    let value = serde_json::Value::deserialize(&mut reader).and_then(|value| reader.end().map(|()| value));
-    let value = value.map_err(|error| Problem::new(Kind::UnreadableBody, format!("the body is not JSON: {error}")))?;
-    serde_path_to_error::deserialize(value).map_err(|error| {
-        let path = error.path().to_string().replace(['.', '['], "/").replace(']', "");
-        let pointer =
-            if path == "/" || path.is_empty() { String::new() } else { format!("/{path}").replace("//", "/") };
-        Problem::invalid_body(vec![Fault::new(pointer, "invalid_value", error.inner().to_string())])
-    })
 }

@@ -1,31 +1,35 @@
 //! What surrounds every handler: request ids, logging, decompression, panics, time limits, problem bodies.
 
 use std::collections::HashMap;
-use std::time::Duration;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::task::{Context, Poll};
 
 use axum::Router;
-use axum::body::Body;
+use axum::body::{Body, Bytes, HttpBody};
 use axum::extract::Request;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, header};
-use axum::middleware::{Next, from_fn};
+use axum::middleware::{Next, from_fn, from_fn_with_state, map_request};
 use axum::response::{IntoResponse, Response};
+use hyper::body::{Frame, SizeHint};
 use tower::ServiceBuilder;
 use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::compression::CompressionLayer;
-use tower_http::decompression::RequestDecompressionLayer;
 use tower_http::request_id::{MakeRequestId, PropagateRequestIdLayer, RequestId, SetRequestIdLayer};
-use tower_http::timeout::RequestBodyTimeoutLayer;
 use tower_http::trace::{DefaultOnResponse, TraceLayer};
 use tracing::Level;
 
-use super::problem::Problem;
+use super::addressee::check_addressee;
+use super::answer::compressed_tag;
+use super::decoding::decode;
+use super::problem::{Kind, Problem};
+use super::state::AppState;
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
-/// How long a sender may be silent in the middle of a body.
-const BODY_SILENCE_MAX: Duration = Duration::from_secs(10);
 
 /// Puts the layers around the routes. The first one listed sees a request first.
-pub(crate) fn wrap(router: Router) -> Router {
+pub(crate) fn wrap(router: Router, state: &AppState) -> Router {
     let trace = TraceLayer::new_for_http()
         .make_span_with(|request: &Request| {
             let id = request.headers().get(REQUEST_ID).and_then(|id| id.to_str().ok()).unwrap_or_default();
@@ -37,22 +41,118 @@ pub(crate) fn wrap(router: Router) -> Router {
         .layer(SetRequestIdLayer::new(REQUEST_ID, RandomRequestId))
         .layer(PropagateRequestIdLayer::new(REQUEST_ID))
         .layer(trace)
-        .layer(from_fn(accept_some_coding))
+        .layer(from_fn(negotiate_coding))
         .layer(CompressionLayer::new())
         .layer(from_fn(write_problem))
+        .layer(from_fn(protect))
         .layer(CatchPanicLayer::new())
-        .layer(RequestBodyTimeoutLayer::new(BODY_SILENCE_MAX))
-        .layer(RequestDecompressionLayer::new());
-    router.layer(layers)
+        .layer(from_fn(close_after_refusal))
+        .layer(from_fn(bound_head))
+        .layer(from_fn_with_state(state.clone(), check_addressee))
+        .layer(from_fn(decode));
+    router.layer(layers).layer(map_request(keep_plain_id))
 }
 
-/// Forgets what codings a client accepts where that is none that we have: it gets the answer unencoded. The compression
-/// layer would refuse with 406, after the request was carried out.
-async fn accept_some_coding(mut request: Request, next: Next) -> Response {
+/// The most characters of a request id that a client chooses.
+const REQUEST_ID_LENGTH_MAX: usize = 128;
+
+/// Drops an id that is too long, or that does not print: it is copied into logs and answers.
+async fn keep_plain_id(mut request: Request) -> Request {
+    let is_plain = |id: &HeaderValue| {
+        (1..=REQUEST_ID_LENGTH_MAX).contains(&id.len()) && id.as_bytes().iter().all(u8::is_ascii_graphic)
+    };
+    if !request.headers().get(REQUEST_ID).is_some_and(is_plain) {
+        request.headers_mut().remove(REQUEST_ID);
+    }
+    request
+}
+
+/// The most bytes of a request's line and headers.
+const HEAD_BYTES_MAX: usize = 48 * 1024;
+/// What a header takes beside its name and value.
+const HEADER_OVERHEAD: usize = 4;
+
+/// Refuses requests whose line and headers are too large.
+async fn bound_head(request: Request, next: Next) -> Response {
+    let of_headers = request.headers().iter().map(|(name, value)| name.as_str().len() + value.len() + HEADER_OVERHEAD);
+    let target = request.uri().path_and_query().map_or(0, |target| target.as_str().len());
+    if target + of_headers.sum::<usize>() <= HEAD_BYTES_MAX {
+        return next.run(request).await;
+    }
+    let detail = "the URL and the headers have at most 48 KiB together; ask for fewer ids in one request";
+    Problem::new(Kind::HeadersTooLarge, detail).into_response()
+}
+
+/// Tells browsers to take answers for what they are. Pages set a policy of their own.
+async fn protect(request: Request, next: Next) -> Response {
+    let mut response = next.run(request).await;
+    let headers = response.headers_mut();
+    headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    let nothing = HeaderValue::from_static("default-src 'none'; frame-ancestors 'none'");
+    headers.entry(header::CONTENT_SECURITY_POLICY).or_insert(nothing);
+    response
+}
+
+/// Says that the connection closes where an answer goes out before the body came in: what is left of the body is not
+/// read, and could be taken for the next request.
+async fn close_after_refusal(request: Request, next: Next) -> Response {
+    let (parts, body) = request.into_parts();
+    let has_ended = Arc::new(AtomicBool::new(body.is_end_stream()));
+    let watched = Body::new(WatchedBody { body, has_ended: Arc::clone(&has_ended) });
+    let mut response = next.run(Request::from_parts(parts, watched)).await;
+    if !has_ended.load(Ordering::Relaxed) {
+        response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+    }
+    response
+}
+
+/// A body that tells when all of it was read.
+struct WatchedBody {
+    body: Body,
+    has_ended: Arc<AtomicBool>,
+}
+
+impl HttpBody for WatchedBody {
+    type Data = Bytes;
+    type Error = axum::Error;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
+        let polled = Pin::new(&mut self.body).poll_frame(context);
+        if matches!(polled, Poll::Ready(None)) || self.body.is_end_stream() {
+            self.has_ended.store(true, Ordering::Relaxed);
+        }
+        polled
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
+    }
+}
+
+/// What the compression layer leaves open. It forgets what codings a client accepts where that is none that we have: the
+/// client gets the answer unencoded, where the layer would refuse with 406 after the request was carried out. A compressed
+/// answer gets an ETag of its own, and every answer with an ETag says that it depends on the coding.
+async fn negotiate_coding(mut request: Request, next: Next) -> Response {
     if refuses_all_codings(request.headers()) {
         request.headers_mut().remove(header::ACCEPT_ENCODING);
     }
-    next.run(request).await
+    let mut response = next.run(request).await;
+    let is_compressed = response.headers().contains_key(header::CONTENT_ENCODING);
+    let headers = response.headers_mut();
+    if let Some(etag) = headers.get(header::ETAG).cloned() {
+        if is_compressed && let Some(etag) = compressed_tag(&etag) {
+            headers.insert(header::ETAG, etag);
+        }
+        headers.entry(header::VARY).or_insert(HeaderValue::from_static("accept-encoding"));
+    }
+    response
 }
 
 /// Whether a client accepts neither gzip nor an answer without coding (RFC 9110, section 12.5.3).

@@ -8,7 +8,9 @@ pub(crate) mod writes;
 
 // What handlers take, and what they share.
 pub(crate) mod auth;
+pub mod bodies;
 pub(crate) mod cursor;
+mod json_body;
 pub(crate) mod media;
 pub(crate) mod page;
 pub(crate) mod param_types;
@@ -22,6 +24,9 @@ pub(crate) mod problem;
 pub(crate) mod problem_responses;
 
 // Around the routes.
+mod addressee;
+mod decoding;
 pub(crate) mod middleware;
 pub mod routes;
+pub(crate) mod server;
 pub(crate) mod telemetry;

@@ -80,6 +80,8 @@ kinds! {
     EventConflict = CONFLICT, "event-conflict", "A different event is stored under this id";
     AlreadyExcluded = CONFLICT, "already-excluded", "The target is already excluded";
     RunUnderWay = CONFLICT, "run-under-way", "A run of this date is under way";
+    Misdirected = MISDIRECTED_REQUEST, "misdirected-request", "The request is addressed to another host";
+    HeadersTooLarge = REQUEST_HEADER_FIELDS_TOO_LARGE, "headers-too-large", "The URL and headers are too large";
     TooLarge = PAYLOAD_TOO_LARGE, "too-large", "The request is too large; nothing was written";
     UnsupportedMediaType = UNSUPPORTED_MEDIA_TYPE, "unsupported-media-type", "Unsupported media type or encoding";
     InvalidBody = UNPROCESSABLE_ENTITY, "invalid-body", "The body is not valid; nothing was written";
@@ -136,6 +138,10 @@ impl Problem {
     pub fn caused_by(mut self, cause: &dyn std::fmt::Display) -> Problem {
         self.cause = Some(cause.to_string());
         self
+    }
+
+    pub fn status(&self) -> StatusCode {
+        self.kind.status()
     }
 
     pub fn cause(&self) -> Option<&str> {

@@ -15,7 +15,7 @@ use super::reads::{
 };
 use super::service::{docs, figures, health};
 use super::state::AppState;
-use super::writes::{events, exclusions, keys, registry, runs};
+use super::writes::{events, exclusions, keys, registry, registry_batch, runs};
 use super::{middleware, problem, problem_responses};
 use crate::access::Scope;
 
@@ -53,8 +53,8 @@ fn api(api: Api<'_>) -> Api<'_> {
         [
             routes!(registry::put_subject, registry::get_subject),
             routes!(registry::list_subjects),
-            routes!(registry::post_shops),
-            routes!(registry::post_creators),
+            routes!(registry_batch::post_shops),
+            routes!(registry_batch::post_creators),
             routes!(exclusions::post_exclusion, exclusions::list_exclusions),
             routes!(exclusions::get_exclusion, exclusions::delete_exclusion),
             routes!(runs::post_run, runs::list_runs),
@@ -121,5 +121,5 @@ pub fn router(state: &AppState) -> Router {
     let (router, _) = api(Api::new(Some(state))).router.split_for_parts();
     let router = router.merge(docs::pages()).fallback(problem::not_found);
     let router = router.method_not_allowed_fallback(problem::no_method);
-    middleware::wrap(router.with_state(state.clone()))
+    middleware::wrap(router.with_state(state.clone()), state)
 }

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use tokio::sync::Notify;
 
 use super::answer::AnswerCache;
+use super::bodies::BodyBudget;
 use super::cursor::SigningKey;
-use super::media::BodyBudget;
 use super::telemetry::Telemetry;
 use crate::answers::source::Source;
 use crate::context::Context;
@@ -20,7 +20,7 @@ pub struct App {
     pub queue: IngestQueue,
     /// Wakes the runner when a run was queued by hand.
     pub wake: Arc<Notify>,
-    /// Room for the bodies of events on their way.
+    /// Room for request bodies on their way.
     pub bodies: BodyBudget,
     /// Whether callers must show keys.
     pub auth_required: bool,

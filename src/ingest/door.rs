@@ -6,7 +6,7 @@ use chrono::{DateTime, NaiveTime, SecondsFormat, TimeDelta, Utc};
 use serde_json::Value;
 
 use crate::context::Context;
-use crate::domain::content::duplicate_member;
+use crate::domain::content::{duplicate_member, without_half_pairs};
 use crate::domain::event::Event;
 use crate::domain::fault::Fault;
 use crate::domain::parse::{Envelope, parse_event};
@@ -32,7 +32,7 @@ impl AcceptedTimes {
         let (now, retention) = (context.now(), &context.retention);
         AcceptedTimes {
             now,
-            from: context.calendar().instant(retention.events_from, NaiveTime::MIN),
+            from: context.calendar().instant(retention.oldest_time, NaiveTime::MIN),
             kept_from: retention.event_days.map(|days| now - TimeDelta::days(days.into())),
         }
     }
@@ -46,7 +46,7 @@ impl AcceptedTimes {
         let shown = |time: DateTime<Utc>| time.to_rfc3339_opts(SecondsFormat::Secs, true);
         let detail = if time < self.from {
             format!(
-                "times before {} are taken for mistakes; correct the time, or ask the operator to set --events-from",
+                "times before {} are taken for mistakes; correct the time, or ask the operator to set --oldest-time",
                 shown(self.from)
             )
         } else {
@@ -70,9 +70,15 @@ pub(crate) fn read_event(text: &[u8], envelope: Envelope, times: &AcceptedTimes)
     if text.len() > EVENT_BYTES_MAX {
         return Err((None, fault("event_too_large", "an event has at most 65536 bytes")));
     }
-    let value: Value = match serde_json::from_slice(text) {
-        Ok(value) => value,
-        Err(error) => return Err((None, fault("malformed_json", &format!("not JSON: {error}")))),
+    let mended;
+    let (value, text): (Value, &[u8]) = match serde_json::from_slice(text) {
+        Ok(value) => (value, text),
+        Err(error) => {
+            // Half a character in a text that nobody reads does not cost the event.
+            mended = without_half_pairs(text).unwrap_or_default();
+            let value = serde_json::from_slice(&mended);
+            (value.map_err(|_| (None, fault("malformed_json", &format!("not JSON: {error}"))))?, &mended)
+        }
     };
     let has_escaped_dollar = || text.contains(&b'\\') && text.windows(6).any(|part| part == b"\\u0024");
     if text.contains(&b'$') || has_escaped_dollar() {

@@ -4,6 +4,7 @@
 use serde_json::{Value, json};
 use shopscore::http;
 
+use crate::keys::guarded;
 use crate::support::{TestService, answer};
 
 fn order(shop: &str, order: &str, creator: Option<&str>) -> Vec<String> {
@@ -184,7 +185,7 @@ fn assert_described(description: &Value, path: &str, method: &str, status: u16, 
 
 #[tokio::test(flavor = "multi_thread")]
 async fn every_described_operation_exists_takes_its_parameters_and_answers_as_described() {
-    let service = TestService::start().await;
+    let service = guarded().await;
     let events: Vec<String> = (0..40).flat_map(|number| order("s-1", &format!("o-{number}"), Some("c-1"))).collect();
     service.send(&events).await;
     service.run("2026-11-19".parse().expect("date")).await;

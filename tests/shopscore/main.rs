@@ -2,6 +2,7 @@
 
 mod changes;
 mod contract;
+mod door;
 mod events;
 mod faults;
 mod fleet;

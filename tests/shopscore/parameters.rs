@@ -3,6 +3,7 @@
 use chrono::{DateTime, Utc};
 use serde_json::{Value, json};
 
+use crate::keys::guarded;
 use crate::support::{TestService, date};
 
 #[tokio::test(flavor = "multi_thread")]
@@ -99,7 +100,7 @@ fn orders(shop: &str, number: usize) -> Vec<String> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_cursor_is_good_in_the_list_it_was_written_for_and_in_no_other() {
-    let service = TestService::start().await;
+    let service = guarded().await;
     for shop in ["s-1", "s-2", "s-3"] {
         service.send(&orders(shop, 3)).await;
     }

@@ -47,7 +47,7 @@ async fn show_market(cli: &Cli, settings: &DemoSettings) -> Result<ExitCode, Com
     println!("starting a private PostgreSQL and the service ...");
     let opened = open_prepared(cli, Sharing::Exclusive).await?;
     let result = async {
-        let listener = bind(&cli.listening).await?;
+        let listener = bind(&cli.listening)?;
         let service = Service::start(&opened.context, listener, Keys::NotAsked).await?;
         let shown = fill_and_show(&service, &opened.context, settings).await;
         if shown.is_ok() && !settings.exit {

@@ -6,17 +6,18 @@ use axum::Json;
 use axum::extract::State;
 use chrono::NaiveDate;
 use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
 use utoipa::ToSchema;
 
 use super::score::CardQuery;
 use super::wire::{Number, ScoreKey, WireDimension, WireMetric, WireTier, wire_dimensions, wire_metrics, wire_tier};
 use crate::answers::what_if::{Target, WhatIf, WhatIfError};
 use crate::domain::decimal::Decimal;
-use crate::domain::fault::Fault;
+use crate::domain::fault::{Fault, pointer_to};
 use crate::domain::metric::{Metric, MetricCount};
 use crate::domain::rules::RuleSet;
 use crate::domain::what_if::{Assumption, FURTHER_ORDERS_MAX};
-use crate::http::media::JsonBody;
+use crate::http::json_body::{JsonBody, RequestBody, objects_by_name, optional_object};
 use crate::http::params::Input;
 use crate::http::problem::Problem;
 use crate::http::problem_responses::WhatIfProblems;
@@ -29,14 +30,17 @@ const COUNT_MAX: i64 = 1_000_000_000_000;
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct WhatIfBody {
+    #[serde(default, deserialize_with = "optional_object")]
     pub add: Option<AddBody>,
     /// By metric: counts that take the place of the published ones.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "objects_by_name")]
     pub set: BTreeMap<String, CountBody>,
     /// The score to reach by additional signed orders without faults, at most two decimals.
     #[schema(value_type = Option<f64>)]
-    pub target_score: Option<serde_json::Number>,
+    pub target_score: Option<Box<RawValue>>,
 }
+
+impl RequestBody for WhatIfBody {}
 
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
@@ -107,7 +111,7 @@ pub(crate) struct TargetAnswer {
 pub(crate) async fn post_what_if(
     State(state): State<AppState>,
     Input(query): Input<CardQuery>,
-    JsonBody(body): JsonBody<WhatIfBody>,
+    JsonBody(body, _room): JsonBody<WhatIfBody>,
 ) -> Result<Json<WhatIfAnswer>, Problem> {
     match state.source.what_if(&query.wanted(), |rule_set| check(&body, rule_set)).await {
         Ok(what_if) => Ok(Json(answer(&what_if))),
@@ -152,7 +156,7 @@ fn check(body: &WhatIfBody, rule_set: &RuleSet) -> Result<(Assumption, Option<De
         }
     }
     for (id, count) in &body.set {
-        let pointer = format!("/set/{id}");
+        let pointer = pointer_to("/set", id);
         match Metric::parse(id).filter(|metric| rule_set.place(*metric).is_some()) {
             Some(metric) => match counts(metric, count) {
                 Ok(count) => assumption.set.push((metric, count)),
@@ -180,9 +184,9 @@ fn counts(metric: Metric, count: &CountBody) -> Result<MetricCount, String> {
     Ok(MetricCount { numerator: count.numerator, volume: count.denominator / scale })
 }
 
-fn target(number: &serde_json::Number, rule_set: &RuleSet, faults: &mut Vec<Fault>) -> Option<Decimal> {
+fn target(number: &RawValue, rule_set: &RuleSet, faults: &mut Vec<Fault>) -> Option<Decimal> {
     let (least, most) = rule_set.scale;
-    let decimal: Option<Decimal> = number.to_string().parse().ok();
+    let decimal: Option<Decimal> = number.get().parse().ok();
     let hundredths = |decimal: &Decimal| decimal.millionths() % 10_000 == 0;
     let target = decimal.filter(|target| (least..=most).contains(target)).filter(hundredths);
     if target.is_none() {

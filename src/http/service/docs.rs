@@ -1,7 +1,9 @@
 //! The description of the contract: `openapi.yaml`, and pages that show it.
 
 use axum::Router;
-use axum::http::header;
+use axum::extract::Request;
+use axum::http::{HeaderValue, header};
+use axum::middleware::{Next, from_fn};
 use axum::response::{IntoResponse, Response};
 use utoipa::OpenApi as _;
 use utoipa::openapi::OpenApi;
@@ -65,5 +67,18 @@ pub async fn openapi_yaml(_: Input<Nothing>) -> Response {
 
 /// `/docs`, served from the binary.
 pub fn pages<S: Clone + Send + Sync + 'static>() -> Router<S> {
-    SwaggerUi::new("/docs").config(Config::from("/openapi.yaml")).into()
+    let pages: Router<S> = SwaggerUi::new("/docs").config(Config::from("/openapi.yaml")).into();
+    pages.layer(from_fn(show_page))
+}
+
+/// What the pages may load: what comes with them. Their styles stand in the page itself.
+const PAGE_POLICY: HeaderValue = HeaderValue::from_static(
+    "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; font-src 'self'; \
+     connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
+);
+
+async fn show_page(request: Request, next: Next) -> Response {
+    let mut response = next.run(request).await;
+    response.headers_mut().insert(header::CONTENT_SECURITY_POLICY, PAGE_POLICY);
+    response
 }

@@ -14,16 +14,14 @@ use crate::domain::event::Event;
 use crate::domain::fault::Fault;
 use crate::domain::parse::Envelope;
 use crate::http::auth::Caller;
-use crate::http::media::{self, RawEvents};
+use crate::http::bodies::{BodyLimit, SMALL_BYTES};
+use crate::http::media::{self, BODY_BYTES_MAX, RawEvents};
 use crate::http::params::{Input, parameters};
 use crate::http::problem::{FieldError, Kind, Problem};
 use crate::http::problem_responses::EventProblems;
 use crate::http::state::AppState;
 use crate::ingest::door::{AcceptedTimes, Read, read_event};
 use crate::ingest::{Atomicity, Outcome, SentEvent};
-
-/// Bodies above this size are parsed on a thread that may block.
-const PARSE_INLINE_BYTES: usize = 64 * 1024;
 
 parameters! {
     /// How events are written.
@@ -111,9 +109,10 @@ pub(crate) async fn post_events(
 ) -> Result<Response, Problem> {
     let atomicity = if query.atomic == Some(true) { Atomicity::AllOrNothing } else { Atomicity::EachAlone };
     // The room is given back when the answer is made.
-    let body = state.bodies.read(body).await?;
+    let limit = BodyLimit { bytes: BODY_BYTES_MAX, weight: 1, key_id: caller.key_id() };
+    let (bytes, _room) = state.bodies.read(body, limit).await?;
     let times = AcceptedTimes::of(&state.context);
-    let mut parsed = parse_body(headers, body.bytes.clone(), times).await?;
+    let mut parsed = parse_body(headers, bytes, times).await?;
     for read in &mut parsed.events {
         if let Ok(event) = read
             && let Some(fault) = not_the_callers(event, &caller, parsed.envelope)
@@ -135,7 +134,7 @@ struct Parsed {
 }
 
 async fn parse_body(headers: HeaderMap, bytes: Bytes, times: AcceptedTimes) -> Result<Parsed, Problem> {
-    let large = bytes.len() > PARSE_INLINE_BYTES;
+    let large = bytes.len() > SMALL_BYTES;
     let parse = move || -> Result<Parsed, Problem> {
         let RawEvents { envelope, single, texts } = media::split(&headers, &bytes)?;
         Ok(Parsed { envelope, single, events: texts.iter().map(|text| read_event(text, envelope, &times)).collect() })

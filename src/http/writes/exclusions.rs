@@ -12,7 +12,7 @@ use crate::domain::exclusion::{Exclusion, ExclusionTarget};
 use crate::domain::fault::Fault;
 use crate::domain::id::Id;
 use crate::domain::words::Word;
-use crate::http::media::{JsonBody, OptionalJsonBody};
+use crate::http::json_body::{JsonBody, OptionalJsonBody, RequestBody};
 use crate::http::page::Page;
 use crate::http::param_types::{PageQuery, TextSegment};
 use crate::http::params::{Input, Nothing, parameters};
@@ -41,6 +41,8 @@ pub(crate) struct ExclusionBody {
     pub note: Option<String>,
 }
 
+impl RequestBody for ExclusionBody {}
+
 /// Who revokes it, and why.
 #[derive(Deserialize, ToSchema, Default)]
 #[serde(deny_unknown_fields)]
@@ -48,6 +50,8 @@ pub(crate) struct RevocationBody {
     pub revoked_by: Option<String>,
     pub note: Option<String>,
 }
+
+impl RequestBody for RevocationBody {}
 
 /// An exclusion.
 #[derive(Serialize, ToSchema)]
@@ -159,7 +163,7 @@ impl ExclusionBody {
 pub(crate) async fn post_exclusion(
     State(state): State<AppState>,
     _: Input<Nothing>,
-    JsonBody(body): JsonBody<ExclusionBody>,
+    JsonBody(body, _room): JsonBody<ExclusionBody>,
 ) -> Result<Response, Problem> {
     let new = body.check()?;
     match ledger::exclude(&new, &state.context).await? {

@@ -11,7 +11,8 @@ use utoipa::ToSchema;
 
 use crate::access::{self, KeyRequest};
 use crate::domain::calendar::parse_instant;
-use crate::http::media::JsonBody;
+use crate::http::auth::KeyHolder;
+use crate::http::json_body::{JsonBody, RequestBody};
 use crate::http::page::Page;
 use crate::http::param_types::{Cursor, Limit, TextSegment};
 use crate::http::params::{Input, Nothing, parameters};
@@ -33,6 +34,8 @@ pub(crate) struct KeyBody {
     #[serde(default, deserialize_with = "instant")]
     pub expires_at: Option<DateTime<Utc>>,
 }
+
+impl RequestBody for KeyBody {}
 
 fn instant<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<DateTime<Utc>>, D::Error> {
     let wrong =
@@ -94,8 +97,9 @@ impl From<KeyRow> for WireKey {
 )]
 pub(crate) async fn post_key(
     State(state): State<AppState>,
+    _: KeyHolder,
     _: Input<Nothing>,
-    JsonBody(body): JsonBody<KeyBody>,
+    JsonBody(body, _room): JsonBody<KeyBody>,
 ) -> Result<Response, Problem> {
     let KeyBody { scopes, shop_ids, name, expires_at } = body;
     let request = KeyRequest { scopes, shop_ids, name, expires_at };
@@ -130,6 +134,7 @@ parameters! {
 )]
 pub(crate) async fn list_keys(
     State(state): State<AppState>,
+    _: KeyHolder,
     Input(KeysQuery { cursor, limit }): Input<KeysQuery>,
 ) -> Result<Json<Page<WireKey>>, Problem> {
     let mut connection = state.source.connection().await?;
@@ -157,6 +162,7 @@ parameters! {
 )]
 pub(crate) async fn delete_key(
     State(state): State<AppState>,
+    _: KeyHolder,
     Input(KeyPath { key_id }): Input<KeyPath>,
 ) -> Result<Json<WireKey>, Problem> {
     let not_found = || Problem::no_such(Kind::KeyNotFound, "key", &key_id.0);

@@ -4,4 +4,5 @@ pub(crate) mod events;
 pub(crate) mod exclusions;
 pub(crate) mod keys;
 pub(crate) mod registry;
+pub(crate) mod registry_batch;
 pub(crate) mod runs;

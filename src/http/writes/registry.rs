@@ -1,7 +1,5 @@
 //! The registry of shops and creators.
 
-use std::collections::BTreeMap;
-
 use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
@@ -13,19 +11,17 @@ use utoipa::ToSchema;
 use crate::answers::published::known;
 use crate::domain::fault::Fault;
 use crate::domain::id::Id;
-use crate::domain::subject::{Subject, SubjectKind};
-use crate::http::media::JsonBody;
+use crate::domain::subject::Subject;
+use crate::http::json_body::{JsonBody, RequestBody};
 use crate::http::page::{Page, subject_ids};
 use crate::http::param_types::{Cursor, KindSegment, Limit, SubjectPath};
-use crate::http::params::{Input, Nothing, parameters};
-use crate::http::problem::{Kind, Problem};
-use crate::http::problem_responses::{InvalidEntry, SubjectNotFound, SubjectProblems, TooLarge, WrongParameter};
+use crate::http::params::{Input, parameters};
+use crate::http::problem::Problem;
+use crate::http::problem_responses::{SubjectNotFound, SubjectProblems, WrongParameter};
 use crate::http::state::AppState;
 use crate::ingest::ledger;
 use crate::storage::registry::{self, Registration, SubjectRow};
 
-/// Entries of one bulk registration.
-const ENTRIES_MAX: usize = 10_000;
 /// Characters of a name.
 const NAME_LENGTH_MAX: usize = 256;
 
@@ -53,7 +49,7 @@ impl From<SubjectRow> for WireSubject {
 }
 
 /// A field that tells absent (`None`) from null (`Some(None)`).
-fn present<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Option<String>>, D::Error> {
+pub(super) fn present<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Option<String>>, D::Error> {
     Option::deserialize(deserializer).map(Some)
 }
 
@@ -69,8 +65,10 @@ pub(crate) struct SubjectBody {
     pub category_id: Option<Option<String>>,
 }
 
+impl RequestBody for SubjectBody {}
+
 /// Checks one entry; faults go to `faults` with pointers below `base`.
-fn registration(subject: Subject, body: SubjectBody, base: &str, faults: &mut Vec<Fault>) -> Registration {
+pub(super) fn registration(subject: Subject, body: SubjectBody, base: &str, faults: &mut Vec<Fault>) -> Registration {
     if let Some(Some(name)) = &body.name
         && (name.chars().count() > NAME_LENGTH_MAX || name.contains('\0'))
     {
@@ -118,7 +116,7 @@ parameters! {
 pub(crate) async fn put_subject(
     State(state): State<AppState>,
     Input(path): Input<SubjectPath>,
-    JsonBody(body): JsonBody<SubjectBody>,
+    JsonBody(body, _room): JsonBody<SubjectBody>,
 ) -> Result<Response, Problem> {
     let subject = path.subject();
     let mut faults = Vec::new();
@@ -166,134 +164,4 @@ pub(crate) async fn list_subjects(
     let mut connection = state.source.connection().await?;
     let rows = registry::list(&mut connection, query.kind.0, category_id, after, limit as i64 + 1).await?;
     Ok(Json(Page::of(rows, limit, &query.cursor.signer, |row| row.subject.id.clone())))
-}
-
-#[derive(Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct ShopEntry {
-    pub shop_id: String,
-    #[serde(default, deserialize_with = "present")]
-    #[schema(value_type = Option<String>, max_length = 256)]
-    pub name: Option<Option<String>>,
-    #[serde(default, deserialize_with = "present")]
-    #[schema(value_type = Option<String>)]
-    pub category_id: Option<Option<String>>,
-}
-
-#[derive(Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct CreatorEntry {
-    pub creator_id: String,
-    #[serde(default, deserialize_with = "present")]
-    #[schema(value_type = Option<String>, max_length = 256)]
-    pub name: Option<Option<String>>,
-    #[serde(default, deserialize_with = "present")]
-    #[schema(value_type = Option<String>)]
-    pub category_id: Option<Option<String>>,
-}
-
-#[derive(Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct ShopsBody {
-    #[schema(max_items = 10_000)]
-    pub shops: Vec<ShopEntry>,
-}
-
-#[derive(Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct CreatorsBody {
-    #[schema(max_items = 10_000)]
-    pub creators: Vec<CreatorEntry>,
-}
-
-/// The outcome of a bulk registration.
-#[derive(Serialize, ToSchema)]
-pub(crate) struct RegisteredAnswer {
-    /// Subjects that were not known before.
-    pub created: usize,
-    /// Subjects that were known.
-    pub updated: usize,
-}
-
-/// Registers or changes up to 10,000 shops.
-#[utoipa::path(
-    post,
-    path = "/v1/shops:batch",
-    tag = "registry",
-    request_body = ShopsBody,
-    responses(
-        (status = 200, description = "All entries are registered; of a repeated id the last one counts.", body = RegisteredAnswer),
-        TooLarge,
-        InvalidEntry
-    )
-)]
-pub(crate) async fn post_shops(
-    State(state): State<AppState>,
-    _: Input<Nothing>,
-    JsonBody(body): JsonBody<ShopsBody>,
-) -> Result<Json<RegisteredAnswer>, Problem> {
-    let entry = |entry: ShopEntry| (entry.shop_id, SubjectBody { name: entry.name, category_id: entry.category_id });
-    register_all(&state, SubjectKind::Shop, body.shops.into_iter().map(entry).collect()).await
-}
-
-/// Registers or changes up to 10,000 creators.
-#[utoipa::path(
-    post,
-    path = "/v1/creators:batch",
-    tag = "registry",
-    request_body = CreatorsBody,
-    responses(
-        (status = 200, description = "All entries are registered; of a repeated id the last one counts.", body = RegisteredAnswer),
-        TooLarge,
-        InvalidEntry
-    )
-)]
-pub(crate) async fn post_creators(
-    State(state): State<AppState>,
-    _: Input<Nothing>,
-    JsonBody(body): JsonBody<CreatorsBody>,
-) -> Result<Json<RegisteredAnswer>, Problem> {
-    let entry =
-        |entry: CreatorEntry| (entry.creator_id, SubjectBody { name: entry.name, category_id: entry.category_id });
-    register_all(&state, SubjectKind::Creator, body.creators.into_iter().map(entry).collect()).await
-}
-
-async fn register_all(
-    state: &AppState,
-    kind: SubjectKind,
-    entries: Vec<(String, SubjectBody)>,
-) -> Result<Json<RegisteredAnswer>, Problem> {
-    if entries.len() > ENTRIES_MAX {
-        return Err(Problem::new(
-            Kind::TooLarge,
-            format!("a request has at most {ENTRIES_MAX} entries; nothing was written"),
-        ));
-    }
-    let (list, field) = match kind {
-        SubjectKind::Shop => ("shops", "shop_id"),
-        SubjectKind::Creator => ("creators", "creator_id"),
-    };
-    let mut faults = Vec::new();
-    // Of a repeated id the last one counts, and writers take the rows in the order of their ids.
-    let mut registrations: BTreeMap<Id, Registration> = BTreeMap::new();
-    for (index, (id, body)) in entries.into_iter().enumerate() {
-        let base = format!("/{list}/{index}");
-        match Id::parse(&id) {
-            Ok(id) => {
-                let registration = registration(Subject { kind, id: id.clone() }, body, &base, &mut faults);
-                registrations.insert(id, registration);
-            }
-            Err(invalid) => faults.push(Fault::new(format!("{base}/{field}"), "invalid_id", invalid.to_string())),
-        }
-    }
-    if !faults.is_empty() {
-        return Err(Problem::invalid_body(faults));
-    }
-    let registrations: Vec<Registration> = registrations.into_values().collect();
-    if registrations.is_empty() {
-        return Ok(Json(RegisteredAnswer { created: 0, updated: 0 }));
-    }
-    let new = ledger::register(&registrations, &state.context).await?;
-    let created = new.iter().filter(|new| **new).count();
-    Ok(Json(RegisteredAnswer { created, updated: new.len() - created }))
 }

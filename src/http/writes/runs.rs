@@ -11,7 +11,7 @@ use utoipa::ToSchema;
 use crate::domain::calendar::parse_date;
 use crate::domain::fault::Fault;
 use crate::domain::run::{InvalidRun, RunRequest, RunState};
-use crate::http::media::JsonBody;
+use crate::http::json_body::{JsonBody, RequestBody};
 use crate::http::page::Page;
 use crate::http::param_types::{Cursor, OneOf, PageQuery, TextSegment};
 use crate::http::params::{Input, Nothing, parameters};
@@ -29,6 +29,8 @@ pub(crate) struct RunBody {
     pub date: String,
     pub reason: Option<String>,
 }
+
+impl RequestBody for RunBody {}
 
 /// One computation of every subject's score for one date.
 #[derive(Serialize, ToSchema)]
@@ -107,7 +109,7 @@ fn pointer(error: InvalidRun) -> &'static str {
 pub(crate) async fn post_run(
     State(state): State<AppState>,
     _: Input<Nothing>,
-    JsonBody(body): JsonBody<RunBody>,
+    JsonBody(body, _room): JsonBody<RunBody>,
 ) -> Result<Response, Problem> {
     let date = parse_date(&body.date).ok_or_else(|| invalid("/date", "date must be a date such as 2026-11-20"))?;
     let now = state.context.now();
