@@ -1,6 +1,6 @@
 # Thin: makes sure that PostgreSQL's programs exist (installs Debian's package where it is allowed to), then calls cargo.
 
-.PHONY: demo test serve check openapi reference faults bench bench-ingest bench-run bench-read postgres
+.PHONY: demo test serve check clients client-tools openapi reference faults bench bench-ingest bench-run bench-read postgres
 
 demo: postgres
 	cargo run --release --quiet -- demo $(ARGS)
@@ -14,6 +14,17 @@ serve: postgres
 check: postgres
 	cargo fmt --all -- --check
 	cargo clippy --all-targets -- -D warnings
+
+# Validates openapi.yaml, generates a Python and a TypeScript client from it, and lets both talk to a running service.
+clients: postgres client-tools
+	cargo build --quiet
+	tests/clients/run.sh target/debug/shopscore target/clients
+
+client-tools:
+	@{ python3 -c 'import ensurepip' && command -v npm; } >/dev/null 2>&1 \
+	|| { test "$$(id -u)" = 0 && apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends python3-venv nodejs npm >/dev/null; } \
+	|| { command -v sudo >/dev/null 2>&1 && sudo -n apt-get update -qq && sudo -n apt-get install -y -qq --no-install-recommends python3-venv nodejs npm >/dev/null; } \
+	|| { echo "Python with venv, Node.js and npm are missing: apt-get install python3-venv nodejs npm" >&2; exit 1; }
 
 # Writes openapi.yaml from the code.
 openapi:

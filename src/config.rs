@@ -82,16 +82,31 @@ pub struct RetentionSettings {
     /// accepted [default: forever]
     #[arg(long, env = "SHOPSCORE_EVENT_DAYS", value_name = "DAYS", value_parser = clap::value_parser!(u16).range(KEPT_DAYS_MIN..), global = true)]
     pub event_days: Option<u16>,
-
-    /// First day of events that are accepted; earlier times are taken for mistakes
-    #[arg(long, env = "SHOPSCORE_OLDEST_TIME", value_name = "YYYY-MM-DD", default_value = "2010-01-01", global = true)]
-    pub oldest_time: NaiveDate,
 }
 
 impl Default for RetentionSettings {
     fn default() -> RetentionSettings {
+        RetentionSettings { card_days: 400, event_days: None }
+    }
+}
+
+/// Which events are taken in.
+#[derive(Clone, Copy, Debug, Args)]
+pub struct IntakeSettings {
+    /// First day of events that are accepted; earlier times are taken for mistakes
+    #[arg(long, env = "SHOPSCORE_OLDEST_TIME", value_name = "YYYY-MM-DD", default_value = "2010-01-01", global = true)]
+    pub oldest_time: NaiveDate,
+
+    /// Keys bound to shops, without events:relay, credit the registered creators that their events name; otherwise they
+    /// credit none
+    #[arg(long, env = "SHOPSCORE_MERCHANTS_NAME_CREATORS", global = true)]
+    pub merchants_name_creators: bool,
+}
+
+impl Default for IntakeSettings {
+    fn default() -> IntakeSettings {
         let oldest_time = NaiveDate::from_ymd_opt(2010, 1, 1).unwrap_or_default();
-        RetentionSettings { card_days: 400, event_days: None, oldest_time }
+        IntakeSettings { oldest_time, merchants_name_creators: false }
     }
 }
 

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use chrono::{DateTime, NaiveDate, Utc};
 
 use crate::clock::Clock;
-use crate::config::RetentionSettings;
+use crate::config::{IntakeSettings, RetentionSettings};
 use crate::domain::calendar::Calendar;
 use crate::domain::rules::RuleBook;
 use crate::domain::slot::DailySlot;
@@ -26,6 +26,8 @@ pub struct Context {
     pub slot: DailySlot,
     /// How long data is kept.
     pub retention: RetentionSettings,
+    /// Which events are taken in.
+    pub intake: IntakeSettings,
 }
 
 #[derive(Debug, thiserror::Error)]

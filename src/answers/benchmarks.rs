@@ -1,5 +1,7 @@
 //! What the members of a category have: quantiles of every metric and of the score.
 
+use std::sync::Arc;
+
 use chrono::NaiveDate;
 
 use super::published::ReadError;
@@ -10,6 +12,7 @@ use crate::domain::id::Id;
 use crate::domain::metric::Metric;
 use crate::domain::peers::PeerGroup;
 use crate::domain::rules::RuleSet;
+use crate::domain::subject::SubjectKind;
 use crate::storage::rule_set::UsedRuleSet;
 use crate::storage::run::RunRow;
 use crate::storage::{peer_group, score};
@@ -39,6 +42,7 @@ impl Quantiles {
 /// What a category's members have in a published run.
 pub struct Benchmarks {
     pub run: RunRow,
+    pub rule_set: Arc<RuleSet>,
     pub score: Quantiles,
     /// In the rule set's order.
     pub metrics: Vec<(Metric, Quantiles)>,
@@ -50,7 +54,9 @@ pub struct WantedBenchmarks {
     pub category_id: Id,
     pub date: Option<NaiveDate>,
     pub revision: Option<i32>,
-    pub rule_set: String,
+    pub kind: SubjectKind,
+    /// Default: the run's.
+    pub rule_set: Option<String>,
     /// Whether quantiles of fewer members than make a peer group are left out: of few, a quantile tells what one of
     /// them has.
     pub hides_few: bool,
@@ -59,8 +65,10 @@ pub struct WantedBenchmarks {
 impl Source {
     pub async fn benchmarks(&self, wanted: &WantedBenchmarks) -> Result<Benchmarks, ReadError> {
         let mut connection = self.connection().await?;
-        let run = self.run(&mut connection, wanted.date, wanted.revision).await?;
-        let UsedRuleSet { version, rule_set } = self.used_rule_set(&mut connection, &run, &wanted.rule_set).await?;
+        let of = (wanted.kind, wanted.rule_set.as_deref());
+        let run = self.answering_run(&mut connection, of, wanted.date, wanted.revision).await?;
+        let used = self.used_rule_set(&mut connection, &run, wanted.kind, wanted.rule_set.as_deref()).await?;
+        let UsedRuleSet { version, rule_set } = used;
         let scores = score::of_category(&mut connection, run.run_id, version, &wanted.category_id).await?;
         let category_id = wanted.category_id.as_str();
         let groups = peer_group::of_category(&mut connection, run.run_id, version, category_id).await?;
@@ -69,7 +77,8 @@ impl Source {
             let quantiles = Quantiles::of(&rising, is_few(rising.len()));
             (metric, quantiles)
         });
-        Ok(Benchmarks { score: Quantiles::of(&scores, is_few(scores.len())), metrics: metrics.collect(), run })
+        let (metrics, score) = (metrics.collect(), Quantiles::of(&scores, is_few(scores.len())));
+        Ok(Benchmarks { run, rule_set, score, metrics })
     }
 }
 

@@ -1,10 +1,14 @@
 //! Many subjects at once: pages of short cards, all of one revision.
 
+use std::sync::Arc;
+
 use chrono::NaiveDate;
 
 use super::published::ReadError;
 use super::source::Source;
 use crate::domain::id::Id;
+use crate::domain::rules::RuleSet;
+use crate::domain::subject::SubjectKind;
 use crate::storage::rule_set::UsedRuleSet;
 use crate::storage::run::RunRow;
 use crate::storage::score::{self, FleetFilter, FleetOrder, ShortCard};
@@ -20,6 +24,7 @@ pub struct FleetCursor {
 /// A page of a fleet.
 pub struct FleetPage {
     pub run: RunRow,
+    pub rule_set: Arc<RuleSet>,
     pub cards: Vec<ShortCard>,
     pub next: Option<FleetCursor>,
 }
@@ -29,7 +34,9 @@ pub struct FleetPage {
 pub struct WantedFleet {
     pub date: Option<NaiveDate>,
     pub revision: Option<i32>,
-    pub rule_set: String,
+    pub kind: SubjectKind,
+    /// Default: the run's.
+    pub rule_set: Option<String>,
     pub filter: FleetFilter,
     pub order: FleetOrder,
     pub after: Option<FleetCursor>,
@@ -41,10 +48,14 @@ impl Source {
     pub async fn fleet(&self, wanted: &WantedFleet) -> Result<FleetPage, ReadError> {
         let mut connection = self.connection().await?;
         let run = match &wanted.after {
-            None => self.run(&mut connection, wanted.date, wanted.revision).await?,
+            None => {
+                let of = (wanted.kind, wanted.rule_set.as_deref());
+                self.answering_run(&mut connection, of, wanted.date, wanted.revision).await?
+            }
             Some(cursor) => self.begun_run(&mut connection, cursor.run_id).await?,
         };
-        let UsedRuleSet { version, .. } = self.used_rule_set(&mut connection, &run, &wanted.rule_set).await?;
+        let used = self.used_rule_set(&mut connection, &run, wanted.kind, wanted.rule_set.as_deref()).await?;
+        let UsedRuleSet { version, rule_set } = used;
         let after = wanted.after.as_ref().map(|cursor| (cursor.score_hundredths, &cursor.id));
         let limit = wanted.limit + 1;
         let mut cards =
@@ -57,6 +68,6 @@ impl Source {
             score_hundredths: last.score_hundredths,
             id: Id::stored(&last.subject_id),
         });
-        Ok(FleetPage { run, cards, next })
+        Ok(FleetPage { run, rule_set, cards, next })
     }
 }

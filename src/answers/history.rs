@@ -1,12 +1,15 @@
 //! A subject's score over time: short cards of past dates, and since when its penalties are in force.
 
+use std::collections::HashMap;
+use std::sync::Arc;
+
 use chrono::{DateTime, Days, NaiveDate, Utc};
 use sqlx::PgConnection;
 
-use super::published::{Missing, Published, ReadError, Wanted, known};
+use super::published::{Missing, Published, ReadError, Wanted, answering, known};
 use super::source::Source;
 use crate::domain::decimal::Decimal;
-use crate::domain::rules::PenaltyRule;
+use crate::domain::rules::{PenaltyRule, RuleSet};
 use crate::domain::subject::Subject;
 use crate::domain::tier::tier;
 use crate::storage::run::{self, RunRow};
@@ -30,7 +33,28 @@ pub struct History {
     pub to: NaiveDate,
     /// When the newest run between these dates was published.
     pub published_at: Option<DateTime<Utc>>,
-    pub cards: Vec<(RunRow, ShortCard)>,
+    pub cards: Vec<PastCard>,
+}
+
+/// A short card with the rules of its date.
+pub struct PastCard {
+    pub run: RunRow,
+    pub rule_set: Arc<RuleSet>,
+    pub card: ShortCard,
+}
+
+/// The score of a date, with the rules that it was made under; none without enough volume, or before the subject was known.
+struct EarlierScore {
+    date: NaiveDate,
+    score: Option<(Arc<RuleSet>, Decimal)>,
+}
+
+impl EarlierScore {
+    /// Whether the score brought a penalty, by the thresholds of its own date.
+    fn brought(&self, code: &str) -> bool {
+        let Some((rule_set, score)) = &self.score else { return false };
+        rule_set.penalties.iter().any(|penalty| penalty.code == code && *score < penalty.below)
+    }
 }
 
 /// Whether a history may span these dates.
@@ -44,60 +68,69 @@ impl Source {
         let published = self.find(&mut connection, wanted).await?;
         let score = published.scored.card.score;
         let in_force = score.map(|score| tier(&published.scored.rule_set, score).penalties).unwrap_or_default();
-        let earlier =
-            if in_force.is_empty() { Vec::new() } else { self.earlier_scores(&mut connection, &published).await? };
+        let earlier = if in_force.is_empty() {
+            Vec::new()
+        } else {
+            self.earlier_scores(&mut connection, &published, wanted).await?
+        };
         let since = |penalty: &PenaltyRule| {
-            let is_below = |score: &Option<Decimal>| score.is_some_and(|score| score < penalty.below);
-            let unbroken = earlier.iter().take_while(|(_, score)| is_below(score)).last();
-            unbroken.map_or(published.run.date, |(date, _)| *date)
+            let unbroken = earlier.iter().take_while(|earlier| earlier.brought(&penalty.code)).last();
+            unbroken.map_or(published.run.date, |earlier| earlier.date)
         };
         let since = in_force.into_iter().map(|penalty| (penalty.clone(), since(penalty))).collect();
         Ok(Penalties { since, published })
     }
 
-    /// The scores of the published dates before a card's, newest first, from the newest revision of each.
+    /// The published dates before a card's, newest first, from the newest revision of each.
     async fn earlier_scores(
         &self,
         connection: &mut PgConnection,
         published: &Published,
-    ) -> Result<Vec<(NaiveDate, Option<Decimal>)>, ReadError> {
+        wanted: &Wanted,
+    ) -> Result<Vec<EarlierScore>, ReadError> {
         let date = published.run.date;
         let runs = run::published_between(connection, None, date).await?;
-        let rule_set = &published.scored.rule_set.id;
-        let cards = self.short_cards(connection, &runs, &published.subject, rule_set).await?;
-        let before = runs.iter().rev().filter(|run| run.date < date);
-        let scores = before.map(|run| {
-            let card = cards.iter().find(|card| card.run_id == run.run_id);
-            (run.date, card.and_then(ShortCard::score))
+        let dates: Vec<NaiveDate> = runs.iter().map(|run| run.date).filter(|earlier| *earlier < date).collect();
+        let mut past = self.past_cards(connection, runs, &wanted.subject, wanted.rule_set.as_deref()).await?;
+        let earlier = dates.into_iter().rev().map(|date| {
+            let place = past.iter().position(|past| past.run.date == date);
+            let past = place.map(|place| past.swap_remove(place));
+            EarlierScore { date, score: past.and_then(|past| Some((past.rule_set, past.card.score()?))) }
         });
-        Ok(scores.collect())
+        Ok(earlier.collect())
     }
 
-    /// The short cards of a subject in runs under a rule set, whichever version of it each run used.
-    async fn short_cards(
+    /// The short cards of a subject in runs, each under the version of the rule set that the run used; default: each under
+    /// its run's default.
+    async fn past_cards(
         &self,
         connection: &mut PgConnection,
-        runs: &[RunRow],
+        runs: Vec<RunRow>,
         subject: &Subject,
-        rule_set: &str,
-    ) -> Result<Vec<ShortCard>, ReadError> {
-        let mut versions = Vec::new();
+        rule_set: Option<&str>,
+    ) -> Result<Vec<PastCard>, ReadError> {
+        let mut answering_runs = Vec::new();
         for run in runs {
-            for used in self.context.archive.of_run(connection, run).await? {
-                if used.rule_set.id == rule_set && !versions.contains(&used.version) {
-                    versions.push(used.version);
-                }
+            let of_run = self.context.archive.of_run(connection, &run).await?;
+            if let Some(used) = answering(&of_run, subject.kind, rule_set) {
+                answering_runs.push((run, used.clone()));
             }
         }
-        let run_ids: Vec<i64> = runs.iter().map(|run| run.run_id).collect();
-        Ok(score::short_cards(connection, &run_ids, &versions, &subject.id).await?)
+        let places: Vec<(i64, i16)> = answering_runs.iter().map(|(run, used)| (run.run_id, used.version)).collect();
+        let cards = score::short_cards(connection, &places, &subject.id).await?;
+        let mut cards: HashMap<i64, ShortCard> = cards.into_iter().map(|card| (card.run_id, card)).collect();
+        let past = answering_runs.into_iter().filter_map(|(run, used)| {
+            let card = cards.remove(&run.run_id)?;
+            Some(PastCard { run, rule_set: used.rule_set, card })
+        });
+        Ok(past.collect())
     }
 
     /// Default: the days up to the newest published date.
     pub async fn history(
         &self,
         subject: &Subject,
-        rule_set: &str,
+        rule_set: Option<&str>,
         from: Option<NaiveDate>,
         to: Option<NaiveDate>,
     ) -> Result<History, ReadError> {
@@ -108,15 +141,14 @@ impl Source {
         let from = from.unwrap_or(to - Days::new(HISTORY_DAYS_DEFAULT - 1));
         if !is_history_span(from, to) {
             let detail = "from must be on or at most 400 days before the newest published date; or give to";
-            return Err(ReadError::Parameter("from", detail));
+            return Err(ReadError::Parameter("from", detail.into()));
         }
         let runs = run::published_between(&mut connection, Some(from), to).await?;
         let published_at = runs.iter().filter_map(|run| run.published_at).max();
-        let mut cards = self.short_cards(&mut connection, &runs, subject, rule_set).await?;
-        let with_card = runs.into_iter().filter_map(|run| {
-            let place = cards.iter().position(|card| card.run_id == run.run_id)?;
-            Some((run, cards.swap_remove(place)))
-        });
-        Ok(History { from, to, published_at, cards: with_card.collect() })
+        let cards = self.past_cards(&mut connection, runs, subject, rule_set).await?;
+        if let Some(id) = rule_set.filter(|_| cards.is_empty()) {
+            self.check_rule_set(&mut connection, subject.kind, id).await?;
+        }
+        Ok(History { from, to, published_at, cards })
     }
 }

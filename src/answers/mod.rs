@@ -14,5 +14,6 @@ pub(crate) mod products;
 pub(crate) mod published;
 pub(crate) mod records;
 mod recount;
+pub(crate) mod rule_sets;
 pub(crate) mod source;
 pub(crate) mod what_if;

@@ -3,7 +3,7 @@
 use chrono::{DateTime, Days, NaiveDate, Utc};
 use sqlx::PgConnection;
 
-use super::published::{Missing, ReadError, known};
+use super::published::{Missing, ReadError, answering, known};
 use super::source::Source;
 use crate::domain::id::Id;
 use crate::domain::live::LiveCounts;
@@ -11,7 +11,7 @@ use crate::domain::metric::MetricCount;
 use crate::domain::peers::MetricPeers;
 use crate::domain::rules::{MetricRule, RuleSet};
 use crate::domain::score::{Card, MetricCard, Peers, score_instead};
-use crate::domain::subject::Subject;
+use crate::domain::subject::{Subject, SubjectKind};
 use crate::domain::window::{DaySpan, Window};
 use crate::storage::rule_set::UsedRuleSet;
 use crate::storage::run::RunRow;
@@ -69,8 +69,8 @@ pub struct Projection<'a> {
 }
 
 impl Source {
-    /// `rule_set` is the id of one in force.
-    pub async fn projection(&self, subject: Subject, rule_set: &str) -> Result<Projection<'_>, ReadError> {
+    /// `rule_set` is the id of one in force; default: the newest run's, as far as it is in force.
+    pub async fn projection(&self, subject: Subject, rule_set: Option<&str>) -> Result<Projection<'_>, ReadError> {
         let mut connection = self.connection().await?;
         let mut reading = snapshot::begin(&mut connection).await?;
         let base = self.base(&mut reading, subject, rule_set).await?;
@@ -81,8 +81,13 @@ impl Source {
         Ok(Projection { base, as_of: self.context.now(), day })
     }
 
-    /// The next days after the newest published date, as many as `days`. `rule_set` is the id of one in force.
-    pub async fn forecast(&self, subject: Subject, rule_set: &str, days: u64) -> Result<Forecast<'_>, ReadError> {
+    /// The next days after the newest published date, as many as `days`. `rule_set` as for a projection.
+    pub async fn forecast(
+        &self,
+        subject: Subject,
+        rule_set: Option<&str>,
+        days: u64,
+    ) -> Result<Forecast<'_>, ReadError> {
         let mut connection = self.connection().await?;
         let mut reading = snapshot::begin(&mut connection).await?;
         let base = self.base(&mut reading, subject, rule_set).await?;
@@ -97,13 +102,34 @@ impl Source {
         &self,
         connection: &mut PgConnection,
         subject: Subject,
-        rule_set: &str,
+        rule_set: Option<&str>,
     ) -> Result<Base<'_>, ReadError> {
         // First of all: the publication is noted before the snapshot is taken.
         let newest = self.run(connection, None, None).await;
         let row = known(connection, &subject).await?;
-        let rule_set = self.context.rules.get(rule_set).ok_or(Missing::RuleSet)?;
-        Ok(Base { subject, rule_set, newest: newest?, category_id: row.category_id.as_deref().map(Id::stored) })
+        let newest = newest?;
+        let rule_set = self.in_force(connection, &newest, subject.kind, rule_set).await?;
+        Ok(Base { subject, rule_set, newest, category_id: row.category_id.as_deref().map(Id::stored) })
+    }
+
+    /// The rule set in force under which the coming dates of a kind are told.
+    async fn in_force(
+        &self,
+        connection: &mut PgConnection,
+        newest: &RunRow,
+        kind: SubjectKind,
+        rule_set: Option<&str>,
+    ) -> Result<&RuleSet, ReadError> {
+        let rules = &self.context.rules;
+        let Some(id) = rule_set else {
+            let of_run = self.context.archive.of_run(connection, newest).await?;
+            let default = answering(&of_run, kind, None).and_then(|used| rules.get(&used.rule_set.id));
+            return Ok(default.or_else(|| rules.default_for(kind)).ok_or(Missing::RuleSet)?);
+        };
+        let known: Vec<&str> = rules.of_kind(kind).map(|rule_set| rule_set.id.as_str()).collect();
+        let found = rules.of_kind(kind).find(|rule_set| rule_set.id == id);
+        let wanted = || format!("rule_set must be one that is in force: {}", known.join(", "));
+        Ok(found.ok_or_else(|| ReadError::Parameter("rule_set", wanted().into()))?)
     }
 }
 
@@ -125,14 +151,14 @@ impl<'a> Outlook<'a> {
         last: NaiveDate,
     ) -> Result<Outlook<'a>, ReadError> {
         let Base { subject, rule_set, newest, category_id } = base;
-        let former = match source.find_in(connection, newest.clone(), subject, &rule_set.id).await {
+        let former = match source.find_in(connection, newest.clone(), subject, Some(&rule_set.id)).await {
             Ok(published) => Some(published.scored.card),
             // A subject or rule set that was not in the run is compared as a newcomer.
             Err(ReadError::Missing(_)) => None,
             Err(error) => return Err(error),
         };
         let live = live_counts(connection, subject, rule_set, newest.date, last).await?;
-        let (peers, former) = match source.used_rule_set(connection, newest, &rule_set.id).await {
+        let (peers, former) = match source.used_rule_set(connection, newest, subject.kind, Some(&rule_set.id)).await {
             Ok(UsedRuleSet { version, rule_set: used }) => {
                 let category_id = category_id.as_ref();
                 let around = peer_group::around(connection, newest.run_id, version, &used, category_id).await?;
@@ -167,9 +193,10 @@ fn align(
 ) -> (Peers, Option<Card>) {
     let place = |index: usize| {
         let rule = &rule_set.metrics[index];
-        let same_stars = rule_set.bad_stars_max == used.bad_stars_max;
-        let same = |other: &MetricRule| other.metric == rule.metric && other.window.window == rule.window.window;
-        used.metrics.iter().position(|other| same_stars && same(other))
+        let measured = |rule_set: &RuleSet, rule: &MetricRule| {
+            (rule.metric, rule.window.window, rule.metric.definition().numerator(rule_set.bad_stars_max))
+        };
+        used.metrics.iter().position(|other| measured(used, other) == measured(rule_set, rule))
     };
     let places: Vec<Option<usize>> = (0..rule_set.metrics.len()).map(place).collect();
     let peers = places.iter().map(|place| place.map(|place| std::mem::take(&mut around[place])).unwrap_or_default());

@@ -50,7 +50,7 @@ impl Source {
             None => (self.find(&mut connection, &wanted.card).await?, None),
             Some((run_id, ended)) => {
                 let run = self.begun_run(&mut connection, *run_id).await?;
-                (self.find_in(&mut connection, run, subject, rule_set).await?, Some(ended.clone()))
+                (self.find_in(&mut connection, run, subject, rule_set.as_deref()).await?, Some(ended.clone()))
             }
         };
         let of = (wanted.metric, wanted.side);

@@ -152,7 +152,7 @@ impl Totals {
         }
         for (number, outcome) in written.outcomes {
             match outcome {
-                Outcome::Accepted => self.accepted += 1,
+                Outcome::Accepted | Outcome::AcceptedWithoutCredit => self.accepted += 1,
                 Outcome::Duplicate => self.duplicates += 1,
                 Outcome::Conflict => self.conflicts += 1,
                 Outcome::AggregateFull | Outcome::ForbiddenRetraction | Outcome::Refused => {

@@ -46,6 +46,7 @@ pub(super) async fn open(cli: &Cli, sharing: Sharing) -> Result<Opened, CommandE
         clock: Clock::System,
         slot: DailySlot { calendar: Calendar::new(scoring.time_zone), times: scoring.slot },
         retention: cli.retention,
+        intake: cli.intake,
     };
     Ok(Opened { context, private })
 }

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use chrono::NaiveDate;
 use clap::{Args, Parser, Subcommand};
 
-use crate::config::{DatabaseSettings, ListenSettings, RetentionSettings, ScoringSettings};
+use crate::config::{DatabaseSettings, IntakeSettings, ListenSettings, RetentionSettings, ScoringSettings};
 
 /// The open engine for a marketplace's shop experience score.
 ///
@@ -20,6 +20,8 @@ pub struct Cli {
     pub scoring: ScoringSettings,
     #[command(flatten)]
     pub retention: RetentionSettings,
+    #[command(flatten)]
+    pub intake: IntakeSettings,
     #[command(flatten)]
     pub listening: ListenSettings,
     #[command(subcommand)]

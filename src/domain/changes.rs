@@ -1,13 +1,13 @@
 //! Why a score moved: the change between two published cards, taken apart.
 //!
 //! Per metric: *own* (the own counts among the old peers), *peers* (the old and the new peers around the new counts)
-//! and
-//! *weights* (what is assessed, and the rule set). Parts are shares of the score in millionths; they add up exactly to
-//! the change of the score before its last rounding, since each is the difference of two running totals.
+//! and *weights* (what is assessed, and all that a new rule set changes). Own and peers are told under the old rules.
+//! Parts are shares of the score in millionths; they add up exactly to the change of the score before its last rounding,
+//! since each is the difference of two running totals.
 
 use super::decimal::{Decimal, PLACES_MAX};
 use super::metric::{Metric, MetricCount};
-use super::rules::MetricRule;
+use super::rules::{Assessment, MetricRule, Minimums, RuleSet};
 use super::score::{Peers, Scored, SubjectCounts, dimension_scores, mean_of_dimensions, points_of, score_instead};
 use super::weights::weights;
 
@@ -28,7 +28,35 @@ pub struct Changes {
     pub metrics: Vec<(Metric, MetricChange)>,
 }
 
-/// `old_peers` are those around the subject in the old run. `None` unless both cards have a score.
+impl Changes {
+    /// This change and the one that came after it.
+    pub(crate) fn then(self, later: Changes) -> Changes {
+        let mut metrics = later.metrics;
+        for (metric, earlier) in self.metrics {
+            match metrics.iter_mut().find(|(other, _)| *other == metric) {
+                Some((_, change)) => {
+                    change.own = change.own.plus(earlier.own);
+                    change.peers = change.peers.plus(earlier.peers);
+                    change.weights = change.weights.plus(earlier.weights);
+                }
+                None => metrics.push((metric, earlier)),
+            }
+        }
+        Changes { from: self.from, to: later.to, metrics }
+    }
+}
+
+/// What another rule set makes of the same facts: `old` and `new` are cards of one run. `None` unless both have a score.
+pub(crate) fn changes_of_rules(old: &Scored, new: &Scored) -> Option<Changes> {
+    let (from, to) = (old.unrounded()?, new.unrounded()?);
+    let mut metrics = all_metrics(old, new);
+    share_weights(&mut metrics, old, new, &old.card.points(), from, to);
+    Some(Changes { from, to, metrics })
+}
+
+/// `old_peers` are those around the subject in the old run. Where the cards were made under different rule sets, what a
+/// metric's own counts and peers are under the old rules is known only as far as both measure it alike; all else counts as
+/// the change of rules. `None` unless both cards have a score.
 pub(crate) fn changes(old: &Scored, new: &Scored, old_peers: &Peers) -> Option<Changes> {
     let (from, to) = (old.unrounded()?, new.unrounded()?);
     let steps = Steps::gather(old, new, old_peers);
@@ -81,21 +109,46 @@ impl Steps {
             let new_index = new.rule_set.place(rule.metric)?;
             old.card.metrics[old_index].assessed?;
             let now = new.card.metrics[new_index].assessed?;
+            if !is_measured_alike(old, new, rule) {
+                return None;
+            }
             let value = counts[old_index].value(rule.metric)?;
             let category_id = new.card.category_id.as_ref();
-            let among_new_peers = points_of(&old.rule_set, rule, value, category_id, now.standing);
-            let among_old_peers = instead.metrics[old_index].assessed.map_or(among_new_peers, |now| now.points);
+            let by_new_peers = || points_of(&old.rule_set, rule, value, category_id, now.standing);
+            let among_old_peers = instead.metrics[old_index].assessed.map(|now| now.points);
+            // New rules that do not compare leave no trace of the new peers.
+            let is_by_peers = |scored: &Scored, index: usize| {
+                let rule = &scored.rule_set.metrics[index];
+                let assessment = scored.rule_set.assessment(rule, scored.card.category_id.as_ref());
+                matches!(assessment, Assessment::Peers { .. })
+            };
+            let are_untold = is_by_peers(old, old_index) && !is_by_peers(new, new_index);
+            let among_new_peers = among_old_peers.filter(|_| are_untold).unwrap_or_else(by_new_peers);
+            let among_old_peers = among_old_peers.unwrap_or(among_new_peers);
             Some(Step { metric: rule.metric, old_index, among_old_peers, among_new_peers })
         });
         Steps(steps.collect())
     }
 }
 
+/// Whether a metric of the old rule set is the same measurement under the new one.
+fn is_measured_alike(old: &Scored, new: &Scored, rule: &MetricRule) -> bool {
+    let measured = |rule_set: &RuleSet, rule: &MetricRule| {
+        let numerator = rule.metric.definition().numerator(rule_set.bad_stars_max);
+        let Minimums { signed_orders, metric_count, peers } = rule_set.minimums;
+        (rule.window.window, numerator, rule_set.near.window, [signed_orders, metric_count, peers])
+    };
+    let new_rule = new.rule_set.place(rule.metric).map(|index| &new.rule_set.metrics[index]);
+    old.rule_set.hash == new.rule_set.hash
+        || new_rule.is_some_and(|new_rule| measured(&old.rule_set, rule) == measured(&new.rule_set, new_rule))
+}
+
 fn new_count(new: &Scored, rule: &MetricRule) -> MetricCount {
     new.rule_set.place(rule.metric).map_or_else(MetricCount::default, |index| new.card.metrics[index].count)
 }
 
-fn all_metrics(old: &Scored, new: &Scored) -> Vec<(Metric, MetricChange)> {
+/// Every metric of either rule set, in the order of the new one, without parts.
+pub(crate) fn all_metrics(old: &Scored, new: &Scored) -> Vec<(Metric, MetricChange)> {
     let gone = old.rule_set.metrics.iter().filter(|rule| new.rule_set.place(rule.metric).is_none());
     let all = new.rule_set.metrics.iter().chain(gone);
     all.map(|rule| (rule.metric, MetricChange::default())).collect()

@@ -18,9 +18,16 @@ pub struct Event {
     pub fact: Fact,
     /// `data` as JSON text, unknown fields included.
     pub data: String,
+    /// Whether the creator that `data` names is not credited: the fact names none then.
+    pub uncredited: bool,
 }
 
 impl Event {
+    /// The same event, crediting nobody.
+    pub(crate) fn without_credit(&self) -> Event {
+        Event { fact: self.fact.without_creator(), uncredited: true, ..self.clone() }
+    }
+
     /// The order of the law: by time, then by id as bytes.
     pub fn precedence(&self) -> (DateTime<Utc>, &Id) {
         (self.time, &self.id)
@@ -29,6 +36,10 @@ impl Event {
 
 /// The most events that one aggregate holds (scoring law §4.7).
 pub const AGGREGATE_EVENTS_MAX: usize = 1_000;
+/// Of these, what keys bound to shops without `events:relay` may fill.
+pub const MERCHANTS_EVENTS_MAX: usize = 200;
+/// The most bytes of `data` that the events of one aggregate have together.
+pub const AGGREGATE_BYTES_MAX: usize = 256 * 1024;
 
 /// Whose facts a sender may send, and take back.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -50,6 +61,15 @@ impl Relay {
 }
 
 impl Fact {
+    /// The same fact, naming no creator.
+    pub(crate) fn without_creator(&self) -> Fact {
+        let mut fact = self.clone();
+        if let Fact::OrderPaid { creator_id, .. } | Fact::SessionStarted { creator_id, .. } = &mut fact {
+            *creator_id = None;
+        }
+        fact
+    }
+
     /// The creator to whom the fact's aggregate counts too, as far as this fact says.
     pub fn creator_id(&self) -> Option<&Id> {
         match self {

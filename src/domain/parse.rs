@@ -70,7 +70,7 @@ pub(crate) fn parse_event(value: Value, envelope: Envelope) -> Result<Event, Vec
             // Texts grow by doubling, and events are remembered for a while.
             let mut data = Value::Object(data).to_string();
             data.shrink_to_fit();
-            Ok(Event { aggregate, id, time, fact, data })
+            Ok(Event { aggregate, id, time, fact, data, uncredited: false })
         }
         _ => Err(faults),
     }

@@ -2,6 +2,9 @@
 
 /// A member of an enum that [`words!`] defined.
 pub(crate) trait Word: Copy + PartialEq + 'static {
+    /// The name of the enum.
+    const NAME: &'static str;
+
     /// Every member, in the order of its declaration.
     const MEMBERS: &'static [Self];
 
@@ -43,6 +46,7 @@ macro_rules! words {
         }
 
         impl $crate::domain::words::Word for $name {
+            const NAME: &'static str = stringify!($name);
             const MEMBERS: &'static [$name] = &$name::ALL;
 
             fn as_str(self) -> &'static str {

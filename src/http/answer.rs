@@ -24,19 +24,23 @@ const ANSWER_BYTES_MAX: usize = 64 * 1024;
 pub struct Answer {
     body: Bytes,
     etag: HeaderValue,
-    modified: HeaderValue,
+    /// `None` of what is not published.
+    modified: Option<HeaderValue>,
 }
 
 impl Answer {
-    pub fn of<T: Serialize>(body: &T, modified: DateTime<Utc>) -> Result<Answer, Problem> {
-        let fault =
-            |error: &dyn std::fmt::Display| Problem::of_status(StatusCode::INTERNAL_SERVER_ERROR).caused_by(error);
+    pub fn of<T: Serialize>(body: &T, published_at: DateTime<Utc>) -> Result<Answer, Problem> {
+        let modified = published_at.format("%a, %d %b %Y %H:%M:%S GMT").to_string();
+        let modified = HeaderValue::try_from(modified).map_err(|error| fault(&error))?;
+        Ok(Answer { modified: Some(modified), ..Answer::undated(body)? })
+    }
+
+    /// An answer that says nothing of when it last changed.
+    pub fn undated<T: Serialize>(body: &T) -> Result<Answer, Problem> {
         let body = serde_json::to_vec(body).map_err(|error| fault(&error))?;
         let digest: String = Sha256::digest(&body).iter().take(16).map(|byte| format!("{byte:02x}")).collect();
         let etag = HeaderValue::try_from(format!("\"{digest}\"")).map_err(|error| fault(&error))?;
-        let modified = modified.format("%a, %d %b %Y %H:%M:%S GMT").to_string();
-        let modified = HeaderValue::try_from(modified).map_err(|error| fault(&error))?;
-        Ok(Answer { body: body.into(), etag, modified })
+        Ok(Answer { body: body.into(), etag, modified: None })
     }
 
     /// The answer for a client: `304` if it has the body. Cache-Control makes clients ask each time, so that a new
@@ -53,7 +57,9 @@ impl Answer {
         };
         let named = response.headers_mut();
         named.insert(header::ETAG, known.unwrap_or_else(|| self.etag.clone()));
-        named.insert(header::LAST_MODIFIED, self.modified.clone());
+        if let Some(modified) = &self.modified {
+            named.insert(header::LAST_MODIFIED, modified.clone());
+        }
         named.insert(header::CACHE_CONTROL, HeaderValue::from_static("private, no-cache"));
         response
     }
@@ -72,6 +78,10 @@ impl Answer {
             }
         })
     }
+}
+
+fn fault(error: &dyn std::fmt::Display) -> Problem {
+    Problem::of_status(StatusCode::INTERNAL_SERVER_ERROR).caused_by(error)
 }
 
 /// The tag of an answer after compression: its bytes are others than those that the tag was made for (RFC 9110, section

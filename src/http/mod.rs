@@ -16,6 +16,7 @@ pub(crate) mod page;
 pub(crate) mod param_types;
 pub(crate) mod params;
 pub(crate) mod state;
+pub(crate) mod terms;
 
 // Answers and problems.
 pub(crate) mod answer;
@@ -26,6 +27,8 @@ pub(crate) mod problem_responses;
 // Around the routes.
 mod addressee;
 mod decoding;
+mod description;
+mod event_schemas;
 pub(crate) mod middleware;
 pub mod routes;
 pub(crate) mod server;

@@ -1,12 +1,14 @@
 //! The types of parameters: how each is read from its text, and what its description says.
 
-use chrono::NaiveDate;
+use std::str::FromStr;
+
+use chrono::{Datelike, NaiveDate};
 use utoipa::openapi::ObjectBuilder;
 use utoipa::openapi::path::Parameter as Described;
 use utoipa::openapi::schema::{KnownFormat, SchemaFormat, Type};
 
 use super::cursor::{CursorKey, Signer};
-use super::params::{Parameter, Params, in_path, in_query, parameters, string};
+use super::params::{Parameter, Params, id_schema, in_path, in_query, parameters, string};
 use super::problem::Problem;
 use crate::domain::calendar::parse_date;
 use crate::domain::decimal::Decimal;
@@ -21,6 +23,9 @@ const LIMIT_MAX: usize = 1_000;
 /// Subjects that one query may name.
 const IDS_MAX: usize = 1_000;
 
+/// Earlier dates are mistakes: nothing is published for them, and spans before them leave the calendar.
+const FIRST_YEAR: i32 = 1970;
+
 fn integer() -> ObjectBuilder {
     ObjectBuilder::new().schema_type(Type::Integer)
 }
@@ -32,7 +37,8 @@ fn of_format(schema: ObjectBuilder, format: KnownFormat) -> ObjectBuilder {
 /// A calendar date, written `YYYY-MM-DD` and no other way.
 impl Parameter for Option<NaiveDate> {
     fn read(params: &mut Params<'_>, name: &str) -> Option<Self> {
-        params.parsed(name, parse_date, "a date such as 2026-11-20")
+        let read = |text: &str| parse_date(text).filter(|date| (FIRST_YEAR..).contains(&date.year()));
+        params.parsed(name, read, "a date such as 2026-11-20")
     }
 
     fn describe(name: &str, about: &str) -> Vec<Described> {
@@ -57,7 +63,7 @@ impl Parameter for Option<Id> {
     }
 
     fn describe(name: &str, about: &str) -> Vec<Described> {
-        in_query(name, about, string())
+        in_query(name, about, id_schema())
     }
 }
 
@@ -86,12 +92,18 @@ impl<T: Word> Parameter for OneOf<T> {
     }
 }
 
+/// A whole number as JSON writes it: digits alone, without a sign and without zeros in front.
+pub(crate) fn whole_number<N: FromStr>(text: &str) -> Option<N> {
+    let is_plain = text.bytes().all(|byte| byte.is_ascii_digit()) && (text == "0" || !text.starts_with('0'));
+    text.parse().ok().filter(|_| is_plain)
+}
+
 /// A whole number from `LEAST` to `MOST`.
 pub(crate) struct Number<const LEAST: u64, const MOST: u64>(pub Option<u64>);
 
 impl<const LEAST: u64, const MOST: u64> Parameter for Number<LEAST, MOST> {
     fn read(params: &mut Params<'_>, name: &str) -> Option<Self> {
-        let read = |text: &str| text.parse().ok().filter(|number| (LEAST..=MOST).contains(number));
+        let read = |text: &str| whole_number(text).filter(|number| (LEAST..=MOST).contains(number));
         params.parsed(name, read, format_args!("a whole number from {LEAST} to {MOST}")).map(Number)
     }
 
@@ -105,7 +117,7 @@ pub(crate) struct Revision(pub Option<i32>);
 
 impl Parameter for Revision {
     fn read(params: &mut Params<'_>, name: &str) -> Option<Self> {
-        let read = |text: &str| text.parse().ok().filter(|revision| *revision >= 1);
+        let read = |text: &str| whole_number(text).filter(|revision| *revision >= 1);
         params.parsed(name, read, "a whole number from 1").map(Revision)
     }
 
@@ -119,7 +131,7 @@ pub(crate) struct Limit(pub usize);
 
 impl Parameter for Limit {
     fn read(params: &mut Params<'_>, name: &str) -> Option<Self> {
-        let read = |text: &str| text.parse().ok().filter(|limit| (1..=LIMIT_MAX).contains(limit));
+        let read = |text: &str| whole_number(text).filter(|limit| (1..=LIMIT_MAX).contains(limit));
         let limit = params.parsed(name, read, format_args!("a whole number from 1 to {LIMIT_MAX}"))?;
         Some(Limit(limit.unwrap_or(LIMIT_DEFAULT)))
     }
@@ -178,7 +190,7 @@ impl Parameter for KindQuery {
     }
 
     fn describe(name: &str, about: &str) -> Vec<Described> {
-        in_query(name, about, string())
+        in_query(name, about, string().enum_values(Some(["shops", "creators", "shop", "creator"])))
     }
 }
 
@@ -197,7 +209,7 @@ impl Parameter for KindSegment {
     }
 
     fn describe(name: &str, _: &str) -> Vec<Described> {
-        in_path(name, "`shops` or `creators`.", string().pattern(Some("^(shops|creators)$")))
+        in_path(name, "`shops` or `creators`.", string().enum_values(Some(["shops", "creators"])))
     }
 }
 
@@ -210,7 +222,7 @@ impl Parameter for IdSegment {
     }
 
     fn describe(name: &str, about: &str) -> Vec<Described> {
-        in_path(name, about, string())
+        in_path(name, about, id_schema())
     }
 }
 
@@ -227,29 +239,18 @@ impl Parameter for TextSegment {
     }
 }
 
-/// The id of a rule set that is in force for the kind of subject that was read before; the kind's default where it is
-/// not said.
-pub(crate) struct RuleSetId(pub String);
+/// The id of a rule set that answers, if one is named. Whether there is one is for the data to say.
+pub(crate) struct RuleSetId(pub Option<String>);
 
 impl Parameter for RuleSetId {
     fn read(params: &mut Params<'_>, name: &str) -> Option<Self> {
-        let (rules, kind) = (&params.state.context.rules, params.kind);
-        // Without a kind the request is refused already.
-        let kind = kind.unwrap_or(SubjectKind::Shop);
-        let Some(id) = params.text(name) else {
-            let default = rules.default_for(kind).map(|rule_set| rule_set.id.clone());
-            return Some(RuleSetId(default.unwrap_or_default()));
-        };
-        let known: Vec<&str> = rules.of_kind(kind).map(|rule_set| rule_set.id.as_str()).collect();
-        if known.contains(&id.as_str()) {
-            Some(RuleSetId(id))
-        } else {
-            params.contradicts(name, &format!("{name} must be one of {}", known.join(", ")))
-        }
+        Some(RuleSetId(params.text(name)))
     }
 
     fn describe(name: &str, _: &str) -> Vec<Described> {
-        in_query(name, "Default: the default rule set for the kind.", string())
+        let about = "The id of a rule set that is in force, or that a published run used. Default: the one that was the \
+                     default of the kind when the run was published.";
+        in_query(name, about, string())
     }
 }
 

@@ -15,6 +15,7 @@ use super::auth::Caller;
 use super::cursor::Signer;
 use super::problem::{FieldError, Kind, Problem};
 use super::state::AppState;
+use crate::domain::id::ID_LENGTH_MAX;
 use crate::domain::subject::SubjectKind;
 
 /// The parameters of one request. Each is taken by name; [`Params::finish`] then reports all that was wrong, and what
@@ -240,6 +241,12 @@ fn described(
     let about = Some(about).filter(|about| !about.is_empty());
     let parameter = ParameterBuilder::new().name(name).parameter_in(place).required(required).description(about);
     vec![parameter.schema(Some(schema)).build()]
+}
+
+/// An id as the law has it.
+pub(super) fn id_schema() -> ObjectBuilder {
+    // `.` and `..` are left to the detail of the refusal.
+    string().min_length(Some(1)).max_length(Some(ID_LENGTH_MAX)).pattern(Some("^[!-+\\--~]+$"))
 }
 
 pub(super) fn string() -> ObjectBuilder {

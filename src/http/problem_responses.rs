@@ -58,16 +58,24 @@ problem_responses! {
     }
 }
 
+/// The client has the answer already.
+pub(crate) struct NotModified;
+
+impl IntoResponses for NotModified {
+    fn responses() -> BTreeMap<String, RefOr<Response>> {
+        let not_modified = ResponseBuilder::new().description("Not modified since the ETag you sent.").build();
+        BTreeMap::from([("304".to_owned(), not_modified.into())])
+    }
+}
+
 /// What every read of published data may answer.
 pub(crate) struct ReadProblems;
 
 impl IntoResponses for ReadProblems {
     fn responses() -> BTreeMap<String, RefOr<Response>> {
-        let not_modified = ResponseBuilder::new().description("Not modified since the ETag you sent.").build();
-        BTreeMap::from([
-            ("304".to_owned(), not_modified.into()),
-            ("400".to_owned(), problem("A parameter is wrong or unknown.")),
-            ("404".to_owned(), problem("`subject-not-found`, `score-not-published` or `metric-not-found`.")),
-        ])
+        BTreeMap::from([(
+            "404".to_owned(),
+            problem("`subject-not-found`, `score-not-published` or `metric-not-found`."),
+        )])
     }
 }

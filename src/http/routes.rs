@@ -1,22 +1,22 @@
 //! All routes, by what they ask of their caller. There is no other way in: a route is either [`Api::open`] or
 //! [`Api::needs`] a scope, and its description says the same.
 
-use axum::Router;
 use axum::middleware::from_fn_with_state;
-use utoipa::openapi::path::Operation;
-use utoipa::openapi::security::SecurityRequirement;
-use utoipa::openapi::{OpenApi, PathItem};
+use axum::{Json, Router};
+use utoipa::openapi::OpenApi;
 use utoipa_axum::router::{OpenApiRouter, UtoipaMethodRouter};
 use utoipa_axum::routes;
 
 use super::auth::{Gate, authorize};
+use super::description::{add_examples, add_problems, describe_scope, operations};
+use super::params::{Input, Nothing};
 use super::reads::{
     advice, benchmarks, changes, fleet, history, outlook, products, records, rule_sets, score, what_if,
 };
 use super::service::{docs, figures, health};
 use super::state::AppState;
 use super::writes::{events, exclusions, keys, registry, registry_batch, runs};
-use super::{middleware, problem, problem_responses};
+use super::{middleware, problem};
 use crate::access::Scope;
 
 /// The routes with their descriptions.
@@ -26,6 +26,7 @@ fn api(api: Api<'_>) -> Api<'_> {
         routes!(health::healthz),
         routes!(health::readyz),
         routes!(docs::openapi_yaml),
+        routes!(openapi_json),
     ])
     .needs(Scope::EventsWrite, [routes!(events::post_events)])
     .needs(
@@ -99,21 +100,23 @@ impl<'a> Api<'a> {
     }
 }
 
-fn operations(item: &mut PathItem) -> impl Iterator<Item = &mut Operation> {
-    let PathItem { get, put, post, delete, options, head, patch, trace, .. } = item;
-    [get, put, post, delete, options, head, patch, trace].into_iter().flatten()
-}
-
-fn describe_scope(operation: &mut Operation, scope: Scope) {
-    operation.security = Some(vec![SecurityRequirement::new("key", [scope.as_str()])]);
-    for (status, kind) in [("401", "`unauthorized`"), ("403", "`forbidden`")] {
-        operation.responses.responses.insert(status.to_owned(), problem_responses::problem(kind));
-    }
-}
-
 /// The description of all routes, which `openapi.yaml` is written from.
 pub fn description() -> OpenApi {
-    api(Api::new(None)).router.split_for_parts().1
+    let mut description = api(Api::new(None)).router.split_for_parts().1;
+    description.paths.paths.values_mut().flat_map(operations).for_each(add_problems);
+    add_examples(&mut description);
+    description
+}
+
+/// The contract as OpenAPI 3.1, in JSON.
+#[utoipa::path(
+    get,
+    path = "/openapi.json",
+    tag = "service",
+    responses((status = 200, description = "This document.", body = serde_json::Value))
+)]
+async fn openapi_json(_: Input<Nothing>) -> Json<OpenApi> {
+    Json(description())
 }
 
 /// The whole service as a router.

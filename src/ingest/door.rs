@@ -32,7 +32,7 @@ impl AcceptedTimes {
         let (now, retention) = (context.now(), &context.retention);
         AcceptedTimes {
             now,
-            from: context.calendar().instant(retention.oldest_time, NaiveTime::MIN),
+            from: context.calendar().instant(context.intake.oldest_time, NaiveTime::MIN),
             kept_from: retention.event_days.map(|days| now - TimeDelta::days(days.into())),
         }
     }

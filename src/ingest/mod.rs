@@ -6,6 +6,7 @@
 //! numbering. HTTP status codes are not known here.
 
 pub(crate) mod apply;
+mod bounds;
 pub(crate) mod dispatch;
 pub(crate) mod door;
 pub(crate) mod group;
@@ -17,7 +18,7 @@ pub(crate) mod writer;
 
 use std::sync::Arc;
 
-use crate::domain::event::{AGGREGATE_EVENTS_MAX, Event, Relay};
+use crate::domain::event::{AGGREGATE_EVENTS_MAX, Event, MERCHANTS_EVENTS_MAX, Relay};
 use crate::domain::fault::Fault;
 
 /// An event with who sent it.
@@ -35,6 +36,8 @@ pub struct SentEvent {
 pub enum Outcome {
     /// Stored and counted.
     Accepted,
+    /// The same, but the creator that the event names is not credited.
+    AcceptedWithoutCredit,
     /// Stored before, with the same content.
     Duplicate,
     /// Stored before, with other content, which stays.
@@ -52,16 +55,26 @@ impl Outcome {
     pub fn fault(&self) -> Option<Fault> {
         match self {
             Outcome::AggregateFull => {
-                let detail = format!("an order, session or product holds at most {AGGREGATE_EVENTS_MAX} events");
+                let detail = format!(
+                    "an order, session or product holds at most {AGGREGATE_EVENTS_MAX} events with 256 KiB of data; of these \
+                     a key without the scope events:relay fills at most {MERCHANTS_EVENTS_MAX}"
+                );
                 Some(Fault::new("", "aggregate_full", detail))
             }
             Outcome::ForbiddenRetraction => {
-                let detail = "a key without the scope events:relay retracts only stored events that the merchant sent";
+                let detail =
+                    "a key without the scope events:relay retracts only stored events that such a key of the shop sent";
                 Some(Fault::new("/data/event_id", "forbidden_type", detail))
             }
             Outcome::Refused => Some(Fault::new("", "refused_by_store", "the database cannot store this event")),
-            Outcome::Accepted | Outcome::Duplicate | Outcome::Conflict => None,
+            Outcome::Accepted | Outcome::AcceptedWithoutCredit | Outcome::Duplicate | Outcome::Conflict => None,
         }
+    }
+}
+
+impl Outcome {
+    pub fn is_accepted(&self) -> bool {
+        matches!(self, Outcome::Accepted | Outcome::AcceptedWithoutCredit)
     }
 }
 

@@ -180,8 +180,11 @@ mod tests {
         recent.begin(&held(5, None));
         recent.commit(&held(5, None));
         let data = r#"{"order_id":"o"}"#.to_owned();
-        let event = event_of_row(&order(), 4, DateTime::UNIX_EPOCH, "e", data).expect("an event");
-        recent.put(&order(), vec![StoredEvent { event: event.into(), seq: 5 }]);
+        let event = event_of_row(&order(), 4, DateTime::UNIX_EPOCH, "e", (data, false)).expect("an event");
+        recent.put(
+            &order(),
+            vec![StoredEvent { event: event.into(), seq: 5, is_merchants: false, data_bytes: 0, has_data: true }],
+        );
         recent
     }
 

@@ -4,17 +4,19 @@
 //! duplicates and conflicts, how much room an aggregate has, and what it counted for before. The stripes are held, so
 //! nothing can join in between, and what is new is inserted without asking the index again.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::sync::Arc;
 
 use sqlx::{Connection, PgConnection};
 
 use super::apply::{Touched, changes_of_events, exclusions_of};
+use super::bounds::{Room, credited};
 use super::recent::Recent;
 use super::{Atomicity, Outcome, SentEvent};
 use crate::context::Context;
 use crate::domain::content::same_content;
-use crate::domain::event::{AGGREGATE_EVENTS_MAX, Aggregate, Event, EventType, Fact, Relay};
+use crate::domain::event::{Aggregate, Event, EventType, Fact, Relay};
 use crate::domain::id::Id;
 use crate::domain::subject::{Subject, SubjectKind};
 use crate::storage::event::{NewEvent, StoredEvent};
@@ -38,12 +40,15 @@ pub(crate) async fn write(
     recent.begin(&held);
     counting::check(&mut transaction, context.calendar().zone()).await?;
     let mut outcomes = vec![Outcome::Refused; events.len()];
+    let credited = credited(&mut transaction, events, context, &recent.known).await?;
+    let events: Vec<&SentEvent> = credited.iter().map(Cow::as_ref).collect();
+    let events = &events[..];
     let mut arrivals = arrivals(&mut transaction, events, recent).await?;
     for arrival in &mut arrivals {
         arrival.decide(events, attempts, &mut outcomes);
     }
     attempts.note(&held);
-    let harmless = |outcome: &Outcome| matches!(outcome, Outcome::Accepted | Outcome::Duplicate);
+    let harmless = |outcome: &Outcome| outcome.is_accepted() || *outcome == Outcome::Duplicate;
     if atomicity == Atomicity::AllOrNothing && !outcomes.iter().all(harmless) {
         transaction.rollback().await?;
         return Ok(outcomes);
@@ -121,7 +126,8 @@ async fn arrivals<'a>(
     let remembered: Vec<Option<Vec<StoredEvent>>> = places.keys().map(|aggregate| recent.take(aggregate)).collect();
     let unknown = places.keys().zip(&remembered).filter(|(_, remembered)| remembered.is_none());
     let unknown: Vec<&Aggregate> = unknown.map(|(aggregate, _)| *aggregate).collect();
-    let mut loaded = event::stored(connection, &unknown).await?.into_iter();
+    let wanted: Vec<&Id> = unknown.iter().flat_map(|one| &places[one]).map(|place| &events[*place].event.id).collect();
+    let mut loaded = event::stored(connection, &unknown, &wanted).await?.into_iter();
     let arrival = |((aggregate, places), remembered): ((&'a Aggregate, Vec<usize>), Option<Vec<StoredEvent>>)| {
         // What is not remembered was loaded, in the same order.
         let stored = remembered.or_else(|| loaded.next()).unwrap_or_default();
@@ -138,6 +144,7 @@ impl<'a> Arrival<'a> {
         // The place of the first event of each id.
         let mut firsts: BTreeMap<&Id, usize> = BTreeMap::new();
         let mut repeats: Vec<(usize, usize)> = Vec::new();
+        let mut room = Room::of(&self.stored);
         for place in self.places.iter().copied() {
             let event = &events[place].event;
             if let Some(first) = firsts.get(&event.id) {
@@ -150,10 +157,10 @@ impl<'a> Arrival<'a> {
                 // The reply to the commit of an earlier attempt was lost.
                 Some(stored) if attempts.stored(self.aggregate, stored) => Outcome::Accepted,
                 Some(_) => Outcome::Duplicate,
-                None if self.stored.len() + self.new.len() >= AGGREGATE_EVENTS_MAX => Outcome::AggregateFull,
+                None if !room.take(events[place]) => Outcome::AggregateFull,
                 None => {
                     self.new.push(place);
-                    Outcome::Accepted
+                    if event.uncredited { Outcome::AcceptedWithoutCredit } else { Outcome::Accepted }
                 }
             };
         }
@@ -177,16 +184,18 @@ impl<'a> Arrival<'a> {
     /// retractions, or not known. An unknown target may turn out to be anything, so that such a sender retracts only
     /// what is there.
     fn forbidden(&self, events: &[&SentEvent], repeats: &[(usize, usize)]) -> Vec<usize> {
-        let type_of = |event_id: &Id| {
+        let found = |event_id: &Id| {
             let stored = self.stored.iter().find(|stored| stored.event.id == *event_id);
-            let new = || self.new.iter().map(|new| &events[*new].event).find(|event| event.id == *event_id);
+            let new = || self.new.iter().map(|new| events[*new]).find(|sent| sent.event.id == *event_id);
             match stored {
-                Some(stored) => Some(stored.event.fact.event_type()),
-                None => new().map(|event| event.fact.event_type()),
+                Some(stored) => Some((stored.event.fact.event_type(), stored.is_merchants)),
+                None => new().map(|sent| (sent.event.fact.event_type(), sent.relay == Relay::MerchantOnly)),
             }
         };
         let may_go = |event_id: &Id| {
-            type_of(event_id).is_some_and(|known| known != EventType::Retracted && Relay::MerchantOnly.allows(known))
+            found(event_id).is_some_and(|(known, is_merchants)| {
+                is_merchants && known != EventType::Retracted && Relay::MerchantOnly.allows(known)
+            })
         };
         let is_bounded = |place: usize| {
             let mut senders =
@@ -210,9 +219,18 @@ impl<'a> Arrival<'a> {
     fn remember(mut self, events: &[&SentEvent], held: &HeldStripes, recent: &mut Recent) {
         // Most aggregates rest for long before the next event comes, so they take no more room than they need.
         self.stored.reserve_exact(self.new.len());
-        let new = self.new.iter().map(|place| &events[*place].event);
-        self.stored.extend(new.map(|event| StoredEvent { event: Arc::clone(event), seq: head_of(held, event) }));
-        recent.put(self.aggregate, self.stored);
+        let new = self.new.iter().map(|place| events[*place]);
+        self.stored.extend(new.map(|sent| StoredEvent {
+            event: Arc::clone(&sent.event),
+            seq: head_of(held, &sent.event),
+            is_merchants: sent.relay == Relay::MerchantOnly,
+            data_bytes: sent.event.data.len(),
+            has_data: true,
+        }));
+        // What is remembered must be all that the database has.
+        if self.stored.iter().all(|stored| stored.has_data) {
+            recent.put(self.aggregate, self.stored);
+        }
     }
 }
 

@@ -37,18 +37,19 @@ pub struct KindInputs {
 pub async fn read(
     connection: &mut PgConnection,
     context: &Context,
+    rules: &RuleBook,
     row: &RunRow,
 ) -> Result<(Vec<KindInputs>, SettledSums), StoreError> {
     let (mut reading, moment) = snapshot::begin_shared(connection).await?;
     counting::check(&mut reading, context.calendar().zone()).await?;
-    retention::check_whole(&mut reading, oldest_day(context, row)).await?;
+    retention::check_whole(&mut reading, oldest_day(rules, row)).await?;
     let mut other = context.store.run.acquire().await?;
     let mut reading_products = snapshot::begin_at(&mut other, &moment).await?;
     // Each may wait for the other.
     snapshot::disable_idle_timeout(&mut reading).await?;
     snapshot::disable_idle_timeout(&mut reading_products).await?;
     let (summed, unqualified) =
-        tokio::try_join!(read_sums(&mut reading, context, row), read_unqualified(&mut reading_products, context, row))?;
+        tokio::try_join!(read_sums(&mut reading, rules, row), read_unqualified(&mut reading_products, rules, row))?;
     reading_products.rollback().await?;
     reading.rollback().await?;
     let (summed, settled_sums) = summed;
@@ -68,11 +69,11 @@ type Summed = (Vec<(Id, Option<Id>)>, SumPlan, Sums);
 /// The sums of all kinds.
 async fn read_sums(
     connection: &mut PgConnection,
-    context: &Context,
+    rules: &RuleBook,
     row: &RunRow,
 ) -> Result<(Vec<Summed>, SettledSums), StoreError> {
     let heads = stripe::heads(connection).await?;
-    let plans = SubjectKind::ALL.map(|kind| sum_plan(&context.rules, kind));
+    let plans = SubjectKind::ALL.map(|kind| sum_plan(rules, kind));
     let mut sliding = Sliding::begin(connection, row.date, heads, &plans).await?;
     let mut summed = Vec::new();
     for plan in plans {
@@ -86,13 +87,13 @@ async fn read_sums(
 /// The products that do not qualify, kind by kind.
 async fn read_unqualified(
     connection: &mut PgConnection,
-    context: &Context,
+    rules: &RuleBook,
     row: &RunRow,
 ) -> Result<Vec<Unqualified>, StoreError> {
     let mut of_kinds = Vec::new();
     for kind in SubjectKind::ALL {
         let mut unqualified = Unqualified::new();
-        for (window, measures) in of_qualifying_products(&context.rules, kind) {
+        for (window, measures) in of_qualifying_products(rules, kind) {
             let (measures, days) = (measures.into_iter().collect(), window.days(row.date));
             let products = UnqualifiedProducts::read(connection, kind, measures, days, row.date).await?;
             unqualified.insert(window, products);
@@ -103,8 +104,8 @@ async fn read_unqualified(
 }
 
 /// The oldest day that any window of a run reaches.
-pub fn oldest_day(context: &Context, row: &RunRow) -> NaiveDate {
-    row.date - Days::new(context.rules.longest_window().into())
+pub fn oldest_day(rules: &RuleBook, row: &RunRow) -> NaiveDate {
+    row.date - Days::new(rules.longest_window().into())
 }
 
 /// The sums that the rule sets of a kind ask for, each once.

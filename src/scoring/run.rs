@@ -9,6 +9,7 @@ use std::sync::Arc;
 use std::thread::{self, ScopedJoinHandle};
 use std::time::Duration;
 
+use chrono::Days;
 use sqlx::{Connection, PgConnection};
 use tokio::task::JoinHandle;
 
@@ -23,7 +24,7 @@ use crate::domain::subject::SubjectKind;
 use crate::domain::window::Window;
 use crate::storage::lease::{self, RunKnowledge};
 use crate::storage::rule_set::{self, UsedRuleSet};
-use crate::storage::run::RunRow;
+use crate::storage::run::{self, RunRow};
 use crate::storage::score::{self, SubjectCards};
 use crate::storage::settled_sum::{self, SettledSums};
 use crate::storage::{StoreError, peer_group, retention};
@@ -82,27 +83,27 @@ fn keep_alive(context: Context, row: RunRow) -> JoinHandle<()> {
 
 async fn attempt(context: &Context, row: &RunRow) -> Result<RunRow, RunError> {
     let mut connection = context.store.run.acquire().await.map_err(StoreError::from)?;
-    let versions = rule_set_versions(&mut connection, context).await?;
+    let rules = Rules::of(&mut connection, context, row).await?;
     settled::settle(&mut connection, row.date).await?;
-    let (kinds, settled_sums) = inputs::read(&mut connection, context, row).await?;
+    let (kinds, settled_sums) = inputs::read(&mut connection, context, &rules.book, row).await?;
     let total: usize = kinds.iter().map(|inputs| inputs.subjects.len()).sum();
     progress(&mut connection, row, total, 0).await?;
 
-    let rules = Arc::clone(&context.rules);
+    let book = Arc::clone(&rules.book);
     let computed =
-        tokio::task::spawn_blocking(move || kinds.into_iter().map(|inputs| compute(&rules, inputs)).collect());
+        tokio::task::spawn_blocking(move || kinds.into_iter().map(|inputs| compute(&book, inputs)).collect());
     let computed: Vec<Computed> = computed.await.map_err(|error| RunError::Computation(error.to_string()))?;
 
-    write(&mut connection, context, row, &versions, &computed, total).await?;
+    write(&mut connection, row, &rules, &computed, total).await?;
     if let Err(error) = keep_sums(&mut connection, row, &settled_sums).await {
         tracing::warn!(%error, date = %row.date, "the sums of settled days were not kept; the next run sums all days");
     }
-    let rule_sets = context.rules.rule_sets.iter().map(|rule_set| versions[&rule_set.id]).collect();
-    let knowledge = RunKnowledge { heads: settled_sums.head.heads, rule_sets };
+    let rule_sets = rules.book.rule_sets.iter().map(|rule_set| rules.versions[&rule_set.hash]).collect();
+    let knowledge = RunKnowledge { heads: settled_sums.head.heads, rule_sets, bridges: rules.bridges };
     let now = context.now();
     let late = row.trigger != Trigger::Manual && now >= context.slot.end(row.date);
     // Days may have been removed while the run computed.
-    retention::check_whole(&mut connection, inputs::oldest_day(context, row)).await?;
+    retention::check_whole(&mut connection, inputs::oldest_day(&rules.book, row)).await?;
     let published = lease::publish(&mut connection, row, &knowledge, late, now).await?;
     published.ok_or(RunError::LeaseLost)
 }
@@ -111,9 +112,8 @@ async fn attempt(context: &Context, row: &RunRow) -> Result<RunRow, RunError> {
 /// row: a process that lost the run writes nothing into the results of the one that has it.
 async fn write(
     connection: &mut PgConnection,
-    context: &Context,
     row: &RunRow,
-    versions: &HashMap<String, i16>,
+    rules: &Rules,
     computed: &[Computed],
     total: usize,
 ) -> Result<(), RunError> {
@@ -124,9 +124,11 @@ async fn write(
     transaction.commit().await.map_err(StoreError::from)?;
     let mut done = 0;
     for kind in computed {
-        let used =
-            |rule_set: &Arc<RuleSet>| UsedRuleSet { version: versions[&rule_set.id], rule_set: Arc::clone(rule_set) };
-        let rule_sets: Vec<UsedRuleSet> = context.rules.of_kind(kind.kind).map(used).collect();
+        let used = |rule_set: &Arc<RuleSet>| UsedRuleSet {
+            version: rules.versions[&rule_set.hash],
+            rule_set: Arc::clone(rule_set),
+        };
+        let rule_sets: Vec<UsedRuleSet> = rules.book.of_kind(kind.kind).map(used).collect();
         let places: Vec<usize> = (0..kind.subjects.len()).collect();
         for chunk in places.chunks(WRITE_CHUNK) {
             let cards = |place: usize| kind.cards.iter().map(|cards| &cards[place]).collect();
@@ -163,16 +165,52 @@ async fn progress(connection: &mut PgConnection, row: &RunRow, total: usize, don
     if lease::renew(connection, row, total as i64, done as i64).await? { Ok(()) } else { Err(RunError::LeaseLost) }
 }
 
-async fn rule_set_versions(
+/// The rules of a run: those in force, then the bridges.
+struct Rules {
+    book: Arc<RuleBook>,
+    bridges: i16,
+    /// The number of each rule set's text, by its hash.
+    versions: HashMap<String, i16>,
+}
+
+impl Rules {
+    async fn of(connection: &mut PgConnection, context: &Context, row: &RunRow) -> Result<Rules, StoreError> {
+        let mut versions = HashMap::new();
+        for rule_set in &context.rules.rule_sets {
+            let version = rule_set::version(connection, rule_set, context.now()).await?;
+            versions.insert(rule_set.hash.clone(), version);
+        }
+        let mut rule_sets = context.rules.rule_sets.clone();
+        for UsedRuleSet { version, rule_set } in bridges(connection, context, row).await? {
+            if versions.insert(rule_set.hash.clone(), version).is_none() {
+                rule_sets.push(rule_set);
+            }
+        }
+        let bridges = i16::try_from(rule_sets.len() - context.rules.rule_sets.len()).unwrap_or_default();
+        Ok(Rules { book: Arc::new(RuleBook { rule_sets }), bridges, versions })
+    }
+}
+
+/// The rule sets that the run before, and the newest revision of the same date, had in force, as far as the days that
+/// they count are still there. What this run has under them tells the change of rules from that of facts.
+async fn bridges(
     connection: &mut PgConnection,
     context: &Context,
-) -> Result<HashMap<String, i16>, StoreError> {
-    let mut versions = HashMap::new();
-    for rule_set in &context.rules.rule_sets {
-        let version = rule_set::version(connection, rule_set, context.now()).await?;
-        versions.insert(rule_set.id.clone(), version);
+    row: &RunRow,
+) -> Result<Vec<UsedRuleSet>, StoreError> {
+    let mut bridges = Vec::new();
+    let whole_from = retention::whole_from(connection).await?;
+    let before = run::published_before(connection, row.date).await?;
+    for date in [before, Some(row.date)].into_iter().flatten() {
+        let Some(earlier) = run::published(connection, Some(date), None).await? else { continue };
+        for used in context.archive.of_run(connection, &earlier).await? {
+            let oldest = row.date - Days::new(used.rule_set.longest_window().into());
+            if whole_from.is_none_or(|from| from <= oldest) {
+                bridges.push(used);
+            }
+        }
     }
-    Ok(versions)
+    Ok(bridges)
 }
 
 /// The whole computation of one kind, without I/O.

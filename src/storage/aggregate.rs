@@ -17,7 +17,7 @@ pub(crate) async fn send_all(
     parcel_size: usize,
 ) -> Result<(), StoreError> {
     let mut rows = sqlx::query(
-        "select shop_id, aggregate_kind, aggregate_id, type, time, event_id, data::text from event
+        "select shop_id, aggregate_kind, aggregate_id, type, time, event_id, data::text, uncredited from event
          order by shop_id, aggregate_kind, aggregate_id",
     )
     .fetch(connection);
@@ -37,6 +37,7 @@ pub(crate) async fn send_all(
         }
         if let Some((aggregate, events)) = parcel.last_mut() {
             let data = sent_data(aggregate, row.try_get(6)?);
+            let data = (data, row.try_get::<Option<bool>, _>(7)? == Some(true));
             events.push(event_of_row(aggregate, row.try_get(3)?, row.try_get(4)?, row.try_get(5)?, data)?);
         }
     }

@@ -53,8 +53,8 @@ pub(crate) async fn insert(
     });
     sqlx::query(
         "insert into event
-             (time, received_at, seq, key_id, aggregate_kind, type, shop_id, aggregate_id, event_id, data)
-         select time, $1, seq, key_id, aggregate_kind, type, shop_id, aggregate_id, event_id, data::json
+             (time, received_at, seq, key_id, aggregate_kind, type, shop_id, aggregate_id, event_id, data, uncredited)
+         select time, $1, seq, key_id, aggregate_kind, type, shop_id, aggregate_id, event_id, data::json, uncredited
          from unnest($2::new_event[])",
     )
     .bind(received_at)
@@ -70,18 +70,28 @@ pub(crate) struct StoredEvent {
     pub event: Arc<Event>,
     /// The number of its stripe under which it was stored.
     pub seq: i64,
+    /// Whether a key bound to the shop, without `events:relay`, sent it.
+    pub is_merchants: bool,
+    /// Bytes of its data, which are not loaded where they are many and say nothing that is needed.
+    pub data_bytes: usize,
+    pub has_data: bool,
 }
 
-/// Loads what is stored of aggregates, by key. The answer has one list for each.
+/// Data of at most so many bytes are loaded even where they say nothing that is needed.
+const SMALL_DATA_BYTES: i32 = 1_024;
+
+/// Loads what is stored of aggregates, by key. The answer has one list for each. Large data of an event whose type says it
+/// all are loaded only of the events named in `wanted`.
 pub(crate) async fn stored(
     connection: &mut PgConnection,
     aggregates: &[&Aggregate],
+    wanted: &[&Id],
 ) -> Result<Vec<Vec<StoredEvent>>, StoreError> {
     if aggregates.is_empty() {
         return Ok(Vec::new());
     }
     let keys: Vec<(&Aggregate, i64)> = aggregates.iter().map(|aggregate| (*aggregate, i64::MAX)).collect();
-    stored_before(connection, &keys).await
+    stored_before(connection, &keys, wanted).await
 }
 
 /// Loads the events of aggregates that were stored before a number of their stripe. `aggregates` are pairs of an
@@ -90,7 +100,7 @@ pub(crate) async fn load_before(
     connection: &mut PgConnection,
     aggregates: &[(&Aggregate, i64)],
 ) -> Result<Vec<Vec<Event>>, StoreError> {
-    let stored = stored_before(connection, aggregates).await?;
+    let stored = stored_before(connection, aggregates, &[]).await?;
     Ok(stored
         .into_iter()
         .map(|stored| stored.into_iter().map(|stored| Arc::unwrap_or_clone(stored.event)).collect())
@@ -100,16 +110,24 @@ pub(crate) async fn load_before(
 async fn stored_before(
     connection: &mut PgConnection,
     aggregates: &[(&Aggregate, i64)],
+    wanted: &[&Id],
 ) -> Result<Vec<Vec<StoredEvent>>, StoreError> {
     let texts = |text: fn(&Aggregate) -> &str| -> Vec<&str> {
         aggregates.iter().map(|(aggregate, _)| text(aggregate)).collect()
     };
     let rows = sqlx::query(
-        "select key.ordinal, event.type, event.time, event.event_id, event.data::text, event.seq
+        "select key.ordinal, event.type, event.time, event.event_id,
+                case when event.bytes <= $5 or event.type <> all($6) or event.event_id = any($7) then event.data::text end,
+                event.seq, event.uncredited, event.bytes,
+                event.key_id is not null and exists (
+                    select from api_key as sender
+                    where sender.key_id = event.key_id and sender.shop_ids is not null
+                      and 'events:relay' <> all(sender.scopes))
          from unnest($1::text[], $2::smallint[], $3::text[], $4::bigint[]) with ordinality
              as key (shop_id, aggregate_kind, aggregate_id, seq, ordinal)
          cross join lateral (
-             select type, time, event_id, data, seq from event
+             select type, time, event_id, data, seq, key_id, uncredited, coalesce(octet_length(data::text), 0) as bytes
+             from event
              where event.shop_id = key.shop_id collate \"C\"
                and event.aggregate_kind = key.aggregate_kind
                and event.aggregate_id = key.aggregate_id collate \"C\"
@@ -121,31 +139,40 @@ async fn stored_before(
     .bind(aggregates.iter().map(|(aggregate, _)| aggregate.kind.code()).collect::<Vec<_>>())
     .bind(texts(|aggregate| aggregate.id.as_str()))
     .bind(aggregates.iter().map(|(_, seq)| *seq).collect::<Vec<_>>())
+    .bind(SMALL_DATA_BYTES)
+    .bind(EventType::ALL.iter().filter(|one| one.bare_fact().is_some()).map(|one| one.code()).collect::<Vec<_>>())
+    .bind(wanted.iter().map(|id| id.as_str()).collect::<Vec<_>>())
     .fetch_all(connection)
     .await?;
     let mut loaded = vec![Vec::new(); aggregates.len()];
     for row in rows {
         let index = row.try_get::<i64, _>(0)? as usize - 1;
         let aggregate = aggregates[index].0;
-        let data = sent_data(aggregate, row.try_get(4)?);
-        let event = event_of_row(aggregate, row.try_get(1)?, row.try_get(2)?, row.try_get(3)?, data)?;
-        loaded[index].push(StoredEvent { event: Arc::new(event), seq: row.try_get(5)? });
+        let (kept, kept_bytes): (Option<String>, i32) = (row.try_get(4)?, row.try_get(7)?);
+        let has_data = kept.is_some() || kept_bytes == 0;
+        let data = sent_data(aggregate, kept);
+        let data_bytes = if has_data { data.len() } else { kept_bytes.unsigned_abs() as usize };
+        let is_uncredited = row.try_get::<Option<bool>, _>(6)? == Some(true);
+        let event = event_of_row(aggregate, row.try_get(1)?, row.try_get(2)?, row.try_get(3)?, (data, is_uncredited))?;
+        let (seq, is_merchants) = (row.try_get(5)?, row.try_get(8)?);
+        loaded[index].push(StoredEvent { event: Arc::new(event), seq, is_merchants, data_bytes, has_data });
     }
     Ok(loaded)
 }
 
-/// Puts an event together from the columns of its row.
+/// Puts an event together from the columns of its row; of the data, also whether they credit nobody.
 pub(crate) fn event_of_row(
     aggregate: &Aggregate,
     type_code: i16,
     time: DateTime<Utc>,
     event_id: &str,
-    data: String,
+    (data, uncredited): (String, bool),
 ) -> Result<Event, StoreError> {
     let corrupt = || StoreError::Corrupt(format!("event {event_id} of {aggregate:?}"));
     let event_type = EventType::from_code(type_code).ok_or_else(corrupt)?;
     let fact = stored_fact(event_type, &data).ok_or_else(corrupt)?;
-    Ok(Event { aggregate: aggregate.clone(), id: Id::stored(event_id), time, fact, data })
+    let fact = if uncredited { fact.without_creator() } else { fact };
+    Ok(Event { aggregate: aggregate.clone(), id: Id::stored(event_id), time, fact, data, uncredited })
 }
 
 /// Deletes events by identity: those that this transaction itself stored and takes back, or ones that are not kept any
@@ -184,7 +211,8 @@ mod tests {
             (r#"o"1"#, r#"{"order_id":"o\"1"}"#, true),
         ] {
             let aggregate = Aggregate { shop_id: Id::stored("s"), kind: AggregateKind::Order, id: Id::stored(id) };
-            let event = event_of_row(&aggregate, 4, DateTime::UNIX_EPOCH, "e", data.to_owned()).expect("an event");
+            let event =
+                event_of_row(&aggregate, 4, DateTime::UNIX_EPOCH, "e", (data.to_owned(), false)).expect("an event");
             let row = NewEvent { event: &event, seq: 1, key_id: None }.kept_data().map(str::to_owned);
             assert_eq!((row.is_some(), sent_data(&aggregate, row)), (kept, data.to_owned()), "{data}");
         }

@@ -59,6 +59,8 @@ pub async fn renew(connection: &mut PgConnection, run: &RunRow, total: i64, done
 pub struct RunKnowledge {
     pub heads: Vec<i64>,
     pub rule_sets: Vec<i16>,
+    /// How many of the last rule sets are bridges.
+    pub bridges: i16,
 }
 
 /// Makes a run's results visible, in one row, under the next revision of its date. `None` when another process has the
@@ -73,7 +75,7 @@ pub async fn publish(
     let mut transaction = connection.begin().await?;
     let row = sqlx::query_as(AssertSqlSafe(format!(
         "update run set state = 'published', published_at = $3, finished_at = $3, lease_until = null, error = null,
-             heads = $4, rule_sets = $5, late = $6, subjects_done = subjects_total,
+             heads = $4, rule_sets = $5, late = $6, bridges = $7, subjects_done = subjects_total,
              revision = (select coalesce(max(other.revision), 0) + 1 from run as other where other.date = run.date)
          where run_id = $1 and fence = $2 and state = 'running' returning {COLUMNS}"
     )))
@@ -83,6 +85,7 @@ pub async fn publish(
     .bind(&knowledge.heads)
     .bind(&knowledge.rule_sets)
     .bind(late)
+    .bind(knowledge.bridges)
     .fetch_optional(&mut *transaction)
     .await?;
     if row.is_some() {

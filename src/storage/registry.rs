@@ -54,6 +54,24 @@ pub(crate) async fn insert_named(
     Ok(())
 }
 
+/// Those of some subjects that are registered.
+pub(crate) async fn registered(
+    connection: &mut PgConnection,
+    subjects: &BTreeSet<Subject>,
+) -> Result<BTreeSet<Subject>, StoreError> {
+    let rows: Vec<(i64,)> = sqlx::query_as(
+        "select named.ordinal from unnest($1::smallint[], $2::text[]) with ordinality as named (kind, id, ordinal)
+         where exists (select from subject where subject_kind = kind and subject_id = id collate \"C\")",
+    )
+    .bind(subjects.iter().map(|subject| subject.kind.code()).collect::<Vec<_>>())
+    .bind(subjects.iter().map(|subject| subject.id.as_str()).collect::<Vec<_>>())
+    .fetch_all(connection)
+    .await?;
+    let places: BTreeSet<i64> = rows.into_iter().map(|(ordinal,)| ordinal).collect();
+    let numbered = (1_i64..).zip(subjects);
+    Ok(numbered.filter(|(ordinal, _)| places.contains(ordinal)).map(|(_, subject)| subject.clone()).collect())
+}
+
 /// Registers or changes subjects, each named once, and notes the changes in the ledger. Returns whether each was new.
 pub(crate) async fn register(
     connection: &mut PgConnection,

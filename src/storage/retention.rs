@@ -35,12 +35,15 @@ pub async fn note_whole_from(connection: &mut PgConnection, day: NaiveDate) -> R
     Ok(())
 }
 
+/// The first day whose counts are whole; `None` where nothing was removed.
+pub(crate) async fn whole_from(connection: &mut PgConnection) -> Result<Option<NaiveDate>, StoreError> {
+    Ok(sqlx::query_scalar("select whole_from from retention").fetch_one(connection).await?)
+}
+
 /// Fails if counts of `day` or later may lack what was removed. A snapshot that shows a removal also shows the note
 /// before it, so a run that asks inside its own snapshot never publishes half counts.
 pub async fn check_whole(connection: &mut PgConnection, day: NaiveDate) -> Result<(), StoreError> {
-    let whole_from: Option<NaiveDate> =
-        sqlx::query_scalar("select whole_from from retention").fetch_one(connection).await?;
-    match whole_from {
+    match whole_from(connection).await? {
         Some(from) if day < from => Err(StoreError::Settings(format!(
             "the windows of this date begin on {day}, and events of days before {from} are not kept any more"
         ))),

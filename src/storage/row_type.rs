@@ -57,6 +57,7 @@ impl Encode<'_, Postgres> for NewEvent<'_> {
         record.encode(event.aggregate.kind.code())?.encode(event.fact.event_type().code())?;
         record.encode(event.aggregate.shop_id.as_str())?.encode(event.aggregate.id.as_str())?;
         record.encode(event.id.as_str())?.encode(self.kept_data())?;
+        record.encode(event.uncredited.then_some(true))?;
         record.finish();
         Ok(IsNull::No)
     }

@@ -8,7 +8,7 @@ use chrono::{DateTime, Utc};
 use sqlx::PgConnection;
 
 use super::StoreError;
-use super::run::RunRow;
+use super::run::{RunRow, used_rule_sets};
 use crate::domain::rules::{RuleSet, file};
 
 /// A rule set that a run uses, with the number of its stored text.
@@ -25,9 +25,30 @@ pub struct Archive {
 }
 
 impl Archive {
-    /// The rule sets of a run, in the order of its cards.
+    /// The rule sets that were in force in a run.
     pub async fn of_run(&self, connection: &mut PgConnection, row: &RunRow) -> Result<Vec<UsedRuleSet>, StoreError> {
-        let wanted = row.rule_sets.clone().unwrap_or_default();
+        let mut all = self.all_of_run(connection, row).await?;
+        all.truncate(all.len().saturating_sub(usize::try_from(row.bridges).unwrap_or_default()));
+        Ok(all)
+    }
+
+    /// All rule sets that a run has cards of, bridges too, in the order of its cards.
+    pub async fn all_of_run(
+        &self,
+        connection: &mut PgConnection,
+        row: &RunRow,
+    ) -> Result<Vec<UsedRuleSet>, StoreError> {
+        self.numbered(connection, row.rule_sets.clone().unwrap_or_default()).await
+    }
+
+    /// All rule sets that were in force in a published run, oldest first.
+    pub async fn used(&self, connection: &mut PgConnection) -> Result<Vec<UsedRuleSet>, StoreError> {
+        let mut numbers = used_rule_sets(connection).await?;
+        numbers.sort_unstable();
+        self.numbered(connection, numbers).await
+    }
+
+    async fn numbered(&self, connection: &mut PgConnection, wanted: Vec<i16>) -> Result<Vec<UsedRuleSet>, StoreError> {
         let missing: Vec<i16> = wanted.iter().copied().filter(|version| self.known(*version).is_none()).collect();
         if !missing.is_empty() {
             for (version, source) in sources(connection, &missing).await? {

@@ -25,12 +25,14 @@ pub struct RunRow {
     pub finished_at: Option<DateTime<Utc>>,
     pub published_at: Option<DateTime<Utc>>,
     pub error: Option<String>,
+    /// The rule sets in force, then the bridges: those of an earlier run that were no longer in force.
     pub rule_sets: Option<Vec<i16>>,
+    pub bridges: i16,
 }
 
 pub(super) const COLUMNS: &str =
     "run_id, date, revision, trigger, state, late, reason, fence, subjects_total, subjects_done,
-    requested_at, started_at, finished_at, published_at, error, rule_sets";
+    requested_at, started_at, finished_at, published_at, error, rule_sets, bridges";
 
 /// What became of a request for a run.
 #[derive(Clone, Debug)]
@@ -161,7 +163,8 @@ pub async fn published_dates(connection: &mut PgConnection) -> Result<Option<(Na
 pub async fn newest_by_rule_set(connection: &mut PgConnection) -> Result<Vec<(String, RunRow)>, StoreError> {
     let rows: Vec<(String, i64)> = sqlx::query_as(
         "select version.rule_set_id, (array_agg(run.run_id order by run.date desc, run.revision desc))[1]
-         from run join rule_set_version as version on version.version_no = any(run.rule_sets)
+         from run join rule_set_version as version
+           on version.version_no = any(run.rule_sets[:cardinality(run.rule_sets) - run.bridges])
          where run.state = 'published'
          group by version.rule_set_id order by version.rule_set_id",
     )
@@ -179,6 +182,14 @@ pub async fn heads(connection: &mut PgConnection, run_id: i64) -> Result<Vec<i64
     let heads: Option<Vec<i64>> =
         sqlx::query_scalar("select heads from run where run_id = $1").bind(run_id).fetch_one(connection).await?;
     Ok(heads.unwrap_or_default())
+}
+
+/// The numbers of all rule sets that were in force in a published run.
+pub async fn used_rule_sets(connection: &mut PgConnection) -> Result<Vec<i16>, StoreError> {
+    let used = sqlx::query_scalar(
+        "select distinct unnest(rule_sets[:cardinality(rule_sets) - bridges]) from run where state = 'published'",
+    );
+    Ok(used.fetch_all(connection).await?)
 }
 
 /// The newest published date before a date.

@@ -125,18 +125,19 @@ fn of_hundredths(hundredths: i32) -> Decimal {
 /// The columns of a short card.
 const SHORT_CARD: &str = "run_id, subject_id, category_id, signed_orders, score_hundredths, tier_level";
 
-/// The short cards of a subject in runs, under one of the versions of a rule set.
+/// The short cards of a subject in runs, each under one version of a rule set.
 pub(crate) async fn short_cards(
     connection: &mut PgConnection,
-    runs: &[i64],
-    versions: &[i16],
+    runs: &[(i64, i16)],
     subject_id: &Id,
 ) -> Result<Vec<ShortCard>, StoreError> {
+    let (run_ids, versions): (Vec<i64>, Vec<i16>) = runs.iter().copied().unzip();
     let cards = sqlx::query_as(AssertSqlSafe(format!(
         "select {SHORT_CARD} from score
-         where run_id = any($1) and rule_set = any($2) and subject_id = $3 collate \"C\""
+         where (run_id, rule_set) in (select * from unnest($1::bigint[], $2::smallint[]))
+           and subject_id = $3 collate \"C\""
     )))
-    .bind(runs)
+    .bind(run_ids)
     .bind(versions)
     .bind(subject_id.as_str())
     .fetch_all(connection)

@@ -169,6 +169,78 @@ fn description() -> Value {
     serde_json::to_value(http::routes::description()).expect("a description")
 }
 
+#[test]
+fn every_operation_has_examples_that_are_as_described() {
+    let description = description();
+    let valid = |schema: &Value, example: &Value| {
+        let whole = json!({"components": description["components"], "allOf": [schema]});
+        let validator = jsonschema::validator_for(&whole).expect("a schema");
+        let faults: Vec<String> =
+            validator.iter_errors(example).map(|fault| format!("{fault} at {}", fault.instance_path())).collect();
+        assert!(faults.is_empty(), "{faults:?}\n{example}");
+    };
+    let mut operations = 0;
+    for (path, item) in description["paths"].as_object().expect("paths") {
+        for (method, operation) in item.as_object().expect("operations") {
+            let about = format!("{method} {path}");
+            let contents = |of: &Value| of["content"].as_object().cloned().unwrap_or_default();
+            let is_success = |status: &str| status.starts_with('2');
+            let responses = operation["responses"].as_object().expect("responses");
+            let answered = responses.iter().filter(|(status, _)| is_success(status)).flat_map(|(_, one)| contents(one));
+            let answered: Vec<Value> =
+                answered.filter(|(_, one)| !one["example"].is_null()).map(|(_, one)| one).collect();
+            assert_eq!(answered.len(), 1, "{about}: one answer has an example");
+            answered.iter().for_each(|one| valid(&one["schema"], &one["example"]));
+            if let Some(sent) = contents(&operation["requestBody"]).get("application/json") {
+                assert!(!sent["example"].is_null(), "{about}: what is sent has an example");
+                valid(&sent["schema"], &sent["example"]);
+            }
+            operations += 1;
+        }
+    }
+    assert!(operations >= 30, "only {operations} operations");
+    let mut events = 0;
+    for (name, schema) in description["components"]["schemas"].as_object().expect("schemas") {
+        for example in schema["examples"].as_array().into_iter().flatten() {
+            valid(schema, example);
+            events += usize::from(name.ends_with("Event"));
+        }
+    }
+    assert_eq!(events, 22, "21 types of events and the CloudEvent");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_example_of_every_event_type_is_accepted_in_both_envelopes() {
+    let service = TestService::start().await;
+    let description = description();
+    let schemas = description["components"]["schemas"].as_object().expect("schemas");
+    let of_types = description["components"]["schemas"]["Event"]["oneOf"].as_array().expect("types");
+    let examples: Vec<Value> = of_types
+        .iter()
+        .map(|reference| {
+            let name = reference["$ref"].as_str().and_then(|path| path.rsplit('/').next()).expect("a name");
+            schemas[name]["examples"][0].clone()
+        })
+        .collect();
+    let (status, answer) = service.post("/v1/events", &json!(examples)).await;
+    assert_eq!((status, &answer["accepted"]), (200, &json!(21)), "{answer}");
+    let as_cloud_event = |event: &Value| {
+        let mut event = event.clone();
+        let members = event.as_object_mut().expect("an event");
+        let shop = members.remove("shop_id").expect("a shop");
+        members.extend(
+            [("specversion", json!("1.0")), ("source", json!("/x")), ("shopid", shop)].map(|(k, v)| (k.to_owned(), v)),
+        );
+        event
+    };
+    let cloud: Vec<Value> = examples.iter().map(as_cloud_event).collect();
+    let request = service.client.post(service.url("/v1/events"));
+    let request = request.header("content-type", "application/cloudevents-batch+json").body(json!(cloud).to_string());
+    let (status, answer) = crate::support::answer(request).await;
+    assert_eq!((status, &answer["duplicates"]), (200, &json!(21)), "{answer}");
+    service.stop().await;
+}
+
 /// Fails unless a body is what the description promises for a status of an operation.
 fn assert_described(description: &Value, path: &str, method: &str, status: u16, body: &Value) {
     let response = &description["paths"][path][method]["responses"][status.to_string()];

@@ -12,7 +12,12 @@ use crate::support::{Choices, TestService, answer};
 
 /// A service that asks for keys, with a client that shows one for everything.
 pub async fn guarded() -> TestService {
-    let mut service = TestService::start_with(Choices { auth_required: true, ..Choices::default() }).await;
+    guarded_with(Choices::default()).await
+}
+
+/// The same with choices.
+pub async fn guarded_with(choices: Choices) -> TestService {
+    let mut service = TestService::start_with(Choices { auth_required: true, ..choices }).await;
     let (key, _) = make(&service, &["events:write", "scores:read", "admin"], &[]).await;
     let value = HeaderValue::try_from(format!("Bearer {key}")).expect("a header");
     let headers = HeaderMap::from_iter([(AUTHORIZATION, value)]);
@@ -65,7 +70,7 @@ fn operations() -> Vec<(String, String, Option<String>)> {
 /// The scope that the contract names for a path.
 fn contracted(path: &str) -> Option<&'static str> {
     match path {
-        "/healthz" | "/readyz" | "/metrics" | "/openapi.yaml" => None,
+        "/healthz" | "/readyz" | "/metrics" | "/openapi.yaml" | "/openapi.json" => None,
         "/v1/events" => Some("events:write"),
         "/v1/scores" | "/v1/categories/{category_id}/benchmarks" | "/v1/rule-sets" | "/v1/rule-sets/{id}" => {
             Some("scores:read")

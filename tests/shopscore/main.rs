@@ -1,5 +1,6 @@
 //! All tests that need a database, in one binary: one private server for all of them, a fresh database for each.
 
+mod by_hand;
 mod changes;
 mod contract;
 mod door;
@@ -13,6 +14,7 @@ mod key_events;
 mod key_sharing;
 mod keys;
 mod laws;
+mod merchants;
 mod outlook;
 mod parameters;
 mod process;
@@ -20,6 +22,7 @@ mod products;
 mod recent;
 mod records;
 mod retention;
+mod rule_changes;
 mod rule_sets;
 mod schema;
 mod sliding;

@@ -59,7 +59,7 @@ async fn parameters_that_contradict_each_other_are_named_with_all_else_that_is_w
     for (path, wrong) in [
         ("/v1/shops/s-1/scores?from=2026-11-20&to=2026-11-19&x=1".to_owned(), ["from", "x"]),
         ("/v1/shops/s-1/scores?from=2025-10-15&to=2026-11-20&x=1".to_owned(), ["from", "x"]),
-        ("/v1/shops/s-1/score/changes?date=2026-11-20&from=2026-11-20&x=1".to_owned(), ["from", "x"]),
+        ("/v1/shops/s-1/score/changes?date=2026-11-20&from=2026-11-21&x=1".to_owned(), ["from", "x"]),
         ("/v1/scores?cursor=00&x=1".to_owned(), ["cursor", "x"]),
     ] {
         let (status, problem) = service.get(&path).await;

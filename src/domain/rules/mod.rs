@@ -78,7 +78,7 @@ pub struct CategoryRule {
     pub assessments: HashMap<Metric, Assessment>,
 }
 
-#[derive(Clone, Debug)]
+#[derive(Clone, Copy, Debug)]
 pub struct Minimums {
     /// Signed orders in the rule set's near window below which a subject gets no score.
     pub signed_orders: i64,

@@ -24,13 +24,14 @@ use crate::http::params::Input;
 use crate::http::problem::Problem;
 use crate::http::problem_responses::ReadProblems;
 use crate::http::state::AppState;
+use crate::http::terms::{StatusTerm, Term};
 
 /// What holds the score back, costliest first.
 #[derive(Serialize, ToSchema)]
 pub(crate) struct AdviceAnswer {
     #[serde(flatten)]
     pub key: ScoreKey,
-    pub status: String,
+    pub status: StatusTerm,
     #[schema(required, value_type = Option<f64>)]
     pub score: Option<Number<2>>,
     /// When the products and worst days were read; records are those of the revision.
@@ -99,7 +100,7 @@ pub(crate) async fn get_advice(
         wire_metrics(&published.scored.rule_set, card, published.run.date).into_iter().map(Some).collect();
     let answer = AdviceAnswer {
         key: ScoreKey::from(&published),
-        status: card.status().to_string(),
+        status: Term(card.status()),
         score: card.score.map(Number),
         as_of,
         metrics: metrics.into_iter().filter_map(|one| advice(&published, &calendar, &mut all, one)).collect(),

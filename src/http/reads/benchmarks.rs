@@ -18,8 +18,9 @@ use crate::http::auth::Caller;
 use crate::http::param_types::{IdSegment, KindQuery, Revision, RuleSetId};
 use crate::http::params::{Input, parameters};
 use crate::http::problem::Problem;
-use crate::http::problem_responses::ReadProblems;
+use crate::http::problem_responses::{NotModified, ReadProblems};
 use crate::http::state::AppState;
+use crate::http::terms::{BetterTerm, KindTerm, Term, UnitTerm};
 
 parameters! {
     /// Whose benchmarks are wanted.
@@ -39,8 +40,10 @@ parameters! {
 #[derive(Serialize, ToSchema)]
 pub(crate) struct BenchmarksAnswer {
     pub category_id: String,
-    pub kind: String,
+    pub kind: KindTerm,
     pub rule_set: String,
+    /// The version of the rule set: SHA-256 of its text.
+    pub rule_set_version: String,
     pub date: NaiveDate,
     pub revision: i32,
     pub run_id: String,
@@ -52,8 +55,8 @@ pub(crate) struct BenchmarksAnswer {
 #[derive(Serialize, ToSchema)]
 pub(crate) struct MetricBenchmark {
     pub id: String,
-    pub unit: String,
-    pub better: String,
+    pub unit: UnitTerm,
+    pub better: BetterTerm,
     #[serde(flatten)]
     pub value: WireQuantiles,
 }
@@ -84,7 +87,7 @@ pub(crate) struct WireQuantiles {
     path = "/v1/categories/{category_id}/benchmarks",
     tag = "scores",
     params(BenchmarksQuery),
-    responses((status = 200, description = "Percentiles of each metric and of the score.", body = BenchmarksAnswer), ReadProblems)
+    responses((status = 200, description = "Percentiles of each metric and of the score.", body = BenchmarksAnswer), NotModified, ReadProblems)
 )]
 pub(crate) async fn get_benchmarks(
     State(state): State<AppState>,
@@ -97,6 +100,7 @@ pub(crate) async fn get_benchmarks(
         category_id: query.category_id.0,
         date: query.date,
         revision: query.revision.0,
+        kind,
         rule_set: query.rule_set.0,
         hides_few: caller.shops().is_some(),
     };
@@ -110,18 +114,19 @@ pub(crate) async fn get_benchmarks(
 fn answer(
     kind: SubjectKind,
     wanted: &WantedBenchmarks,
-    Benchmarks { run, score, metrics }: &Benchmarks,
+    Benchmarks { run, rule_set, score, metrics }: &Benchmarks,
 ) -> BenchmarksAnswer {
     let metric = |(metric, quantiles): &(Metric, Quantiles)| MetricBenchmark {
         id: metric.id().to_owned(),
-        unit: metric.definition().unit.to_string(),
-        better: metric.definition().better.to_string(),
+        unit: Term(metric.definition().unit),
+        better: Term(metric.definition().better),
         value: wire(quantiles, PLACES_MAX),
     };
     BenchmarksAnswer {
         category_id: wanted.category_id.to_string(),
-        kind: kind.to_string(),
-        rule_set: wanted.rule_set.clone(),
+        kind: Term(kind),
+        rule_set: rule_set.id.clone(),
+        rule_set_version: rule_set.hash.clone(),
         date: run.date,
         revision: run.revision.unwrap_or_default(),
         run_id: run.run_id.to_string(),

@@ -8,33 +8,49 @@ use utoipa::ToSchema;
 
 use super::score::CardQuery;
 use super::wire::{Number, ScoreKey};
-use crate::answers::changes::ScoreChanges;
-use crate::answers::published::Published;
-use crate::domain::changes::MetricChange;
+use crate::answers::changes::{ScoreChanges, Since};
+use crate::answers::published::{Published, Wanted};
+use crate::domain::changes::{MetricChange, all_metrics};
 use crate::domain::decimal::{Decimal, PLACES_MAX};
 use crate::domain::metric::Metric;
 use crate::domain::score::Scored;
 use crate::domain::weights::weights;
 use crate::http::answer::Answer;
 use crate::http::asked::Asked;
+use crate::http::param_types::Revision;
 use crate::http::params::{Input, parameters};
 use crate::http::problem::Problem;
-use crate::http::problem_responses::ReadProblems;
+use crate::http::problem_responses::{NotModified, ReadProblems};
 use crate::http::state::AppState;
+use crate::http::terms::{StatusTerm, Term};
 
 parameters! {
     /// Between which dates.
     pub(crate) struct ChangesQuery {
         card: CardQuery,
-        /// An earlier published date; default the newest one before `date`. Its newest revision is taken.
+        /// An earlier published date; default the newest one before. The date itself: the revision before is taken.
         from: Option<NaiveDate>,
+        /// Default: the newest revision of `from`. Without `from`: a revision of the same date.
+        from_revision: Revision,
+        /// The same as `date`.
+        to: Option<NaiveDate>,
     } check ChangesQuery::check
 }
 
 impl ChangesQuery {
     fn check(&self) -> Option<(&'static str, &'static str)> {
-        let is_late = self.from.zip(self.card.date()).is_some_and(|(from, date)| from >= date);
-        is_late.then_some(("from", "from must be before date"))
+        if self.to.zip(self.card.date()).is_some_and(|(to, date)| to != date) {
+            return Some(("to", "to and date name the same date; give one of them"));
+        }
+        let is_late = self.from.zip(self.to.or(self.card.date())).is_some_and(|(from, date)| from > date);
+        is_late.then_some(("from", "from must not be after the date that is explained"))
+    }
+
+    fn wanted(self) -> (Wanted, Since) {
+        let since = Since { date: self.from, revision: self.from_revision.0 };
+        let mut wanted = self.card.wanted();
+        wanted.date = wanted.date.or(self.to);
+        (wanted, since)
     }
 }
 
@@ -51,7 +67,7 @@ pub(crate) struct ChangesAnswer {
     /// The parts of all metrics together, which sum exactly to `change`.
     #[schema(required)]
     pub parts: Option<ChangeParts>,
-    /// By metric; all parts sum exactly to `change`.
+    /// By metric; all parts sum exactly to `change`. Complete where a side has no score, without parts.
     pub metrics: Vec<MetricChangeAnswer>,
 }
 
@@ -62,7 +78,7 @@ pub(crate) struct ChangeSide {
     pub revision: i32,
     pub run_id: String,
     pub published_at: DateTime<Utc>,
-    pub status: String,
+    pub status: StatusTerm,
     #[schema(required, value_type = Option<f64>)]
     pub score: Option<Number<2>>,
     /// The score before its last rounding.
@@ -78,7 +94,7 @@ pub(crate) struct ChangeParts {
     /// The peers' values changed.
     #[schema(value_type = f64)]
     pub peers: Number<PLACES_MAX>,
-    /// The assessed metrics or the rule set changed.
+    /// Other metrics are assessed, or the rule set changed: all that the new rules make of the same facts.
     #[schema(value_type = f64)]
     pub weights: Number<PLACES_MAX>,
 }
@@ -86,11 +102,16 @@ pub(crate) struct ChangeParts {
 #[derive(Serialize, ToSchema)]
 pub(crate) struct MetricChangeAnswer {
     pub id: String,
-    #[serde(flatten)]
-    pub parts: ChangeParts,
+    /// Null unless both dates have a score, as are the other parts.
+    #[schema(required, value_type = Option<f64>)]
+    pub own: Option<Number<PLACES_MAX>>,
+    #[schema(required, value_type = Option<f64>)]
+    pub peers: Option<Number<PLACES_MAX>>,
+    #[schema(required, value_type = Option<f64>)]
+    pub weights: Option<Number<PLACES_MAX>>,
     /// The three parts together.
-    #[schema(value_type = f64)]
-    pub total: Number<PLACES_MAX>,
+    #[schema(required, value_type = Option<f64>)]
+    pub total: Option<Number<PLACES_MAX>>,
     /// Null where the date's rule set lacks the metric.
     #[schema(required)]
     pub before: Option<MetricState>,
@@ -117,15 +138,16 @@ pub(crate) struct MetricState {
     path = "/v1/{kind}/{id}/score/changes",
     tag = "scores",
     params(ChangesQuery),
-    responses((status = 200, description = "The change and its parts.", body = ChangesAnswer), ReadProblems)
+    responses((status = 200, description = "The change and its parts.", body = ChangesAnswer), NotModified, ReadProblems)
 )]
 pub(crate) async fn get_changes(
     State(state): State<AppState>,
     asked: Asked,
-    Input(ChangesQuery { card, from }): Input<ChangesQuery>,
+    Input(query): Input<ChangesQuery>,
 ) -> Result<Response, Problem> {
     let make = || async {
-        let changes = state.source.changes(&card.wanted(), from).await?;
+        let (wanted, since) = query.wanted();
+        let changes = state.source.changes(&wanted, since).await?;
         Answer::of(&answer(&changes), changes.new.published_at())
     };
     asked.answer(&state, make).await
@@ -141,12 +163,18 @@ fn answer(ScoreChanges { old, new, changes }: &ScoreChanges) -> ChangesAnswer {
         peers: sum(|change| change.peers),
         weights: sum(|change| change.weights),
     };
-    let metrics = changes.iter().flat_map(|changes| &changes.metrics).map(|(metric, change)| MetricChangeAnswer {
+    let all = match changes {
+        Some(changes) => changes.metrics.iter().map(|(metric, change)| (*metric, Some(*change))).collect(),
+        None => all_metrics(&old.scored, &new.scored).into_iter().map(|(metric, _)| (metric, None)).collect::<Vec<_>>(),
+    };
+    let metrics = all.into_iter().map(|(metric, change)| MetricChangeAnswer {
         id: metric.id().to_owned(),
-        parts: ChangeParts { own: Number(change.own), peers: Number(change.peers), weights: Number(change.weights) },
-        total: Number(change.own.plus(change.peers).plus(change.weights)),
-        before: metric_state(old, *metric),
-        after: metric_state(new, *metric),
+        own: change.map(|change| Number(change.own)),
+        peers: change.map(|change| Number(change.peers)),
+        weights: change.map(|change| Number(change.weights)),
+        total: change.map(|change| Number(change.own.plus(change.peers).plus(change.weights))),
+        before: metric_state(old, metric),
+        after: metric_state(new, metric),
     });
     ChangesAnswer {
         key: ScoreKey::from(new),
@@ -165,7 +193,7 @@ fn change_side(published: &Published) -> ChangeSide {
         revision: run.revision.unwrap_or_default(),
         run_id: run.run_id.to_string(),
         published_at: published.published_at(),
-        status: scored.card.status().to_string(),
+        status: Term(scored.card.status()),
         score: scored.card.score.map(Number),
         unrounded: scored.unrounded().map(Number),
     }

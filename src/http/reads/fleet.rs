@@ -20,8 +20,9 @@ use crate::http::page::subject_ids;
 use crate::http::param_types::{self, Cursor, Ids, KindQuery, Limit, OneOf, Revision, RuleSetId};
 use crate::http::params::{Input, parameters};
 use crate::http::problem::Problem;
-use crate::http::problem_responses::ReadProblems;
+use crate::http::problem_responses::{NotModified, ReadProblems};
 use crate::http::state::AppState;
+use crate::http::terms::{KindTerm, StatusTerm, Term};
 use crate::storage::score::{FleetFilter, FleetOrder, ShortCard};
 
 /// The highest tier level that can be asked for.
@@ -58,8 +59,10 @@ parameters! {
 /// Short cards of many subjects, all of one revision.
 #[derive(Serialize, ToSchema)]
 pub(crate) struct FleetAnswer {
-    pub kind: String,
+    pub kind: KindTerm,
     pub rule_set: String,
+    /// The version of the rule set: SHA-256 of its text.
+    pub rule_set_version: String,
     pub date: NaiveDate,
     pub revision: i32,
     pub run_id: String,
@@ -77,7 +80,7 @@ pub(crate) struct FleetCard {
     pub creator_id: Option<String>,
     #[schema(required)]
     pub category_id: Option<String>,
-    pub status: String,
+    pub status: StatusTerm,
     pub signed_orders: i64,
     #[schema(required, value_type = Option<f64>)]
     pub score: Option<Number<2>>,
@@ -91,7 +94,7 @@ pub(crate) struct FleetCard {
     path = "/v1/scores",
     tag = "scores",
     params(FleetQuery),
-    responses((status = 200, description = "A page.", body = FleetAnswer), ReadProblems)
+    responses((status = 200, description = "A page.", body = FleetAnswer), NotModified, ReadProblems)
 )]
 pub(crate) async fn list_scores(
     State(state): State<AppState>,
@@ -112,6 +115,7 @@ pub(crate) async fn list_scores(
     let wanted = WantedFleet {
         date: query.date,
         revision: query.revision.0,
+        kind,
         rule_set: query.rule_set.0,
         filter,
         order,
@@ -121,7 +125,7 @@ pub(crate) async fn list_scores(
     let make = || async {
         let page = state.source.fleet(&wanted).await?;
         let modified = page.run.published_at.unwrap_or_default();
-        Answer::of(&fleet_answer(kind, &wanted.rule_set, page, &signer), modified)
+        Answer::of(&fleet_answer(kind, page, &signer), modified)
     };
     // What a caller that is bound to shops sees is nobody else's.
     match caller.shops() {
@@ -140,11 +144,12 @@ fn seen_ids(caller: &Caller, kind: SubjectKind, asked: Option<Vec<Id>>) -> Optio
     }
 }
 
-fn fleet_answer(kind: SubjectKind, rule_set: &str, page: FleetPage, signer: &Signer) -> FleetAnswer {
-    let FleetPage { run, cards, next } = page;
+fn fleet_answer(kind: SubjectKind, page: FleetPage, signer: &Signer) -> FleetAnswer {
+    let FleetPage { run, rule_set, cards, next } = page;
     FleetAnswer {
-        kind: kind.to_string(),
-        rule_set: rule_set.to_owned(),
+        kind: Term(kind),
+        rule_set: rule_set.id.clone(),
+        rule_set_version: rule_set.hash.clone(),
         date: run.date,
         revision: run.revision.unwrap_or_default(),
         run_id: run.run_id.to_string(),
@@ -159,7 +164,7 @@ fn fleet_card(kind: SubjectKind, card: ShortCard) -> FleetCard {
     FleetCard {
         shop_id,
         creator_id,
-        status: card.status().to_string(),
+        status: Term(card.status()),
         score: card.score().map(Number),
         category_id: card.category_id,
         signed_orders: card.signed_orders,

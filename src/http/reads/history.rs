@@ -8,7 +8,7 @@ use utoipa::ToSchema;
 
 use super::score::CardQuery;
 use super::wire::{NextDown, NextUp, Number, ScoreKey, Shortest, WireThreshold, WireTitle, wire_tier};
-use crate::answers::history::{Penalties, is_history_span};
+use crate::answers::history::{PastCard, Penalties, is_history_span};
 use crate::domain::rules::PenaltyRule;
 use crate::domain::score::Scored;
 use crate::http::answer::Answer;
@@ -17,17 +17,16 @@ use crate::http::page::subject_ids;
 use crate::http::param_types::{RuleSetId, SeenSubject};
 use crate::http::params::{Input, parameters};
 use crate::http::problem::Problem;
-use crate::http::problem_responses::ReadProblems;
+use crate::http::problem_responses::{NotModified, ReadProblems};
 use crate::http::state::AppState;
-use crate::storage::run::RunRow;
-use crate::storage::score::ShortCard;
+use crate::http::terms::{StatusTerm, Term};
 
 /// The penalties in force.
 #[derive(Serialize, ToSchema)]
 pub(crate) struct PenaltiesAnswer {
     #[serde(flatten)]
     pub key: ScoreKey,
-    pub status: String,
+    pub status: StatusTerm,
     #[schema(required, value_type = Option<f64>)]
     pub score: Option<Number<2>>,
     /// Null without a score.
@@ -51,6 +50,7 @@ pub(crate) struct PenaltyTier {
 }
 
 #[derive(Clone, Serialize, ToSchema)]
+#[schema(as = Penalty)]
 pub(crate) struct WirePenalty {
     #[serde(flatten)]
     pub threshold: WireThreshold,
@@ -65,7 +65,7 @@ pub(crate) struct WirePenalty {
     path = "/v1/{kind}/{id}/penalties",
     tag = "scores",
     params(CardQuery),
-    responses((status = 200, description = "The tier and its penalties.", body = PenaltiesAnswer), ReadProblems)
+    responses((status = 200, description = "The tier and its penalties.", body = PenaltiesAnswer), NotModified, ReadProblems)
 )]
 pub(crate) async fn get_penalties(
     State(state): State<AppState>,
@@ -95,7 +95,7 @@ fn penalties(found: &Penalties) -> PenaltiesAnswer {
     });
     PenaltiesAnswer {
         key: ScoreKey::from(&found.published),
-        status: card.status().to_string(),
+        status: Term(card.status()),
         score: card.score.map(Number),
         tier,
         penalties,
@@ -128,7 +128,9 @@ pub(crate) struct HistoryAnswer {
     pub shop_id: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub creator_id: Option<String>,
-    pub rule_set: String,
+    /// The rule set that was asked for; else the one of the newest date shown, null where none is.
+    #[schema(required)]
+    pub rule_set: Option<String>,
     pub from: NaiveDate,
     pub to: NaiveDate,
     /// One short card per published date, by date.
@@ -136,14 +138,18 @@ pub(crate) struct HistoryAnswer {
 }
 
 #[derive(Serialize, ToSchema)]
+#[schema(as = ShortCard)]
 pub(crate) struct WireShortCard {
     pub date: NaiveDate,
     pub revision: i32,
     pub run_id: String,
     pub published_at: DateTime<Utc>,
+    /// The rule set of the date: the one that was asked for, else what was the default then.
+    pub rule_set: String,
+    pub rule_set_version: String,
     #[schema(required)]
     pub category_id: Option<String>,
-    pub status: String,
+    pub status: StatusTerm,
     pub signed_orders: i64,
     #[schema(required, value_type = Option<f64>)]
     pub score: Option<Number<2>>,
@@ -157,7 +163,7 @@ pub(crate) struct WireShortCard {
     path = "/v1/{kind}/{id}/scores",
     tag = "scores",
     params(HistoryQuery),
-    responses((status = 200, description = "The short cards, by date; dates without a published run are left out.", body = HistoryAnswer), ReadProblems)
+    responses((status = 200, description = "The short cards, by date; dates without a published run are left out.", body = HistoryAnswer), NotModified, ReadProblems)
 )]
 pub(crate) async fn get_scores(
     State(state): State<AppState>,
@@ -165,28 +171,31 @@ pub(crate) async fn get_scores(
     Input(HistoryQuery { subject, from, to, rule_set }): Input<HistoryQuery>,
 ) -> Result<Response, Problem> {
     let make = || async {
-        let history = state.source.history(&subject.0, &rule_set.0, from, to).await?;
+        let history = state.source.history(&subject.0, rule_set.0.as_deref(), from, to).await?;
         let (shop_id, creator_id) = subject_ids(&subject.0);
+        let newest = history.cards.last().map(|past| past.rule_set.id.clone());
         let answer = HistoryAnswer {
             shop_id,
             creator_id,
-            rule_set: rule_set.0,
+            rule_set: rule_set.0.or(newest),
             from: history.from,
             to: history.to,
-            scores: history.cards.into_iter().map(|(run, card)| short_card(&run, card)).collect(),
+            scores: history.cards.into_iter().map(short_card).collect(),
         };
         Answer::of(&answer, history.published_at.unwrap_or_default())
     };
     asked.answer(&state, make).await
 }
 
-fn short_card(run: &RunRow, card: ShortCard) -> WireShortCard {
+fn short_card(PastCard { run, rule_set, card }: PastCard) -> WireShortCard {
     WireShortCard {
         date: run.date,
         revision: run.revision.unwrap_or_default(),
         run_id: run.run_id.to_string(),
         published_at: run.published_at.unwrap_or_default(),
-        status: card.status().to_string(),
+        rule_set: rule_set.id.clone(),
+        rule_set_version: rule_set.hash.clone(),
+        status: Term(card.status()),
         score: card.score().map(Number),
         category_id: card.category_id,
         signed_orders: card.signed_orders,

@@ -8,6 +8,7 @@ pub(crate) mod history;
 pub(crate) mod outlook;
 pub(crate) mod products;
 pub(crate) mod records;
+mod rule_set_wire;
 pub(crate) mod rule_sets;
 pub(crate) mod score;
 pub(crate) mod what_if;

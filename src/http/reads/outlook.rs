@@ -19,6 +19,7 @@ use crate::http::params::{Input, parameters};
 use crate::http::problem::Problem;
 use crate::http::problem_responses::ReadProblems;
 use crate::http::state::AppState;
+use crate::http::terms::{StatusTerm, Term};
 
 /// Days of a forecast when the client does not say, and at most.
 const FORECAST_DAYS_DEFAULT: u64 = 14;
@@ -52,7 +53,7 @@ pub(crate) struct ProjectedAnswer {
     pub projected_date: NaiveDate,
     /// When the counts were read.
     pub as_of: DateTime<Utc>,
-    pub status: String,
+    pub status: StatusTerm,
     pub signed_orders: i64,
     #[schema(required, value_type = Option<f64>)]
     pub score: Option<Number<2>>,
@@ -74,7 +75,7 @@ pub(crate) struct ForecastAnswer {
 #[derive(Serialize, ToSchema)]
 pub(crate) struct ForecastDay {
     pub date: NaiveDate,
-    pub status: String,
+    pub status: StatusTerm,
     pub signed_orders: i64,
     #[schema(required, value_type = Option<f64>)]
     pub score: Option<Number<2>>,
@@ -124,14 +125,14 @@ pub(crate) async fn get_projected(
     asked: Asked,
     Input(ProjectedQuery { subject, rule_set }): Input<ProjectedQuery>,
 ) -> Result<Response, Problem> {
-    let projection = state.source.projection(subject.0, &rule_set.0).await?;
+    let projection = state.source.projection(subject.0, rule_set.0.as_deref()).await?;
     let (base, as_of) = (&projection.base, projection.as_of);
     let ComingDay { date, card, .. } = &projection.day;
     let answer = ProjectedAnswer {
         key: ScoreKey::from(base),
         projected_date: *date,
         as_of,
-        status: card.status().to_string(),
+        status: Term(card.status()),
         signed_orders: card.signed_orders,
         score: card.score.map(Number),
         dimensions: wire_dimensions(base.rule_set, card),
@@ -154,7 +155,8 @@ pub(crate) async fn get_forecast(
     asked: Asked,
     Input(ForecastQuery { subject, rule_set, days }): Input<ForecastQuery>,
 ) -> Result<Response, Problem> {
-    let forecast = state.source.forecast(subject.0, &rule_set.0, days.0.unwrap_or(FORECAST_DAYS_DEFAULT)).await?;
+    let forecast =
+        state.source.forecast(subject.0, rule_set.0.as_deref(), days.0.unwrap_or(FORECAST_DAYS_DEFAULT)).await?;
     let answer = ForecastAnswer {
         key: ScoreKey::from(&forecast.base),
         as_of: forecast.as_of,
@@ -167,7 +169,7 @@ fn forecast_day(rule_set: &RuleSet, day: &ComingDay) -> ForecastDay {
     let metrics = rule_set.metrics.iter().zip(&day.card.metrics).zip(&day.moves);
     ForecastDay {
         date: day.date,
-        status: day.card.status().to_string(),
+        status: Term(day.card.status()),
         signed_orders: day.card.signed_orders,
         score: day.card.score.map(Number),
         tier: wire_tier(rule_set, day.card.score),

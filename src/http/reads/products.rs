@@ -69,6 +69,7 @@ pub(crate) struct ProductsAnswer {
 }
 
 #[derive(Serialize, ToSchema)]
+#[schema(as = Product)]
 pub(crate) struct WireProduct {
     pub shop_id: String,
     pub product_id: String,

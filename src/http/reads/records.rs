@@ -19,8 +19,9 @@ use crate::http::cursor::CursorKey;
 use crate::http::param_types::{Cursor, Limit, OneOf, TextSegment};
 use crate::http::params::{Input, parameters};
 use crate::http::problem::Problem;
-use crate::http::problem_responses::ReadProblems;
+use crate::http::problem_responses::{NotModified, ReadProblems};
 use crate::http::state::AppState;
+use crate::http::terms::{RecordKind, RecordKindTerm, SideTerm, Term};
 use crate::storage::record::Place;
 
 parameters! {
@@ -44,8 +45,7 @@ pub(crate) struct RecordsAnswer {
     #[serde(flatten)]
     pub key: ScoreKey,
     pub metric: String,
-    /// `numerator` or `denominator`.
-    pub side: String,
+    pub side: SideTerm,
     pub window: WireWindow,
     /// The count; the amounts of all records sum to it.
     pub total: i64,
@@ -57,9 +57,9 @@ pub(crate) struct RecordsAnswer {
 
 /// An order, an after-sale case or a session, with what it adds to the count.
 #[derive(Serialize, ToSchema)]
+#[schema(as = Record)]
 pub(crate) struct WireRecord {
-    /// `order`, `aftersale` or `session`.
-    pub kind: String,
+    pub kind: RecordKindTerm,
     pub shop_id: String,
     #[schema(required)]
     pub order_id: Option<String>,
@@ -81,6 +81,7 @@ pub(crate) struct WireRecord {
 }
 
 #[derive(Serialize, ToSchema)]
+#[schema(as = Fact)]
 pub(crate) struct WireFact {
     pub event_id: String,
     #[serde(rename = "type")]
@@ -98,7 +99,7 @@ pub(crate) struct WireFact {
     path = "/v1/{kind}/{id}/metrics/{metric}/records",
     tag = "scores",
     params(RecordsQuery),
-    responses((status = 200, description = "A page of records.", body = RecordsAnswer), ReadProblems)
+    responses((status = 200, description = "A page of records.", body = RecordsAnswer), NotModified, ReadProblems)
 )]
 pub(crate) async fn get_records(
     State(state): State<AppState>,
@@ -118,7 +119,7 @@ pub(crate) async fn get_records(
         let answer = RecordsAnswer {
             key: ScoreKey::from(&published),
             metric: metric.id().to_owned(),
-            side: side.to_string(),
+            side: Term(side),
             window: WireWindow::of(&page.window, published.run.date),
             total: page.total,
             items: page.records.into_iter().map(|record| wire_record(record, &calendar)).collect(),
@@ -134,12 +135,12 @@ pub(super) fn wire_record(record: Record, calendar: &Calendar) -> WireRecord {
     let Record { aggregate, creator_id, product_id, explained, amount } = record;
     let id = aggregate.id.to_string();
     let (kind, order_id, session_id) = match (aggregate.kind, &explained.aftersale_id) {
-        (AggregateKind::Session, _) => ("session", None, Some(id)),
-        (_, Some(_)) => ("aftersale", Some(id), None),
-        (_, None) => ("order", Some(id), None),
+        (AggregateKind::Session, _) => (RecordKind::Session, None, Some(id)),
+        (_, Some(_)) => (RecordKind::Aftersale, Some(id), None),
+        (_, None) => (RecordKind::Order, Some(id), None),
     };
     WireRecord {
-        kind: kind.to_owned(),
+        kind: Term(kind),
         shop_id: aggregate.shop_id.to_string(),
         order_id,
         aftersale_id: explained.aftersale_id.map(|id| id.to_string()),

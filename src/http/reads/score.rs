@@ -14,8 +14,9 @@ use crate::http::asked::Asked;
 use crate::http::param_types::{Revision, RuleSetId, SeenSubject};
 use crate::http::params::{Input, parameters};
 use crate::http::problem::Problem;
-use crate::http::problem_responses::ReadProblems;
+use crate::http::problem_responses::{NotModified, ReadProblems};
 use crate::http::state::AppState;
+use crate::http::terms::{StatusTerm, Term};
 
 parameters! {
     /// Which published card is wanted.
@@ -44,8 +45,7 @@ impl CardQuery {
 pub(crate) struct ScoreAnswer {
     #[serde(flatten)]
     pub key: ScoreKey,
-    /// `scored` or `insufficient_volume`.
-    pub status: String,
+    pub status: StatusTerm,
     /// Signed orders in the rule set's near window.
     pub signed_orders: i64,
     /// Null without enough volume.
@@ -63,7 +63,7 @@ pub(crate) struct ScoreAnswer {
     path = "/v1/{kind}/{id}/score",
     tag = "scores",
     params(CardQuery),
-    responses((status = 200, description = "The published score.", body = ScoreAnswer), ReadProblems)
+    responses((status = 200, description = "The published score.", body = ScoreAnswer), NotModified, ReadProblems)
 )]
 pub(crate) async fn get_score(
     State(state): State<AppState>,
@@ -75,7 +75,7 @@ pub(crate) async fn get_score(
         let Scored { rule_set, card } = &published.scored;
         let answer = ScoreAnswer {
             key: ScoreKey::from(&published),
-            status: card.status().to_string(),
+            status: Term(card.status()),
             signed_orders: card.signed_orders,
             score: card.score.map(Number),
             dimensions: wire_dimensions(rule_set, card),
@@ -91,7 +91,9 @@ pub(crate) async fn get_score(
 pub(crate) struct MetricsAnswer {
     #[serde(flatten)]
     pub key: ScoreKey,
-    pub status: String,
+    pub status: StatusTerm,
+    /// Signed orders in the rule set's near window.
+    pub signed_orders: i64,
     pub metrics: Vec<WireMetric>,
 }
 
@@ -101,7 +103,7 @@ pub(crate) struct MetricsAnswer {
     path = "/v1/{kind}/{id}/metrics",
     tag = "scores",
     params(CardQuery),
-    responses((status = 200, description = "The metrics, in the order of the rule set.", body = MetricsAnswer), ReadProblems)
+    responses((status = 200, description = "The metrics, in the order of the rule set.", body = MetricsAnswer), NotModified, ReadProblems)
 )]
 pub(crate) async fn get_metrics(
     State(state): State<AppState>,
@@ -113,7 +115,8 @@ pub(crate) async fn get_metrics(
         let Scored { rule_set, card } = &published.scored;
         let answer = MetricsAnswer {
             key: ScoreKey::from(&published),
-            status: card.status().to_string(),
+            status: Term(card.status()),
+            signed_orders: card.signed_orders,
             metrics: wire_metrics(rule_set, card, published.run.date),
         };
         Answer::of(&answer, published.published_at())

@@ -22,6 +22,7 @@ use crate::http::params::Input;
 use crate::http::problem::Problem;
 use crate::http::problem_responses::WhatIfProblems;
 use crate::http::state::AppState;
+use crate::http::terms::{StatusTerm, Term};
 
 /// No real count is larger.
 const COUNT_MAX: i64 = 1_000_000_000_000;
@@ -65,7 +66,7 @@ pub(crate) struct WhatIfAnswer {
     /// The published score that the assumption starts from.
     #[serde(flatten)]
     pub key: ScoreKey,
-    pub status: String,
+    pub status: StatusTerm,
     pub signed_orders: i64,
     #[schema(required, value_type = Option<f64>)]
     pub score: Option<Number<2>>,
@@ -131,7 +132,7 @@ fn answer(WhatIf { published, card, target }: &WhatIf) -> WhatIfAnswer {
     };
     WhatIfAnswer {
         key: ScoreKey::from(published),
-        status: card.status().to_string(),
+        status: Term(card.status()),
         signed_orders: card.signed_orders,
         score: card.score.map(Number),
         dimensions: wire_dimensions(&scored.rule_set, card),

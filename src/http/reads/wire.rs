@@ -13,6 +13,7 @@ use crate::domain::subject::Subject;
 use crate::domain::tier::tier;
 use crate::domain::weights::{dimension_share, weights};
 use crate::http::page::subject_ids;
+use crate::http::terms::{BasisTerm, BetterTerm, Term, UnitTerm};
 use crate::storage::run::RunRow;
 
 /// A JSON number with exactly this many decimals.
@@ -58,6 +59,8 @@ pub(crate) struct ScoreKey {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub creator_id: Option<String>,
     pub rule_set: String,
+    /// The version of the rule set: SHA-256 of its text. `GET /v1/rule-sets/{id}?version=` shows it.
+    pub rule_set_version: String,
     pub date: NaiveDate,
     pub revision: i32,
     pub run_id: String,
@@ -81,6 +84,7 @@ impl ScoreKey {
             shop_id,
             creator_id,
             rule_set: rule_set.id.clone(),
+            rule_set_version: rule_set.hash.clone(),
             date: row.date,
             revision: row.revision.unwrap_or_default(),
             run_id: row.run_id.to_string(),
@@ -91,6 +95,7 @@ impl ScoreKey {
 }
 
 #[derive(Clone, Serialize, ToSchema)]
+#[schema(as = Title)]
 pub(crate) struct WireTitle {
     pub en: String,
     pub zh: String,
@@ -104,6 +109,7 @@ impl From<&Title> for WireTitle {
 
 /// A score among the penalty thresholds.
 #[derive(Serialize, ToSchema)]
+#[schema(as = Tier)]
 pub(crate) struct WireTier {
     /// Distinct thresholds that the score is below.
     pub level: usize,
@@ -116,6 +122,7 @@ pub(crate) struct WireTier {
 }
 
 #[derive(Clone, Serialize, ToSchema)]
+#[schema(as = Threshold)]
 pub(crate) struct WireThreshold {
     pub code: String,
     #[schema(value_type = f64)]
@@ -156,6 +163,7 @@ pub(super) fn wire_tier(rule_set: &RuleSet, score: Option<Decimal>) -> Option<Wi
 }
 
 #[derive(Serialize, ToSchema)]
+#[schema(as = Dimension)]
 pub(crate) struct WireDimension {
     pub id: String,
     /// Fraction of 1, by the rules alone.
@@ -176,6 +184,7 @@ pub(super) fn wire_dimensions(rule_set: &RuleSet, card: &Card) -> Vec<WireDimens
 }
 
 #[derive(Serialize, ToSchema)]
+#[schema(as = Window)]
 pub(crate) struct WireWindow {
     pub name: String,
     /// First day, included.
@@ -194,6 +203,7 @@ impl WireWindow {
 
 /// One metric, with everything needed to recompute its points by hand.
 #[derive(Serialize, ToSchema)]
+#[schema(as = Metric)]
 pub(crate) struct WireMetric {
     pub id: String,
     pub title: WireTitle,
@@ -203,15 +213,14 @@ pub(crate) struct WireMetric {
     /// numerator / denominator, rounded half up; null without a denominator.
     #[schema(required, value_type = Option<f64>)]
     pub value: Option<Number<PLACES_MAX>>,
-    /// `ratio`, `seconds` or `stars`.
-    pub unit: String,
-    /// `lower` or `higher`.
-    pub better: String,
+    pub unit: UnitTerm,
+    /// Which values are better.
+    pub better: BetterTerm,
     pub window: WireWindow,
     pub assessed: bool,
-    /// What the points are based on: `category`, `market` or `reference`; null where not assessed.
+    /// What the points are based on; null where not assessed.
     #[schema(required)]
-    pub basis: Option<String>,
+    pub basis: Option<BasisTerm>,
     /// Members of the peer group, including the subject; null where the points come from the value itself.
     #[schema(required)]
     pub peers: Option<i64>,
@@ -242,11 +251,11 @@ pub(super) fn wire_metrics(rule_set: &RuleSet, card: &Card, date: NaiveDate) -> 
             numerator: metric.count.numerator,
             denominator: metric.count.denominator(rule.metric),
             value: metric.count.value(rule.metric).map(|value| Number(value.rounded(PLACES_MAX))),
-            unit: definition.unit.to_string(),
-            better: definition.better.to_string(),
+            unit: Term(definition.unit),
+            better: Term(definition.better),
             window: WireWindow::of(&rule.window, date),
             assessed: metric.assessed.is_some(),
-            basis: metric.assessed.map(|assessed| assessed.basis().to_string()),
+            basis: metric.assessed.map(|assessed| Term(assessed.basis())),
             peers: standing.map(|standing| standing.peers),
             better_peers: standing.map(|standing| standing.better_peers),
             standing: standing.map(|standing| Number(standing.ratio().rounded(PLACES_MAX))),

@@ -58,7 +58,7 @@ pub fn yaml(description: &OpenApi) -> Result<String, serde_json::Error> {
     get,
     path = "/openapi.yaml",
     tag = "service",
-    responses((status = 200, description = "This document.", body = String, content_type = "application/yaml"))
+    responses((status = 200, description = "This document.", body = serde_json::Value, content_type = "application/yaml"))
 )]
 pub async fn openapi_yaml(_: Input<Nothing>) -> Response {
     let text = include_str!("../../../openapi.yaml");

@@ -11,25 +11,24 @@ use crate::http::params::{Input, Nothing};
 use crate::http::problem::ProblemBody;
 use crate::http::problem::{Kind, Problem};
 use crate::http::state::AppState;
+use crate::http::terms::{Alive, AliveTerm, Ready, ReadyTerm, Term};
 use crate::scoring::schedule;
 use crate::storage::run;
 
 #[derive(Serialize, ToSchema)]
 pub(crate) struct Health {
-    /// `ok`
-    pub status: String,
+    pub status: AliveTerm,
 }
 
 /// Liveness check.
 #[utoipa::path(get, path = "/healthz", tag = "service", responses((status = 200, description = "The process is running.", body = Health)))]
 pub(crate) async fn healthz(_: Input<Nothing>) -> Json<Health> {
-    Json(Health { status: "ok".to_owned() })
+    Json(Health { status: Term(Alive::Ok) })
 }
 
 #[derive(Serialize, ToSchema)]
 pub(crate) struct Readiness {
-    /// `ready`
-    pub status: String,
+    pub status: ReadyTerm,
     /// The newest date that is published; null before the first run.
     #[schema(required)]
     pub newest_published: Option<NaiveDate>,
@@ -56,5 +55,5 @@ pub(crate) async fn readyz(State(state): State<AppState>, _: Input<Nothing>) -> 
     if SubjectKind::ALL.iter().any(|kind| state.context.rules.default_for(*kind).is_none()) {
         return Err(Problem::new(Kind::Unavailable, "no rule set is loaded for shops or creators"));
     }
-    Ok(Json(Readiness { status: "ready".to_owned(), newest_published: newest }))
+    Ok(Json(Readiness { status: Term(Ready::Ready), newest_published: newest }))
 }

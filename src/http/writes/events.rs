@@ -7,19 +7,20 @@ use axum::body::{Body, Bytes};
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
-use serde::Serialize;
-use utoipa::ToSchema;
 
+use super::event_answers::{BatchAnswer, EventAnswer, EventWarning, EventsAnswer};
 use crate::domain::event::Event;
 use crate::domain::fault::Fault;
 use crate::domain::parse::Envelope;
 use crate::http::auth::Caller;
 use crate::http::bodies::{BodyLimit, SMALL_BYTES};
+use crate::http::event_schemas::{CloudEvent, CloudEvents, EventLines, EventOrEvents};
 use crate::http::media::{self, BODY_BYTES_MAX, RawEvents};
 use crate::http::params::{Input, parameters};
-use crate::http::problem::{FieldError, Kind, Problem};
+use crate::http::problem::{Kind, Problem};
 use crate::http::problem_responses::EventProblems;
 use crate::http::state::AppState;
+use crate::http::terms::{StoredOutcome, Term};
 use crate::ingest::door::{AcceptedTimes, Read, read_event};
 use crate::ingest::{Atomicity, Outcome, SentEvent};
 
@@ -29,51 +30,6 @@ parameters! {
         /// All or nothing: if any event is rejected or conflicts, none is written.
         atomic: Option<bool>,
     }
-}
-
-/// The outcome of a batch.
-#[derive(Serialize, ToSchema)]
-pub(crate) struct BatchAnswer {
-    /// Stored and counted.
-    pub accepted: usize,
-    /// Already stored, with the same content.
-    pub duplicates: usize,
-    /// Already stored, with different content; the stored content stays.
-    pub conflicts: usize,
-    pub rejected: usize,
-    /// The events that were not accepted, in order.
-    pub results: Vec<EventResult>,
-}
-
-/// The outcome of one event of a batch.
-#[derive(Serialize, ToSchema)]
-pub(crate) struct EventResult {
-    /// Place in the request, from 0; blank lines are not counted.
-    pub index: usize,
-    /// The event's id, where it could be read.
-    #[schema(required)]
-    pub id: Option<String>,
-    /// `duplicate`, `conflict` or `rejected`.
-    pub outcome: String,
-    /// Stable code for the first fault of a rejected event.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub code: Option<String>,
-    /// JSON pointer to the first fault.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub pointer: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub detail: Option<String>,
-    /// All faults, where there is more than one.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub errors: Vec<FieldError>,
-}
-
-/// The outcome of a single event.
-#[derive(Serialize, ToSchema)]
-pub(crate) struct EventAnswer {
-    pub id: String,
-    /// `accepted` or `duplicate`.
-    pub outcome: String,
 }
 
 /// Sends events.
@@ -86,16 +42,19 @@ pub(crate) struct EventAnswer {
     tag = "events",
     params(EventsQuery),
     request_body(
-        description = "One event or an array (application/json), one event a line (application/x-ndjson), or CloudEvents 1.0.",
+        description = "One event or an array (application/json), one event a line (application/x-ndjson), or CloudEvents 1.0 \
+            (application/cloudevents+json, application/cloudevents-batch+json). Bodies may be compressed with gzip or zstd.",
         content(
-            (serde_json::Value = "application/json"),
-            (String = "application/x-ndjson"),
-            (serde_json::Value = "application/cloudevents+json"),
-            (serde_json::Value = "application/cloudevents-batch+json"),
+            (EventOrEvents = "application/json"),
+            (EventLines = "application/x-ndjson"),
+            // Media types have no case (RFC 9110, section 8.3.1). Written so, generators of clients that make one function of all
+            // JSON bodies leave these out, where they would ask an array whether it is a list of CloudEvents, and fail.
+            (CloudEvent = "application/CloudEvents+json"),
+            (CloudEvents = "application/CloudEvents-batch+json"),
         )
     ),
     responses(
-        (status = 200, description = "The outcome of a batch, or of a duplicate event.", body = BatchAnswer),
+        (status = 200, description = "The outcome of a batch, or of a duplicate event.", body = EventsAnswer),
         (status = 201, description = "A single event was accepted.", body = EventAnswer),
         EventProblems
     )
@@ -185,17 +144,24 @@ async fn single_answer(state: &AppState, caller: &Caller, parsed: Parsed) -> Res
     })?;
     let id = event.id.to_string();
     let outcomes = store(state, caller, vec![event], Atomicity::EachAlone).await?;
-    let answer = |status, outcome: &str| (status, Json(EventAnswer { id: id.clone(), outcome: outcome.to_owned() }));
+    let warnings: Vec<EventWarning> = outcomes
+        .iter()
+        .filter(|one| **one == Outcome::AcceptedWithoutCredit)
+        .map(|_| EventWarning::without_credit(None))
+        .collect();
+    let answer = |status, outcome| (status, Json(EventAnswer { id: id.clone(), outcome: Term(outcome), warnings }));
     let word = match outcomes.first() {
-        Some(Outcome::Accepted) => "accepted",
+        Some(Outcome::Accepted | Outcome::AcceptedWithoutCredit) => "accepted",
         Some(Outcome::Duplicate) => "duplicate",
         Some(Outcome::Conflict) => "conflict",
         _ => "rejected",
     };
     state.telemetry.count_events(word, 1);
     match outcomes.first() {
-        Some(Outcome::Accepted) => Ok(answer(StatusCode::CREATED, "accepted").into_response()),
-        Some(Outcome::Duplicate) => Ok(answer(StatusCode::OK, "duplicate").into_response()),
+        Some(Outcome::Accepted | Outcome::AcceptedWithoutCredit) => {
+            Ok(answer(StatusCode::CREATED, StoredOutcome::Accepted).into_response())
+        }
+        Some(Outcome::Duplicate) => Ok(answer(StatusCode::OK, StoredOutcome::Duplicate).into_response()),
         Some(Outcome::Conflict) => {
             let detail = "an event with this id and different content is already stored for the same aggregate; \
                           to correct it, retract it and send the right one under another id";
@@ -229,7 +195,7 @@ async fn batch_answer(
     }
     let untouched = atomicity == Atomicity::AllOrNothing && any_rejected;
     let outcomes = if untouched { Vec::new() } else { store(state, caller, valid, atomicity).await? };
-    let mut answer = BatchAnswer { accepted: 0, duplicates: 0, conflicts: 0, rejected: 0, results: Vec::new() };
+    let mut answer = BatchAnswer::default();
     let mut outcomes = outcomes.into_iter();
     for (index, read) in reads.into_iter().enumerate() {
         match read.map(|id| (id, outcomes.next())) {
@@ -254,45 +220,4 @@ async fn batch_answer(
     }
     state.telemetry.count_events("accepted", answer.accepted);
     Ok(Json(answer).into_response())
-}
-
-impl BatchAnswer {
-    fn note(&mut self, index: usize, id: String, outcome: &Outcome) {
-        match outcome {
-            Outcome::Accepted => self.accepted += 1,
-            Outcome::Duplicate => {
-                self.duplicates += 1;
-                self.results.push(EventResult::plain(index, id, "duplicate"));
-            }
-            Outcome::Conflict => {
-                self.conflicts += 1;
-                self.results.push(EventResult::plain(index, id, "conflict"));
-            }
-            Outcome::AggregateFull | Outcome::ForbiddenRetraction | Outcome::Refused => {
-                let faults: Vec<Fault> = outcome.fault().into_iter().collect();
-                self.reject(index, Some(id), &faults);
-            }
-        }
-    }
-
-    fn reject(&mut self, index: usize, id: Option<String>, faults: &[Fault]) {
-        self.rejected += 1;
-        let first = faults.first();
-        self.results.push(EventResult {
-            index,
-            id,
-            outcome: "rejected".to_owned(),
-            code: first.map(|fault| fault.code.to_owned()),
-            pointer: first.map(|fault| fault.pointer.clone()),
-            detail: first.map(|fault| fault.detail.clone()),
-            errors: if faults.len() > 1 { faults.iter().map(FieldError::from).collect() } else { Vec::new() },
-        });
-    }
-}
-
-impl EventResult {
-    fn plain(index: usize, id: String, outcome: &str) -> EventResult {
-        let (code, pointer, detail) = (None, None, None);
-        EventResult { index, id: Some(id), outcome: outcome.to_owned(), code, pointer, detail, errors: Vec::new() }
-    }
 }

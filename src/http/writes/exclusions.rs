@@ -14,11 +14,12 @@ use crate::domain::id::Id;
 use crate::domain::words::Word;
 use crate::http::json_body::{JsonBody, OptionalJsonBody, RequestBody};
 use crate::http::page::Page;
-use crate::http::param_types::{PageQuery, TextSegment};
+use crate::http::param_types::{PageQuery, TextSegment, whole_number};
 use crate::http::params::{Input, Nothing, parameters};
 use crate::http::problem::{Kind, Problem, ProblemBody};
 use crate::http::problem_responses::{ExclusionNotFound, InvalidBody, WrongParameter};
 use crate::http::state::AppState;
+use crate::http::terms::TargetTerm;
 use crate::ingest::ledger::{self, Excluded};
 use crate::storage::exclusion::{self, ExclusionFilter, ExclusionRow, NewExclusion, Revocation};
 
@@ -30,7 +31,7 @@ const TEXT_LENGTH_MAX: usize = 2_000;
 #[serde(deny_unknown_fields)]
 pub(crate) struct ExclusionBody {
     pub shop_id: String,
-    /// `order`, `review`, `aftersale`, `complaint` or `session`.
+    #[schema(value_type = TargetTerm)]
     pub target: String,
     /// The id of the target.
     pub id: String,
@@ -55,9 +56,11 @@ impl RequestBody for RevocationBody {}
 
 /// An exclusion.
 #[derive(Serialize, ToSchema)]
+#[schema(as = Exclusion)]
 pub(crate) struct WireExclusion {
     pub exclusion_id: String,
     pub shop_id: String,
+    #[schema(value_type = TargetTerm)]
     pub target: String,
     pub id: String,
     #[schema(required)]
@@ -192,7 +195,7 @@ impl ExclusionPath {
     }
 
     fn number(&self) -> Result<i64, Problem> {
-        self.exclusion_id.0.parse().map_err(|_| self.not_found())
+        whole_number(&self.exclusion_id.0).ok_or_else(|| self.not_found())
     }
 }
 

@@ -14,18 +14,20 @@ use crate::domain::calendar::parse_instant;
 use crate::http::auth::KeyHolder;
 use crate::http::json_body::{JsonBody, RequestBody};
 use crate::http::page::Page;
-use crate::http::param_types::{Cursor, Limit, TextSegment};
+use crate::http::param_types::{Cursor, Limit, TextSegment, whole_number};
 use crate::http::params::{Input, Nothing, parameters};
 use crate::http::problem::{Kind, Problem};
 use crate::http::problem_responses::{InvalidBody, KeyNotFound, WrongParameter};
 use crate::http::state::AppState;
+use crate::http::terms::ScopeTerm;
 use crate::storage::api_key::{self, KeyRow};
 
 /// The key to create.
 #[derive(Clone, Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct KeyBody {
-    /// One or more of `events:write`, `events:relay`, `scores:read`, `admin`.
+    /// What the key is good for.
+    #[schema(value_type = Vec<ScopeTerm>, min_items = 1)]
     pub scopes: Vec<String>,
     /// The only shops that the key can read and write; absent for all.
     pub shop_ids: Option<Vec<String>>,
@@ -46,12 +48,14 @@ fn instant<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<DateTime
 
 /// A key without its secret.
 #[derive(Serialize, ToSchema)]
+#[schema(as = ApiKey)]
 pub(crate) struct WireKey {
     pub key_id: String,
     /// The public part of the key.
     pub prefix: String,
     #[schema(required)]
     pub name: Option<String>,
+    #[schema(value_type = Vec<ScopeTerm>)]
     pub scopes: Vec<String>,
     /// Null for all shops.
     #[schema(required)]
@@ -65,6 +69,7 @@ pub(crate) struct WireKey {
 
 /// A new key. The key itself is shown only here.
 #[derive(Serialize, ToSchema)]
+#[schema(as = NewApiKey)]
 pub(crate) struct NewWireKey {
     /// Send it as `Authorization: Bearer <key>`.
     pub key: String,
@@ -166,7 +171,7 @@ pub(crate) async fn delete_key(
     Input(KeyPath { key_id }): Input<KeyPath>,
 ) -> Result<Json<WireKey>, Problem> {
     let not_found = || Problem::no_such(Kind::KeyNotFound, "key", &key_id.0);
-    let number = key_id.0.parse().map_err(|_| not_found())?;
+    let number = whole_number(&key_id.0).ok_or_else(not_found)?;
     let mut connection = state.source.connection().await?;
     let row = access::revoke(&mut connection, number, state.context.now()).await?.ok_or_else(not_found)?;
     drop(connection);

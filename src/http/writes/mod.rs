@@ -1,5 +1,6 @@
 //! What changes something: events, the registry, exclusions, runs and keys.
 
+mod event_answers;
 pub(crate) mod events;
 pub(crate) mod exclusions;
 pub(crate) mod keys;

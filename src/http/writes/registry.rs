@@ -27,6 +27,7 @@ const NAME_LENGTH_MAX: usize = 256;
 
 /// A registered shop or creator.
 #[derive(Serialize, ToSchema)]
+#[schema(as = Subject)]
 pub(crate) struct WireSubject {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub shop_id: Option<String>,

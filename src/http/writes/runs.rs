@@ -13,11 +13,12 @@ use crate::domain::fault::Fault;
 use crate::domain::run::{InvalidRun, RunRequest, RunState};
 use crate::http::json_body::{JsonBody, RequestBody};
 use crate::http::page::Page;
-use crate::http::param_types::{Cursor, OneOf, PageQuery, TextSegment};
+use crate::http::param_types::{Cursor, OneOf, PageQuery, TextSegment, whole_number};
 use crate::http::params::{Input, Nothing, parameters};
 use crate::http::problem::{Kind, Problem, ProblemBody};
 use crate::http::problem_responses::{RunNotFound, WrongParameter};
 use crate::http::state::AppState;
+use crate::http::terms::{RunStateTerm, Term, TriggerTerm};
 use crate::storage::run::{self, Requested, RunFilter, RunRow};
 
 /// Which score date to compute.
@@ -34,16 +35,15 @@ impl RequestBody for RunBody {}
 
 /// One computation of every subject's score for one date.
 #[derive(Serialize, ToSchema)]
+#[schema(as = Run)]
 pub(crate) struct WireRun {
     pub run_id: String,
     pub date: NaiveDate,
     /// Null until published.
     #[schema(required)]
     pub revision: Option<i32>,
-    /// `scheduled`, `catch_up`, `backfill` or `manual`.
-    pub trigger: String,
-    /// `queued`, `running`, `published` or `failed`.
-    pub state: String,
+    pub trigger: TriggerTerm,
+    pub state: RunStateTerm,
     /// Published after its slot.
     pub late: bool,
     #[schema(required)]
@@ -68,8 +68,8 @@ impl From<RunRow> for WireRun {
             run_id: row.run_id.to_string(),
             date: row.date,
             revision: row.revision,
-            trigger: row.trigger.to_string(),
-            state: row.state.to_string(),
+            trigger: Term(row.trigger),
+            state: Term(row.state),
             late: row.late,
             reason: row.reason,
             subjects_total: row.subjects_total,
@@ -149,7 +149,7 @@ pub(crate) async fn get_run(
     Input(RunPath { run_id }): Input<RunPath>,
 ) -> Result<Json<WireRun>, Problem> {
     let not_found = || Problem::no_such(Kind::RunNotFound, "run", &run_id.0);
-    let number = run_id.0.parse().map_err(|_| not_found())?;
+    let number = whole_number(&run_id.0).ok_or_else(not_found)?;
     let mut connection = state.source.connection().await?;
     let row = run::get(&mut connection, number).await?.ok_or_else(not_found)?;
     drop(connection);

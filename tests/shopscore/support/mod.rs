@@ -16,7 +16,7 @@ use chrono::{DateTime, NaiveDate, Utc};
 use rand::Rng;
 use serde_json::{Value, json};
 use shopscore::clock::Clock;
-use shopscore::config::RetentionSettings;
+use shopscore::config::{IntakeSettings, RetentionSettings};
 use shopscore::context::Context;
 use shopscore::domain::calendar::Calendar;
 use shopscore::domain::rules::RuleBook;
@@ -101,6 +101,7 @@ pub struct TestService {
     pub base: String,
     pub client: reqwest::Client,
     pub context: Context,
+    auth_required: bool,
     service: Option<Service>,
 }
 
@@ -110,6 +111,7 @@ pub struct Choices {
     pub rules: RuleBook,
     pub auth_required: bool,
     pub retention: RetentionSettings,
+    pub intake: IntakeSettings,
 }
 
 impl Default for Choices {
@@ -120,6 +122,7 @@ impl Default for Choices {
             rules: rule_sets::load(None).expect("built-in rule sets"),
             auth_required: false,
             retention: RetentionSettings::default(),
+            intake: IntakeSettings::default(),
         }
     }
 }
@@ -147,13 +150,24 @@ impl TestService {
                 times: "12:00-13:00".parse().expect("a slot"),
             },
             retention: choices.retention,
+            intake: choices.intake,
         };
         context.prepare().await.expect("a prepared database");
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
         let keys = if choices.auth_required { Keys::Required } else { Keys::NotAsked };
         let service = Service::start(&context, listener, keys).await.expect("a service");
         let base = format!("http://{}", service.address);
-        TestService { base, client: reqwest::Client::new(), context, service: Some(service) }
+        let (client, service) = (reqwest::Client::new(), Some(service));
+        TestService { base, client, context, auth_required: choices.auth_required, service }
+    }
+
+    /// A further service on the same database, asked by the same client, that remembers nothing.
+    pub async fn another(&self) -> TestService {
+        let options = PgConnectOptions::clone(&self.context.store.read.connect_options());
+        let choices = Choices { auth_required: self.auth_required, ..Choices::default() };
+        let mut another = TestService::start_on(options, choices).await;
+        another.client = self.client.clone();
+        another
     }
 
     pub async fn stop(mut self) {

@@ -1,0 +1,134 @@
+//! What sent events are answered with.
+
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use crate::domain::fault::Fault;
+use crate::http::problem::FieldError;
+use crate::http::terms::{ListedOutcome, RefusedTerm, StoredTerm, Term};
+use crate::ingest::Outcome;
+
+/// The outcome of a batch.
+#[derive(Default, Serialize, ToSchema)]
+pub(crate) struct BatchAnswer {
+    /// Stored and counted.
+    pub accepted: usize,
+    /// Already stored, with the same content.
+    pub duplicates: usize,
+    /// Already stored, with different content; the stored content stays.
+    pub conflicts: usize,
+    pub rejected: usize,
+    /// The events that were not accepted, in order.
+    pub results: Vec<EventResult>,
+    /// What to know of events that were accepted.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub warnings: Vec<EventWarning>,
+}
+
+/// What to know of an event that was accepted.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct EventWarning {
+    /// Place in the request, from 0; absent where a single event is answered.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub index: Option<usize>,
+    /// Stable code for the kind of warning.
+    pub code: String,
+    /// JSON pointer to the member.
+    pub pointer: String,
+    pub detail: String,
+}
+
+impl EventWarning {
+    pub(super) fn without_credit(index: Option<usize>) -> EventWarning {
+        let detail = "the event is stored, and credits no creator: a key bound to shops, without the scope events:relay, \
+                      credits registered creators only where the operator sets --merchants-name-creators";
+        let (code, pointer) = ("creator_not_credited".to_owned(), "/data/creator_id".to_owned());
+        EventWarning { index, code, pointer, detail: detail.to_owned() }
+    }
+}
+
+/// The outcome of one event of a batch.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct EventResult {
+    /// Place in the request, from 0; blank lines are not counted.
+    pub index: usize,
+    /// The event's id, where it could be read.
+    #[schema(required)]
+    pub id: Option<String>,
+    pub outcome: RefusedTerm,
+    /// Stable code for the first fault of a rejected event.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub code: Option<String>,
+    /// JSON pointer to the first fault.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub pointer: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub detail: Option<String>,
+    /// All faults, where there is more than one.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub errors: Vec<FieldError>,
+}
+
+/// The outcome of a single event.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct EventAnswer {
+    pub id: String,
+    pub outcome: StoredTerm,
+    /// What to know of the event.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub warnings: Vec<EventWarning>,
+}
+
+/// What events are answered with: a batch with its counts, a single event with its outcome.
+#[derive(Serialize, ToSchema)]
+#[serde(untagged)]
+#[allow(dead_code, reason = "describes the answer; handlers write its two shapes")]
+pub(crate) enum EventsAnswer {
+    Batch(BatchAnswer),
+    Single(EventAnswer),
+}
+
+impl BatchAnswer {
+    pub(super) fn note(&mut self, index: usize, id: String, outcome: &Outcome) {
+        match outcome {
+            Outcome::Accepted => self.accepted += 1,
+            Outcome::AcceptedWithoutCredit => {
+                self.accepted += 1;
+                self.warnings.push(EventWarning::without_credit(Some(index)));
+            }
+            Outcome::Duplicate => {
+                self.duplicates += 1;
+                self.results.push(EventResult::plain(index, id, ListedOutcome::Duplicate));
+            }
+            Outcome::Conflict => {
+                self.conflicts += 1;
+                self.results.push(EventResult::plain(index, id, ListedOutcome::Conflict));
+            }
+            Outcome::AggregateFull | Outcome::ForbiddenRetraction | Outcome::Refused => {
+                let faults: Vec<Fault> = outcome.fault().into_iter().collect();
+                self.reject(index, Some(id), &faults);
+            }
+        }
+    }
+
+    pub(super) fn reject(&mut self, index: usize, id: Option<String>, faults: &[Fault]) {
+        self.rejected += 1;
+        let first = faults.first();
+        self.results.push(EventResult {
+            index,
+            id,
+            outcome: Term(ListedOutcome::Rejected),
+            code: first.map(|fault| fault.code.to_owned()),
+            pointer: first.map(|fault| fault.pointer.clone()),
+            detail: first.map(|fault| fault.detail.clone()),
+            errors: if faults.len() > 1 { faults.iter().map(FieldError::from).collect() } else { Vec::new() },
+        });
+    }
+}
+
+impl EventResult {
+    fn plain(index: usize, id: String, outcome: ListedOutcome) -> EventResult {
+        let (code, pointer, detail) = (None, None, None);
+        EventResult { index, id: Some(id), outcome: Term(outcome), code, pointer, detail, errors: Vec::new() }
+    }
+}
