@@ -30,9 +30,9 @@ client-tools:
 openapi:
 	cargo run --quiet -- openapi > openapi.yaml.new && mv openapi.yaml.new openapi.yaml
 
-# Writes docs/reference.md from the code.
+# Writes docs/reference.md and the generated parts of all pages from the code.
 reference:
-	cargo run --quiet -- reference > docs/reference.md.new && mv docs/reference.md.new docs/reference.md
+	cargo run --quiet -- reference --docs docs
 
 # The fault tests with a hundred kills of the service and of PostgreSQL each.
 faults: postgres

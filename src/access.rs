@@ -8,7 +8,7 @@ use sqlx::{Connection, PgConnection};
 use subtle::ConstantTimeEq;
 
 use crate::domain::event::Relay;
-use crate::domain::fault::Fault;
+use crate::domain::fault::{Code, Fault};
 use crate::domain::id::Id;
 use crate::domain::subject::{Subject, SubjectKind};
 use crate::domain::words::{Word, words};
@@ -126,7 +126,7 @@ impl KeyRequest {
     /// What is wrong with the request, with pointers into the body that asked.
     pub fn faults(&self, now: DateTime<Utc>) -> Vec<Fault> {
         let mut faults = Vec::new();
-        let mut fault = |pointer: String, detail: String| faults.push(Fault::new(pointer, "invalid_value", detail));
+        let mut fault = |pointer: String, detail: String| faults.push(Fault::new(pointer, Code::InvalidValue, detail));
         if self.scopes.is_empty() {
             fault("/scopes".to_owned(), format!("scopes must name at least one of {}", Scope::list()));
         }

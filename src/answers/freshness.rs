@@ -27,6 +27,10 @@ const LISTEN_AGAIN_AFTER: Duration = Duration::from_secs(10);
 /// Keys kept in memory; further ones are looked up when they are used.
 const KEYS_MAX: i64 = 10_000;
 
+/// How long an unknown key is not looked up again, and how many are remembered.
+const UNKNOWN_FOR: Duration = Duration::from_secs(1);
+const UNKNOWN_MAX: u64 = 10_000;
+
 /// What the last look showed.
 #[derive(Clone, Debug)]
 struct Seen {
@@ -40,11 +44,14 @@ struct Seen {
 pub struct Freshness {
     store: Store,
     seen: Arc<RwLock<Option<Arc<Seen>>>>,
+    /// Public parts of keys that the database did not have a moment ago.
+    unknown: moka::sync::Cache<String, ()>,
 }
 
 impl Freshness {
     pub fn new(store: Store) -> Freshness {
-        Freshness { store, seen: Arc::default() }
+        let unknown = moka::sync::Cache::builder().max_capacity(UNKNOWN_MAX).time_to_live(UNKNOWN_FOR).build();
+        Freshness { store, seen: Arc::default(), unknown }
     }
 
     fn current(&self) -> Option<Arc<Seen>> {
@@ -64,9 +71,15 @@ impl Freshness {
         if let Some(key) = kept {
             return Ok(Some(Arc::clone(key)));
         }
-        // A key that was made a moment ago is good at once, wherever it was made.
+        // A key that was made a moment ago is good at once, wherever it was made; nobody can have used it before.
+        if self.unknown.contains_key(prefix) {
+            return Ok(None);
+        }
         let mut connection = self.store.read.acquire().await?;
         let row = api_key::find(&mut connection, prefix).await?;
+        if row.is_none() {
+            self.unknown.insert(prefix.to_owned(), ());
+        }
         Ok(row.filter(|row| row.revoked_at.is_none()).map(|row| Arc::new(Key::from(row))))
     }
 

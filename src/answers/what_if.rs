@@ -52,10 +52,11 @@ impl<F, E: Into<ReadError>> From<E> for WhatIfError<F> {
 }
 
 impl Source {
-    /// `assumption` makes the assumption, and the score to reach if one is wanted, for the rule set that is found.
+    /// `in_tenths`: whether the caller learns its standing with assumed counts in tenths only. `assumption` makes the assumption, and the score to reach if one is wanted, for the rule set that is found.
     pub async fn what_if<F>(
         &self,
         wanted: &Wanted,
+        in_tenths: bool,
         assumption: impl FnOnce(&RuleSet) -> Result<(Assumption, Option<Decimal>), F>,
     ) -> Result<WhatIf, WhatIfError<F>> {
         let mut connection = self.connection().await?;
@@ -65,7 +66,7 @@ impl Source {
         let (assumption, target) = assumption(&scored.rule_set).map_err(WhatIfError::Refused)?;
         let category_id = scored.card.category_id.as_ref();
         let peers = peer_group::around(&mut reading, run.run_id, *version, &scored.rule_set, category_id).await?;
-        let among = AmongPeers { scored, peers: &peers };
+        let among = AmongPeers { scored, peers: &peers, in_tenths };
         let (card, target) = match target {
             None => (among.assuming(&assumption), None),
             Some(score) => {

@@ -2,11 +2,13 @@
 
 use std::collections::VecDeque;
 use std::path::Path;
+use std::pin::Pin;
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
+use async_compression::tokio::bufread::{GzipDecoder, ZstdDecoder};
 use indicatif::ProgressBar;
-use tokio::io::{AsyncBufReadExt, AsyncRead, BufReader};
+use tokio::io::{AsyncBufRead, AsyncBufReadExt, AsyncRead, BufReader};
 use tokio::task::{JoinHandle, JoinSet};
 
 use super::maintain::bar_style;
@@ -74,14 +76,47 @@ async fn load_into(opened: &Opened, file: &Path) -> Result<(Totals, Duration), C
     Ok((totals, elapsed))
 }
 
+/// Bytes that are read at a time.
+const BUFFER_BYTES: usize = 1 << 20;
+
+/// The lines of a source, decompressed and without a byte order mark. What cannot be lines of events is refused as a whole,
+/// before anything is stored.
+async fn lines_of<'a>(
+    source: impl AsyncRead + Send + Unpin + 'a,
+) -> Result<Pin<Box<dyn AsyncBufRead + Send + 'a>>, CommandError> {
+    let mut raw = BufReader::with_capacity(BUFFER_BYTES, source);
+    let beginning = raw.fill_buf().await?;
+    let mut text: Pin<Box<dyn AsyncBufRead + Send + 'a>> = if beginning.starts_with(&[0x1F, 0x8B]) {
+        let mut decoder = GzipDecoder::new(raw);
+        decoder.multiple_members(true);
+        Box::pin(BufReader::with_capacity(BUFFER_BYTES, decoder))
+    } else if beginning.starts_with(&[0x28, 0xB5, 0x2F, 0xFD]) {
+        let mut decoder = ZstdDecoder::new(raw);
+        decoder.multiple_members(true);
+        Box::pin(BufReader::with_capacity(BUFFER_BYTES, decoder))
+    } else {
+        Box::pin(raw)
+    };
+    let beginning = text.fill_buf().await?;
+    if beginning.starts_with(&[0xFF, 0xFE]) || beginning.starts_with(&[0xFE, 0xFF]) {
+        return Err("the file is UTF-16; save it as UTF-8".into());
+    }
+    let mark = if beginning.starts_with(&[0xEF, 0xBB, 0xBF]) { 3 } else { 0 };
+    if beginning[mark..].trim_ascii_start().starts_with(b"[") {
+        return Err("the file holds a JSON array; load takes one event a line".into());
+    }
+    text.as_mut().consume(mark);
+    Ok(text)
+}
+
 async fn load_lines(
     opened: &Opened,
     queue: &IngestQueue,
-    source: impl AsyncRead + Unpin,
+    source: impl AsyncRead + Send + Unpin,
     bytes: Option<u64>,
 ) -> Result<Totals, CommandError> {
     let bar = bytes.map_or_else(ProgressBar::new_spinner, ProgressBar::new).with_style(bar_style("bytes"));
-    let mut lines = BufReader::with_capacity(1 << 20, source);
+    let mut lines = lines_of(bar.wrap_async_read(source)).await?;
     let (mut totals, mut line, mut number, mut batch_bytes) = (Totals::default(), Vec::new(), 0_u64, 0_usize);
     let mut batch: Vec<(u64, Vec<u8>)> = Vec::with_capacity(BATCH_EVENTS);
     let mut under_way: VecDeque<JoinHandle<Result<Written, Unavailable>>> = VecDeque::new();
@@ -90,7 +125,6 @@ async fn load_lines(
         let read = lines.read_until(b'\n', &mut line).await?;
         if read > 0 {
             number += 1;
-            bar.inc(read as u64);
             if !line.trim_ascii().is_empty() {
                 batch_bytes += read;
                 batch.push((number, std::mem::take(&mut line)));
@@ -129,8 +163,10 @@ async fn write(queue: IngestQueue, lines: Vec<(u64, Vec<u8>)>, times: AcceptedTi
                 events.push(SentEvent { event, key_id: None, relay: Relay::Everything });
             }
             Err((_, faults)) => {
-                let faults: Vec<String> =
-                    faults.iter().map(|fault| format!("{} {}", fault.pointer, fault.detail)).collect();
+                let faults: Vec<String> = faults
+                    .iter()
+                    .map(|fault| format!("{} {}", fault.pointer, fault.detail).trim().to_owned())
+                    .collect();
                 unreadable.push((number, faults.join("; ")));
             }
         }

@@ -8,10 +8,12 @@ mod open;
 pub mod serve;
 pub mod settings;
 
+use std::path::Path;
 use std::process::ExitCode;
 
 use crate::domain::reference;
 use crate::http;
+use crate::http::service::pages::{Language, refreshed};
 use crate::scoring::rule_sets;
 use settings::{Cli, Command, CommandError, RulesCommand};
 
@@ -25,7 +27,10 @@ pub async fn execute(cli: &Cli) -> Result<ExitCode, CommandError> {
         Some(Command::Verify) => maintain::verify(cli).await,
         Some(Command::Retain) => maintain::retain(cli).await,
         Some(Command::Rules { command: RulesCommand::Check { file } }) => {
-            let rule_set = rule_sets::read_file(file)?;
+            let rule_set = rule_sets::check_file(file)?;
+            for warning in &rule_set.warnings {
+                eprintln!("{}: warning: {warning}", file.display());
+            }
             println!("{}: a valid rule set for {}s, version {}", rule_set.id, rule_set.kind, rule_set.hash);
             Ok(ExitCode::SUCCESS)
         }
@@ -34,10 +39,29 @@ pub async fn execute(cli: &Cli) -> Result<ExitCode, CommandError> {
             print!("{}", http::service::docs::yaml(&http::routes::description())?);
             Ok(ExitCode::SUCCESS)
         }
-        Some(Command::Reference) => {
+        Some(Command::Reference { docs: None }) => {
             print!("{}", reference::markdown());
+            Ok(ExitCode::SUCCESS)
+        }
+        Some(Command::Reference { docs: Some(directory) }) => {
+            std::fs::write(directory.join("reference.md"), reference::markdown())?;
+            refresh(directory, Language::English)?;
+            refresh(&directory.join("zh"), Language::Chinese)?;
             Ok(ExitCode::SUCCESS)
         }
         Some(Command::Demo(settings)) => demo::demo(cli, settings).await,
     }
+}
+
+/// Writes the generated parts of all pages of a directory anew.
+fn refresh(directory: &Path, language: Language) -> Result<(), CommandError> {
+    for entry in std::fs::read_dir(directory)? {
+        let path = entry?.path();
+        if path.extension().is_some_and(|extension| extension == "md") {
+            let page = std::fs::read_to_string(&path)?;
+            let written = refreshed(&page, language).map_err(|fault| format!("{}: {fault}", path.display()))?;
+            std::fs::write(&path, written)?;
+        }
+    }
+    Ok(())
 }

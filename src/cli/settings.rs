@@ -64,8 +64,12 @@ pub enum Command {
     },
     /// Print the HTTP API description (OpenAPI 3.1, YAML)
     Openapi,
-    /// Print the reference of events, measures and metrics (Markdown)
-    Reference,
+    /// Print the reference of measures and metrics (Markdown), or write all generated parts of the documentation
+    Reference {
+        /// Directory of the documentation: its pages, and those in zh/, get their generated parts anew
+        #[arg(long, value_name = "DIR")]
+        docs: Option<PathBuf>,
+    },
     /// Generate a marketplace, score it, show the result and keep serving
     Demo(DemoSettings),
 }

@@ -5,7 +5,7 @@ use serde_json::{Map, Value};
 
 use super::calendar::parse_instant;
 use super::content::Digits;
-use super::fault::Fault;
+use super::fault::{Code, Fault};
 use super::id::Id;
 use super::words::Word;
 
@@ -73,7 +73,7 @@ impl Stars {
 }
 
 impl<'a> Fields<'a> {
-    pub(crate) fn fault<T>(&mut self, name: &str, code: &'static str, detail: String) -> Option<T> {
+    pub(crate) fn fault<T>(&mut self, name: &str, code: Code, detail: String) -> Option<T> {
         self.faults.push(Fault::new(format!("{}/{name}", self.base), code, detail));
         None
     }
@@ -85,7 +85,7 @@ impl<'a> Fields<'a> {
     /// A field that is there and not null.
     fn required(&mut self, name: &str) -> Option<&'a Value> {
         match self.members.get(name) {
-            None | Some(Value::Null) => self.fault(name, "missing_field", format!("{name} is required")),
+            None | Some(Value::Null) => self.fault(name, Code::MissingField, format!("{name} is required")),
             Some(value) => Some(value),
         }
     }
@@ -98,7 +98,7 @@ impl<'a> Fields<'a> {
     pub(crate) fn text(&mut self, name: &str) -> Option<&'a str> {
         match self.required(name)? {
             Value::String(text) => Some(text),
-            _ => self.fault(name, "wrong_type", format!("{name} must be a string")),
+            _ => self.fault(name, Code::WrongType, format!("{name} must be a string")),
         }
     }
 
@@ -112,7 +112,7 @@ impl<'a> Fields<'a> {
             Some(instant) => Some(instant),
             None => {
                 let detail = format!("{name} must be an RFC 3339 time with offset, such as 2026-11-08T10:00:00+08:00");
-                self.fault(name, "invalid_time", detail)
+                self.fault(name, Code::InvalidTime, detail)
             }
         }
     }
@@ -125,7 +125,7 @@ impl Field for Id {
         let text = fields.text(name)?;
         match Id::parse(text) {
             Ok(id) => Some(id),
-            Err(invalid) => fields.fault(name, "invalid_id", invalid.to_string()),
+            Err(invalid) => fields.fault(name, Code::InvalidId, invalid.to_string()),
         }
     }
 
@@ -140,7 +140,7 @@ impl Field for bool {
     fn read(fields: &mut Fields<'_>, name: &str) -> Option<bool> {
         match fields.required(name)? {
             Value::Bool(value) => Some(*value),
-            _ => fields.fault(name, "wrong_type", format!("{name} must be true or false")),
+            _ => fields.fault(name, Code::WrongType, format!("{name} must be true or false")),
         }
     }
 
@@ -155,11 +155,11 @@ impl Field for Stars {
     fn read(fields: &mut Fields<'_>, name: &str) -> Option<Stars> {
         let wanted = || format!("{name} must be a whole number from 1 to {STARS_MAX}");
         let Value::Number(number) = fields.required(name)? else {
-            return fields.fault(name, "wrong_type", wanted());
+            return fields.fault(name, Code::WrongType, wanted());
         };
         match Digits::of(number.as_str()).small_integer() {
             Some(stars @ 1..=STARS_MAX) => Some(Stars(stars)),
-            _ => fields.fault(name, "invalid_value", wanted()),
+            _ => fields.fault(name, Code::InvalidValue, wanted()),
         }
     }
 
@@ -175,7 +175,7 @@ impl<T: Word> Field for T {
         let text = fields.text(name)?;
         match T::parse(text) {
             Some(member) => Some(member),
-            None => fields.fault(name, "invalid_value", format!("{name} must be one of {}", T::list())),
+            None => fields.fault(name, Code::InvalidValue, format!("{name} must be one of {}", T::list())),
         }
     }
 

@@ -3,7 +3,7 @@
 use serde_json::{Map, Value};
 
 use super::event::{Aggregate, AggregateKind, Event, EventType, Fact};
-use super::fault::Fault;
+use super::fault::{Code, Fault};
 use super::fields::Fields;
 use super::id::Id;
 
@@ -28,10 +28,10 @@ impl Envelope {
 /// Parses one event. All faults are reported at once.
 pub(crate) fn parse_event(value: Value, envelope: Envelope) -> Result<Event, Vec<Fault>> {
     let Value::Object(mut members) = value else {
-        return Err(vec![Fault::new("", "not_an_object", "an event must be a JSON object")]);
+        return Err(vec![Fault::new("", Code::NotAnObject, "an event must be a JSON object")]);
     };
     if contains_nul(&members) {
-        return Err(vec![Fault::new("", "nul_character", "text must not contain the character U+0000")]);
+        return Err(vec![Fault::new("", Code::NulCharacter, "text must not contain the character U+0000")]);
     }
     let mut faults = Vec::new();
     if envelope == Envelope::CloudEvents {
@@ -46,11 +46,11 @@ pub(crate) fn parse_event(value: Value, envelope: Envelope) -> Result<Event, Vec
     let data = match data {
         Some(Value::Object(data)) => Some(data),
         None | Some(Value::Null) => {
-            faults.push(Fault::new("/data", "missing_field", "data is required and must be a JSON object"));
+            faults.push(Fault::new("/data", Code::MissingField, "data is required and must be a JSON object"));
             None
         }
         Some(_) => {
-            faults.push(Fault::new("/data", "wrong_type", "data must be a JSON object"));
+            faults.push(Fault::new("/data", Code::WrongType, "data must be a JSON object"));
             None
         }
     };
@@ -60,7 +60,7 @@ pub(crate) fn parse_event(value: Value, envelope: Envelope) -> Result<Event, Vec
         if let (Some((_, _, Fact::Retracted { event_id })), Some(id)) = (&body, &id)
             && event_id == id
         {
-            faults.push(Fault::new("/data/event_id", "self_retraction", "a retraction cannot name itself"));
+            faults.push(Fault::new("/data/event_id", Code::SelfRetraction, "a retraction cannot name itself"));
         }
         body
     });
@@ -94,10 +94,12 @@ fn check_cloud_event(members: &Map<String, Value>, faults: &mut Vec<Fault>) {
     match members.get("specversion") {
         None => {}
         Some(Value::String(version)) if version == "1.0" => {}
-        Some(_) => faults.push(Fault::new("/specversion", "invalid_value", "only CloudEvents \"1.0\" is understood")),
+        Some(_) => {
+            faults.push(Fault::new("/specversion", Code::InvalidValue, "only CloudEvents \"1.0\" is understood"))
+        }
     }
     if members.get("data_base64").is_some_and(|value| !value.is_null()) {
-        faults.push(Fault::new("/data_base64", "invalid_value", "send data as a JSON object in \"data\""));
+        faults.push(Fault::new("/data_base64", Code::InvalidValue, "send data as a JSON object in \"data\""));
     }
 }
 
@@ -131,13 +133,13 @@ fn named_aggregate(fields: &mut Fields<'_>) -> (Option<AggregateKind>, Option<Id
         [kind] => (Some(kind), fields.id(kind.field())),
         [] => {
             let detail = "name the order_id, session_id or product_id of the event to void";
-            fields.faults.push(Fault::new("/data", "missing_field", detail));
+            fields.faults.push(Fault::new("/data", Code::MissingField, detail));
             (None, None)
         }
         _ => {
             for kind in named {
                 let detail = "a retraction must name exactly one of order_id, session_id and product_id".to_owned();
-                fields.fault::<()>(kind.field(), "contradiction", detail);
+                fields.fault::<()>(kind.field(), Code::Contradiction, detail);
             }
             (None, None)
         }
@@ -150,9 +152,25 @@ fn event_type(fields: &mut Fields<'_>, name: &str) -> Option<EventType> {
         Some(event_type) => Some(event_type),
         None => {
             let shown: String = text.chars().take(128).collect();
-            fields.fault(name, "unknown_type", format!("no event type is named {shown:?}"))
+            let near = nearest(text).join(" or ");
+            let hint = if near.is_empty() { String::new() } else { format!("did you mean {near}? ") };
+            let detail = format!("no event type is named {shown:?}; {hint}docs/events.md lists all of them");
+            fields.fault(name, Code::UnknownType, detail)
         }
     }
+}
+
+/// How alike a name must be to be named.
+const LIKENESS_MIN: f64 = 0.8;
+/// Names that are named.
+const NEAREST_SHOWN: usize = 2;
+
+/// The names of event types that are most like a text, the likest first.
+fn nearest(text: &str) -> Vec<&'static str> {
+    let known = EventType::ALL.map(|event_type| (strsim::jaro_winkler(event_type.as_str(), text), event_type.as_str()));
+    let mut near: Vec<(f64, &str)> = known.into_iter().filter(|(likeness, _)| *likeness >= LIKENESS_MIN).collect();
+    near.sort_by(|left, right| right.0.total_cmp(&left.0));
+    near.into_iter().take(NEAREST_SHOWN).map(|(_, name)| name).collect()
 }
 
 #[cfg(test)]

@@ -6,7 +6,7 @@ use crate::domain::fault::Fault;
 
 fn faults(value: Value) -> Vec<(String, &'static str)> {
     let faults: Vec<Fault> = parse_event(value, Envelope::Native).expect_err("faults");
-    faults.into_iter().map(|fault| (fault.pointer, fault.code)).collect()
+    faults.into_iter().map(|fault| (fault.pointer, fault.code.as_str())).collect()
 }
 
 fn event(event_type: &str, data: Value) -> Value {

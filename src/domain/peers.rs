@@ -61,6 +61,13 @@ pub struct Standing {
 }
 
 impl Standing {
+    /// The nearest standing in tenths, as if there were eleven peers: it does not tell what any of them has.
+    pub(crate) fn in_tenths(self) -> Standing {
+        let Ratio { numerator, denominator } = self.ratio();
+        let tenths = (20 * numerator + denominator) / (2 * denominator);
+        Standing { basis: self.basis, peers: 11, better_peers: 10 - tenths }
+    }
+
     /// (n - 1 - better) / (n - 1). `peers` is at least 2.
     pub fn ratio(&self) -> Ratio {
         Ratio { numerator: self.peers - 1 - self.better_peers, denominator: self.peers - 1 }

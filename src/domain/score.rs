@@ -138,6 +138,22 @@ pub(crate) fn score_all(rule_set: &RuleSet, subjects: &[SubjectCounts]) -> (Vec<
 /// Scores one subject with counts of its own choice among the peers of a run in which it had `former`; everybody else
 /// stands still.
 pub(crate) fn score_instead(rule_set: &RuleSet, subject: &SubjectCounts, peers: &Peers, former: Option<&Card>) -> Card {
+    score_among(rule_set, subject, peers, former, false)
+}
+
+/// The same, with the standing of every value but the subject's own former one in tenths: for those who may not learn what
+/// their peers have by asking again and again.
+pub(crate) fn score_in_tenths(rule_set: &RuleSet, subject: &SubjectCounts, peers: &Peers, former: &Card) -> Card {
+    score_among(rule_set, subject, peers, Some(former), true)
+}
+
+fn score_among(
+    rule_set: &RuleSet,
+    subject: &SubjectCounts,
+    peers: &Peers,
+    former: Option<&Card>,
+    in_tenths: bool,
+) -> Card {
     let former_of = |index: usize, rule: &MetricRule| {
         let card = former?;
         let metric = card.metrics.get(index)?;
@@ -147,7 +163,10 @@ pub(crate) fn score_instead(rule_set: &RuleSet, subject: &SubjectCounts, peers: 
     score_one(rule_set, subject, |index, rule, value| {
         let former = former_of(index, rule);
         let (better, minimum) = (rule.metric.definition().better, rule_set.minimums.peers);
-        peers[index].standing_instead(value, subject.category_id.as_ref(), former.as_ref(), better, minimum)
+        let category_id = subject.category_id.as_ref();
+        let standing = peers[index].standing_instead(value, category_id, former.as_ref(), better, minimum)?;
+        let is_own = former.is_some_and(|former| former.value.compare(value).is_eq());
+        Some(if in_tenths && !is_own { standing.in_tenths() } else { standing })
     })
 }
 

@@ -3,7 +3,7 @@
 use super::decimal::Decimal;
 use super::measure::Measure;
 use super::metric::{Metric, MetricCount};
-use super::score::{Card, Peers, Scored, SubjectCounts, score_instead};
+use super::score::{Card, Peers, Scored, SubjectCounts, score_in_tenths, score_instead};
 
 /// The most further orders that a target is looked for with.
 pub(crate) const FURTHER_ORDERS_MAX: i64 = 1_000_000_000;
@@ -13,6 +13,8 @@ pub(crate) const FURTHER_ORDERS_MAX: i64 = 1_000_000_000;
 pub(crate) struct AmongPeers<'a> {
     pub scored: &'a Scored,
     pub peers: &'a Peers,
+    /// Whether assumed counts are compared with peers in tenths only.
+    pub in_tenths: bool,
 }
 
 /// A change of counts to think through.
@@ -27,7 +29,12 @@ pub struct Assumption {
 impl AmongPeers<'_> {
     /// The card under an assumption.
     pub(crate) fn assuming(&self, assumption: &Assumption) -> Card {
-        score_instead(&self.scored.rule_set, &self.counts(assumption), self.peers, Some(&self.scored.card))
+        let (rule_set, counts, card) = (&self.scored.rule_set, self.counts(assumption), &self.scored.card);
+        if self.in_tenths {
+            score_in_tenths(rule_set, &counts, self.peers, card)
+        } else {
+            score_instead(rule_set, &counts, self.peers, Some(card))
+        }
     }
 
     fn counts(&self, assumption: &Assumption) -> SubjectCounts {

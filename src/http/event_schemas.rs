@@ -1,8 +1,6 @@
 //! The bodies of `POST /v1/events` as the description has them: every event type with its fields and an example, written
 //! from the table that events are parsed by.
 
-use std::borrow::Cow;
-
 use serde_json::{Map, Value, json};
 use utoipa::openapi::schema::{AnyOfBuilder, ArrayBuilder, Discriminator, OneOfBuilder, Type};
 use utoipa::openapi::{ObjectBuilder, Ref, RefOr, Schema};
@@ -239,12 +237,13 @@ pub(crate) fn event_example(event_type: EventType) -> Value {
         });
         data.insert(definition.name.to_owned(), value);
     }
-    let id = Cow::Borrowed(event_type.as_str());
-    json!({"id": format!("o-1-{id}"), "type": event_type.as_str(), "shop_id": "shop-7", "time": EXAMPLE_TIME, "data": data})
+    let part = data.keys().find(|field| ["review_id", "aftersale_id", "complaint_id"].contains(&field.as_str()));
+    let about = part.map_or(kind.field(), String::as_str).trim_end_matches("_id");
+    let happened = event_type.as_str().split('.').next_back().unwrap_or_default().replace('_', "-");
+    json!({"id": format!("{about}-1-{happened}"), "type": event_type.as_str(), "shop_id": "shop-7", "time": EXAMPLE_TIME, "data": data})
 }
 
-/// Such as `o-1` for `order_id`.
+/// Such as `order-1` for `order_id`.
 fn example_id(field: &str) -> Value {
-    let letter = field.chars().next().unwrap_or('x');
-    if field == "event_id" { json!("o-1-order.signed") } else { json!(format!("{letter}-1")) }
+    if field == "event_id" { json!("order-1-signed") } else { json!(format!("{}-1", field.trim_end_matches("_id"))) }
 }

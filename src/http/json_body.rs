@@ -18,7 +18,7 @@ use super::bodies::{BodyLimit, Room, SMALL_BYTES};
 use super::media::{check_json, without_mark};
 use super::problem::{Kind, Problem};
 use super::state::AppState;
-use crate::domain::fault::{Fault, pointer_to};
+use crate::domain::fault::{Code, Fault, pointer_to};
 
 /// The body of a route.
 pub(crate) trait RequestBody: DeserializeOwned + Send + 'static {
@@ -88,7 +88,7 @@ fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Problem> {
     match serde_path_to_error::deserialize(&mut reader) {
         Ok(Object(body)) => reader.end().map(|()| body).map_err(not_json),
         Err(error) if error.inner().classify() == Category::Data => {
-            let fault = Fault::new(pointer(error.path()), "invalid_value", plain(&error.inner().to_string()));
+            let fault = Fault::new(pointer(error.path()), Code::InvalidValue, plain(&error.inner().to_string()));
             Err(Problem::invalid_body(vec![fault]))
         }
         Err(error) => Err(not_json(error.inner())),

@@ -2,9 +2,8 @@
 
 use std::collections::HashMap;
 use std::pin::Pin;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use axum::Router;
 use axum::body::{Body, Bytes, HttpBody};
@@ -13,6 +12,7 @@ use axum::http::{HeaderMap, HeaderName, HeaderValue, header};
 use axum::middleware::{Next, from_fn, from_fn_with_state, map_request};
 use axum::response::{IntoResponse, Response};
 use hyper::body::{Frame, SizeHint};
+use tokio::sync::watch;
 use tower::ServiceBuilder;
 use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::compression::CompressionLayer;
@@ -25,6 +25,7 @@ use super::answer::compressed_tag;
 use super::decoding::decode;
 use super::problem::{Kind, Problem};
 use super::state::AppState;
+use crate::ingest::Unavailable;
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
@@ -46,7 +47,7 @@ pub(crate) fn wrap(router: Router, state: &AppState) -> Router {
         .layer(from_fn(write_problem))
         .layer(from_fn(protect))
         .layer(CatchPanicLayer::new())
-        .layer(from_fn(close_after_refusal))
+        .layer(from_fn(bound_work))
         .layer(from_fn(bound_head))
         .layer(from_fn_with_state(state.clone(), check_addressee))
         .layer(from_fn(decode));
@@ -93,14 +94,34 @@ async fn protect(request: Request, next: Next) -> Response {
     response
 }
 
-/// Says that the connection closes where an answer goes out before the body came in: what is left of the body is not
+/// How long a handler may work once its body is there: as long as the database answers, it takes a fraction of that.
+const WORK_MAX: Duration = Duration::from_secs(3);
+/// The same for readiness, which is asked for again and again.
+const READINESS_MAX: Duration = Duration::from_secs(1);
+/// Events wait in a queue, which has limits of its own.
+const EVENTS_PATH: &str = "/v1/events";
+
+/// Ends the work of a handler whose database does not answer, and says that the connection closes where an answer goes out before the body came in: what is left of the body is not
 /// read, and could be taken for the next request.
-async fn close_after_refusal(request: Request, next: Next) -> Response {
+async fn bound_work(request: Request, next: Next) -> Response {
     let (parts, body) = request.into_parts();
-    let has_ended = Arc::new(AtomicBool::new(body.is_end_stream()));
-    let watched = Body::new(WatchedBody { body, has_ended: Arc::clone(&has_ended) });
-    let mut response = next.run(Request::from_parts(parts, watched)).await;
-    if !has_ended.load(Ordering::Relaxed) {
+    let (ended, mut when_ended) = watch::channel(body.is_end_stream());
+    let most = match parts.uri.path() {
+        "/readyz" => READINESS_MAX,
+        _ => WORK_MAX,
+    };
+    let has_limit = parts.uri.path() != EVENTS_PATH;
+    let watched = Body::new(WatchedBody { body, ended });
+    let too_late = async {
+        // A sender of which nothing is heard any more has dropped the body.
+        let _ = when_ended.wait_for(|ended| *ended).await;
+        tokio::time::sleep(most).await;
+    };
+    let mut response = tokio::select! {
+        response = next.run(Request::from_parts(parts, watched)) => response,
+        () = too_late, if has_limit => Problem::from(Unavailable).into_response(),
+    };
+    if !*when_ended.borrow() {
         response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
     }
     response
@@ -109,7 +130,7 @@ async fn close_after_refusal(request: Request, next: Next) -> Response {
 /// A body that tells when all of it was read.
 struct WatchedBody {
     body: Body,
-    has_ended: Arc<AtomicBool>,
+    ended: watch::Sender<bool>,
 }
 
 impl HttpBody for WatchedBody {
@@ -122,7 +143,7 @@ impl HttpBody for WatchedBody {
     ) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
         let polled = Pin::new(&mut self.body).poll_frame(context);
         if matches!(polled, Poll::Ready(None)) || self.body.is_end_stream() {
-            self.has_ended.store(true, Ordering::Relaxed);
+            self.ended.send_replace(true);
         }
         polled
     }
@@ -173,9 +194,27 @@ fn refuses_all_codings(headers: &HeaderMap) -> bool {
     accepts("identity") == Some(false) && !accepts_gzip
 }
 
+/// Whether Chinese is the language that a client likes best of the two that there are (RFC 9110, section 12.5.4).
+fn prefers_chinese(headers: &HeaderMap) -> bool {
+    let values = headers.get_all(header::ACCEPT_LANGUAGE).iter().filter_map(|value| value.to_str().ok());
+    let weigh = |item: &str| {
+        let (language, parameters) = item.split_once(';').unwrap_or((item, ""));
+        let weight =
+            parameters.trim().strip_prefix("q=").map_or(1.0, |weight| weight.trim().parse().unwrap_or(0.0_f32));
+        (language.trim().to_ascii_lowercase(), weight)
+    };
+    let wanted: Vec<(String, f32)> = values.flat_map(|value| value.split(',')).map(weigh).collect();
+    let best = |tag: &str| {
+        let matching = wanted.iter().filter(|(language, _)| language.split('-').next() == Some(tag));
+        matching.map(|(_, weight)| *weight).fold(0.0_f32, f32::max)
+    };
+    best("zh") > best("en")
+}
+
 /// Gives every error answer its problem document.
 async fn write_problem(request: Request, next: Next) -> Response {
     let (uri, id) = (request.uri().clone(), request.headers().get(REQUEST_ID).cloned());
+    let in_chinese = prefers_chinese(request.headers());
     let mut response = next.run(request).await;
     let status = response.status();
     if !(status.is_client_error() || status.is_server_error()) {
@@ -186,7 +225,7 @@ async fn write_problem(request: Request, next: Next) -> Response {
         let id = id.as_ref().and_then(|id| id.to_str().ok()).unwrap_or_default();
         tracing::error!(id, path = uri.path(), %cause, "a request failed");
     }
-    let written = serde_json::to_vec(&problem.body(status, uri.path())).unwrap_or_default();
+    let written = serde_json::to_vec(&problem.body(status, uri.path(), in_chinese)).unwrap_or_default();
     let mut answer = (status, Body::from(written)).into_response();
     // Allow and Retry-After stay; the headers of the body that is replaced do not.
     for (name, value) in response.headers() {
@@ -194,6 +233,9 @@ async fn write_problem(request: Request, next: Next) -> Response {
             answer.headers_mut().insert(name, value.clone());
         }
     }
+    answer
+        .headers_mut()
+        .insert(header::CONTENT_LANGUAGE, HeaderValue::from_static(if in_chinese { "zh-CN" } else { "en" }));
     let media_type = HeaderValue::from_static("application/problem+json");
     answer.headers_mut().insert(header::CONTENT_TYPE, media_type);
     answer

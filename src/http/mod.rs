@@ -22,6 +22,7 @@ pub(crate) mod terms;
 pub(crate) mod answer;
 pub(crate) mod asked;
 pub(crate) mod problem;
+mod problem_kind;
 pub(crate) mod problem_responses;
 
 // Around the routes.

@@ -15,6 +15,7 @@ use super::auth::Caller;
 use super::cursor::Signer;
 use super::problem::{FieldError, Kind, Problem};
 use super::state::AppState;
+use crate::domain::fault::Code;
 use crate::domain::id::ID_LENGTH_MAX;
 use crate::domain::subject::SubjectKind;
 
@@ -140,7 +141,7 @@ impl<'a> Params<'a> {
         let mut params = Params { state, caller, kind: None, path, uri, query: query_of, faults, refusal: None };
         for (name, value) in form_urlencoded::parse(query.unwrap_or_default().as_bytes()) {
             if params.query.insert(name.to_string(), value.into_owned()).is_some() {
-                params.fault(&name, "repeated_parameter", format!("{name} is given more than once"));
+                params.fault(&name, Code::RepeatedParameter, format!("{name} is given more than once"));
             }
         }
         Ok(params)
@@ -153,7 +154,7 @@ impl<'a> Params<'a> {
         }
         for name in std::mem::take(&mut self.query).into_keys() {
             let shown: String = name.chars().take(64).collect();
-            self.fault(&shown, "unknown_parameter", format!("no parameter is named {shown:?} here"));
+            self.fault(&shown, Code::UnknownParameter, format!("no parameter is named {shown:?} here"));
         }
         match read {
             Some(read) if self.faults.is_empty() => Ok(read),
@@ -165,7 +166,7 @@ impl<'a> Params<'a> {
         }
     }
 
-    fn fault(&mut self, name: &str, code: &str, detail: String) {
+    fn fault(&mut self, name: &str, code: Code, detail: String) {
         self.faults.push(FieldError::new(name, code, detail));
     }
 
@@ -177,7 +178,7 @@ impl<'a> Params<'a> {
 
     /// Notes that a parameter, which was read, contradicts something.
     pub(super) fn contradicts<T>(&mut self, name: &str, detail: &str) -> Option<T> {
-        self.fault(name, "invalid_value", detail.to_owned());
+        self.fault(name, Code::InvalidValue, detail.to_owned());
         None
     }
 
@@ -196,7 +197,7 @@ impl<'a> Params<'a> {
         match read(&self.segment(name)) {
             Ok(value) => Some(value),
             Err(detail) => {
-                self.fault(name, "invalid_id", detail);
+                self.fault(name, Code::InvalidId, detail);
                 None
             }
         }

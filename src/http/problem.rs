@@ -7,8 +7,10 @@ use serde::Serialize;
 use serde_json::{Map, Value};
 use utoipa::ToSchema;
 
+pub(crate) use super::problem_kind::Kind;
+use super::terms::{CodeTerm, Term};
 use crate::answers::published::{Missing, ReadError};
-use crate::domain::fault::Fault;
+use crate::domain::fault::{Code, Fault};
 use crate::domain::subject::Subject;
 use crate::ingest::Unavailable;
 use crate::storage::StoreError;
@@ -22,13 +24,13 @@ pub struct FieldError {
     /// JSON pointer into the body, or the name of a query parameter or path segment.
     pub pointer: String,
     /// Stable code for the kind of fault.
-    pub code: String,
+    pub(crate) code: CodeTerm,
     pub detail: String,
 }
 
 impl FieldError {
-    pub fn new(pointer: impl Into<String>, code: &str, detail: impl Into<String>) -> FieldError {
-        FieldError { pointer: pointer.into(), code: code.to_owned(), detail: detail.into() }
+    pub fn new(pointer: impl Into<String>, code: Code, detail: impl Into<String>) -> FieldError {
+        FieldError { pointer: pointer.into(), code: Term(code), detail: detail.into() }
     }
 }
 
@@ -40,57 +42,6 @@ impl From<&Fault> for FieldError {
 
 /// Faults whose details are part of a problem's own detail.
 const DETAILS_SHOWN: usize = 10;
-
-macro_rules! kinds {
-    ($($variant:ident = $status:ident, $slug:literal, $title:literal;)+) => {
-        /// Every kind of problem: its status, the end of its `type`, its title.
-        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-        pub enum Kind { $($variant,)+ }
-
-        impl Kind {
-            pub fn status(self) -> StatusCode {
-                match self { $(Kind::$variant => StatusCode::$status,)+ }
-            }
-
-            pub fn slug(self) -> &'static str {
-                match self { $(Kind::$variant => $slug,)+ }
-            }
-
-            fn title(self) -> &'static str {
-                match self { $(Kind::$variant => $title,)+ }
-            }
-        }
-    };
-}
-
-kinds! {
-    InvalidParameter = BAD_REQUEST, "invalid-parameter", "A parameter is unknown or wrong";
-    UnreadableBody = BAD_REQUEST, "unreadable-body", "The body cannot be read; nothing was written";
-    Unauthorized = UNAUTHORIZED, "unauthorized", "A valid API key is needed";
-    Forbidden = FORBIDDEN, "forbidden", "The key is not allowed to do this";
-    NotFound = NOT_FOUND, "not-found", "Not found";
-    SubjectNotFound = NOT_FOUND, "subject-not-found", "Unknown shop or creator";
-    ScoreNotPublished = NOT_FOUND, "score-not-published", "No score is published";
-    ExclusionNotFound = NOT_FOUND, "exclusion-not-found", "Unknown exclusion";
-    KeyNotFound = NOT_FOUND, "key-not-found", "Unknown key";
-    RuleSetNotFound = NOT_FOUND, "rule-set-not-found", "Unknown rule set";
-    MetricNotFound = NOT_FOUND, "metric-not-found", "The rule set has no such metric";
-    RunNotFound = NOT_FOUND, "run-not-found", "Unknown run";
-    MethodNotAllowed = METHOD_NOT_ALLOWED, "method-not-allowed", "Method not allowed";
-    EventConflict = CONFLICT, "event-conflict", "A different event is stored under this id";
-    AlreadyExcluded = CONFLICT, "already-excluded", "The target is already excluded";
-    RunUnderWay = CONFLICT, "run-under-way", "A run of this date is under way";
-    Misdirected = MISDIRECTED_REQUEST, "misdirected-request", "The request is addressed to another host";
-    HeadersTooLarge = REQUEST_HEADER_FIELDS_TOO_LARGE, "headers-too-large", "The URL and headers are too large";
-    TooLarge = PAYLOAD_TOO_LARGE, "too-large", "The request is too large; nothing was written";
-    UnsupportedMediaType = UNSUPPORTED_MEDIA_TYPE, "unsupported-media-type", "Unsupported media type or encoding";
-    InvalidBody = UNPROCESSABLE_ENTITY, "invalid-body", "The body is not valid; nothing was written";
-    EventRejected = UNPROCESSABLE_ENTITY, "event-rejected", "The event is rejected";
-    BatchRejected = UNPROCESSABLE_ENTITY, "batch-rejected", "The batch is rejected as a whole; nothing was written";
-    RequestTimeout = REQUEST_TIMEOUT, "request-timeout", "The request took too long to arrive";
-    Internal = INTERNAL_SERVER_ERROR, "internal", "Internal error";
-    Unavailable = SERVICE_UNAVAILABLE, "unavailable", "The service is unavailable; sending again is safe";
-}
 
 /// A problem on its way to the client. `instance` is added when the answer leaves.
 #[derive(Clone, Debug)]
@@ -184,15 +135,17 @@ impl Problem {
     }
 
     /// One wrong query parameter or path segment.
-    pub fn parameter(name: &str, code: &str, detail: impl Into<String>) -> Problem {
+    pub fn parameter(name: &str, code: Code, detail: impl Into<String>) -> Problem {
         let detail = detail.into();
         Problem::new(Kind::InvalidParameter, detail.clone()).with_errors(vec![FieldError::new(name, code, detail)])
     }
 
-    pub fn body(&self, status: StatusCode, instance: &str) -> ProblemBody {
+    /// `in_chinese`: whether the client prefers Chinese.
+    pub fn body(&self, status: StatusCode, instance: &str, in_chinese: bool) -> ProblemBody {
+        let (title, title_zh) = self.kind.titles();
         ProblemBody {
             type_uri: format!("urn:shopscore:problem:{}", self.kind.slug()),
-            title: self.kind.title().to_owned(),
+            title: if in_chinese { title_zh } else { title }.to_owned(),
             status: status.as_u16(),
             detail: self.detail.clone(),
             instance: instance.to_owned(),
@@ -258,7 +211,7 @@ impl From<ReadError> for Problem {
     fn from(error: ReadError) -> Problem {
         match error {
             ReadError::Missing(missing) => Problem::from(missing),
-            ReadError::Parameter(name, detail) => Problem::parameter(name, "invalid_value", detail),
+            ReadError::Parameter(name, detail) => Problem::parameter(name, Code::InvalidValue, detail),
             ReadError::Store(error) => Problem::from(error),
         }
     }

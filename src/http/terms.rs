@@ -11,6 +11,7 @@ use crate::access::Scope;
 use crate::answers::records::Side;
 use crate::domain::curve::Better;
 use crate::domain::exclusion::ExclusionTarget;
+use crate::domain::fault::Code;
 use crate::domain::metric::Unit;
 use crate::domain::peers::Basis;
 use crate::domain::run::{RunState, Trigger};
@@ -58,6 +59,7 @@ pub(crate) type StoredTerm = Term<StoredOutcome>;
 pub(crate) type RefusedTerm = Term<ListedOutcome>;
 pub(crate) type AliveTerm = Term<Alive>;
 pub(crate) type ReadyTerm = Term<Ready>;
+pub(crate) type CodeTerm = Term<Code>;
 
 words! {
     /// How a value becomes points.

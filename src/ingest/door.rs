@@ -8,7 +8,7 @@ use serde_json::Value;
 use crate::context::Context;
 use crate::domain::content::{duplicate_member, without_half_pairs};
 use crate::domain::event::Event;
-use crate::domain::fault::Fault;
+use crate::domain::fault::{Code, Fault};
 use crate::domain::parse::{Envelope, parse_event};
 
 /// The most bytes of one event.
@@ -41,7 +41,7 @@ impl AcceptedTimes {
     pub(crate) fn fault(&self, time: DateTime<Utc>) -> Option<Fault> {
         if time > self.now + FUTURE_MAX {
             let detail = "time is more than 5 minutes ahead of the server's clock";
-            return Some(Fault::new("/time", "time_in_future", detail));
+            return Some(Fault::new("/time", Code::TimeInFuture, detail));
         }
         let shown = |time: DateTime<Utc>| time.to_rfc3339_opts(SecondsFormat::Secs, true);
         let detail = if time < self.from {
@@ -57,7 +57,7 @@ impl AcceptedTimes {
                 shown(kept_from)
             )
         };
-        Some(Fault::new("/time", "too_old", detail))
+        Some(Fault::new("/time", Code::TooOld, detail))
     }
 }
 
@@ -68,7 +68,7 @@ pub(crate) type Read = Result<Arc<Event>, (Option<String>, Vec<Fault>)>;
 pub(crate) fn read_event(text: &[u8], envelope: Envelope, times: &AcceptedTimes) -> Read {
     let fault = |code, detail: &str| vec![Fault::new("", code, detail)];
     if text.len() > EVENT_BYTES_MAX {
-        return Err((None, fault("event_too_large", "an event has at most 65536 bytes")));
+        return Err((None, fault(Code::EventTooLarge, "an event has at most 65536 bytes")));
     }
     let mended;
     let (value, text): (Value, &[u8]) = match serde_json::from_slice(text) {
@@ -77,7 +77,7 @@ pub(crate) fn read_event(text: &[u8], envelope: Envelope, times: &AcceptedTimes)
             // Half a character in a text that nobody reads does not cost the event.
             mended = without_half_pairs(text).unwrap_or_default();
             let value = serde_json::from_slice(&mended);
-            (value.map_err(|_| (None, fault("malformed_json", &format!("not JSON: {error}"))))?, &mended)
+            (value.map_err(|_| (None, fault(Code::MalformedJson, &format!("not JSON: {error}"))))?, &mended)
         }
     };
     let has_escaped_dollar = || text.contains(&b'\\') && text.windows(6).any(|part| part == b"\\u0024");
@@ -87,7 +87,7 @@ pub(crate) fn read_event(text: &[u8], envelope: Envelope, times: &AcceptedTimes)
     let id = value.get("id").and_then(Value::as_str).map(|id| id.chars().take(128).collect::<String>());
     if let Some(pointer) = duplicate_member(text, &value) {
         let detail = "a JSON object must name each member once";
-        return Err((id, vec![Fault::new(pointer, "duplicate_member", detail)]));
+        return Err((id, vec![Fault::new(pointer, Code::DuplicateMember, detail)]));
     }
     let event = parse_event(value, envelope).map_err(|faults| (id.clone(), faults))?;
     match times.fault(event.time) {
@@ -105,6 +105,6 @@ fn refuse_private_keys(value: &Value, text: &[u8]) -> Result<(), (Option<String>
     if !named && read_back.is_ok_and(|read_back| read_back == *value) {
         Ok(())
     } else {
-        Err((None, vec![Fault::new("", "malformed_json", "the key name is reserved")]))
+        Err((None, vec![Fault::new("", Code::MalformedJson, "the key name is reserved")]))
     }
 }

@@ -19,7 +19,7 @@ pub(crate) mod writer;
 use std::sync::Arc;
 
 use crate::domain::event::{AGGREGATE_EVENTS_MAX, Event, MERCHANTS_EVENTS_MAX, Relay};
-use crate::domain::fault::Fault;
+use crate::domain::fault::{Code, Fault};
 
 /// An event with who sent it.
 #[derive(Clone, Debug)]
@@ -59,14 +59,14 @@ impl Outcome {
                     "an order, session or product holds at most {AGGREGATE_EVENTS_MAX} events with 256 KiB of data; of these \
                      a key without the scope events:relay fills at most {MERCHANTS_EVENTS_MAX}"
                 );
-                Some(Fault::new("", "aggregate_full", detail))
+                Some(Fault::new("", Code::AggregateFull, detail))
             }
             Outcome::ForbiddenRetraction => {
                 let detail =
                     "a key without the scope events:relay retracts only stored events that such a key of the shop sent";
-                Some(Fault::new("/data/event_id", "forbidden_type", detail))
+                Some(Fault::new("/data/event_id", Code::ForbiddenType, detail))
             }
-            Outcome::Refused => Some(Fault::new("", "refused_by_store", "the database cannot store this event")),
+            Outcome::Refused => Some(Fault::new("", Code::RefusedByStore, "the database cannot store this event")),
             Outcome::Accepted | Outcome::AcceptedWithoutCredit | Outcome::Duplicate | Outcome::Conflict => None,
         }
     }

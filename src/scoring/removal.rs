@@ -35,8 +35,6 @@ const GRACE: TimeDelta = TimeDelta::days(1);
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Bounds {
     pub expiry: Expiry,
-    /// The first day whose counts are certainly whole after the sweep.
-    pub whole_from: NaiveDate,
 }
 
 /// Reads how far a sweep at `now` goes.
@@ -50,7 +48,7 @@ pub(crate) async fn read_bounds(context: &Context, now: DateTime<Utc>, event_day
     let versions = rows::rule_sets_since(&mut connection, date).await?;
     for (_, source) in rule_set::sources(&mut connection, &versions).await? {
         // A text that this version cannot read may look back as far as any.
-        let of_version = file::parse(&source).map_or(WINDOW_DAYS_AGO_MAX, |rule_set| rule_set.longest_window());
+        let of_version = file::parse_stored(&source).map_or(WINDOW_DAYS_AGO_MAX, |rule_set| rule_set.longest_window());
         days_ago_max = days_ago_max.max(of_version);
     }
     Ok(bounds(calendar, now, event_days, Some((date, days_ago_max))))
@@ -73,7 +71,7 @@ fn bounds(calendar: &Calendar, now: DateTime<Utc>, event_days: u16, cards: Optio
         received_before = received_before.min(start(date));
     }
     let received_before = received_before - GRACE;
-    Bounds { expiry: Expiry { received_before, happened_before: start(whole_from).min(received_before) }, whole_from }
+    Bounds { expiry: Expiry { received_before, happened_before: start(whole_from).min(received_before) } }
 }
 
 /// What one step removed.
@@ -153,6 +151,10 @@ async fn remove(
     if gone.is_empty() {
         transaction.rollback().await?;
         return Ok(Removed::default());
+    }
+    // In the same transaction: a snapshot that shows the removal shows from which day on counts are whole.
+    if let Some(last) = gone.iter().map(|event| calendar.day(event.time)).max() {
+        rows::note_whole_from(&mut transaction, last + Days::new(1)).await?;
     }
     // Counts last: creators' rows are shared with the writers of other stripes.
     event::delete(&mut transaction, &gone).await?;

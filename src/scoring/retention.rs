@@ -130,10 +130,6 @@ impl Sweep {
     }
 
     async fn sweep_events(&mut self, context: &Context, bounds: &Bounds) -> Result<(), StoreError> {
-        // A run that begins from here on knows which days it cannot count on.
-        let mut connection = context.store.run.acquire().await?;
-        rows::note_whole_from(&mut connection, bounds.whole_from).await?;
-        drop(connection);
         loop {
             let mut connection = context.store.run.acquire().await?;
             let shops = rows::shops_after(&mut connection, self.place.as_ref(), SHOPS_PAGE).await?;

@@ -18,6 +18,13 @@ pub enum RulesError {
     Io { path: PathBuf, cause: std::io::Error },
     #[error("{path} is not a valid rule set:\n{faults}")]
     Unsound { path: PathBuf, faults: String },
+    #[error("{path} has the id of the built-in rule set {id:?}, which is for {kind}s; give it another id")]
+    OtherKind { path: PathBuf, id: String, kind: SubjectKind },
+    #[error(
+        "{path} has the id of the built-in rule set {id:?} and does not say that it replaces it; \
+         add replaces = \"{id}\", or give it another id"
+    )]
+    Replaces { path: PathBuf, id: String },
     #[error("two rule sets are named {0:?}")]
     SameName(String),
     #[error("more than one rule set is the default for {0}s: {1}")]
@@ -46,6 +53,30 @@ pub fn load(directory: Option<&Path>) -> Result<RuleBook, RulesError> {
     Ok(RuleBook { rule_sets: rule_sets.into_iter().map(Arc::new).collect() })
 }
 
+/// Reads the rule set of one file, as `rules check` does: what a start only warns of is a fault here.
+pub fn check_file(path: &Path) -> Result<RuleSet, RulesError> {
+    let rule_set = read_file(path)?;
+    match replaced(path, &rule_set)? {
+        Some(fault) => Err(fault),
+        None => Ok(rule_set),
+    }
+}
+
+/// Fails where a file takes the id of a built-in rule set of another kind. Tells where it does not say that it replaces it,
+/// which the next version refuses.
+fn replaced(path: &Path, rule_set: &RuleSet) -> Result<Option<RulesError>, RulesError> {
+    let built_in = BUILT_IN.iter().map(|source| read(Path::new("(built in)"), source));
+    let built_in = built_in.collect::<Result<Vec<RuleSet>, RulesError>>()?;
+    let (path, id) = (path.to_owned(), rule_set.id.clone());
+    match built_in.iter().find(|built_in| built_in.id == id) {
+        Some(built_in) if built_in.kind != rule_set.kind => {
+            Err(RulesError::OtherKind { path, id, kind: built_in.kind })
+        }
+        Some(_) if rule_set.replaces.as_ref() != Some(&id) => Ok(Some(RulesError::Replaces { path, id })),
+        _ => Ok(None),
+    }
+}
+
 /// Reads the rule set of one file.
 pub fn read_file(path: &Path) -> Result<RuleSet, RulesError> {
     let source = std::fs::read_to_string(path).map_err(|cause| RulesError::Io { path: path.to_owned(), cause })?;
@@ -72,6 +103,12 @@ fn read_directory(directory: &Path) -> Result<Vec<RuleSet>, RulesError> {
     let mut rule_sets: Vec<RuleSet> = Vec::new();
     for path in paths {
         let rule_set = read_file(&path)?;
+        if let Some(fault) = replaced(&path, &rule_set)? {
+            tracing::warn!("{fault}; the next version refuses it");
+        }
+        for warning in &rule_set.warnings {
+            tracing::warn!(path = %path.display(), "{warning}");
+        }
         if rule_sets.iter().any(|other| other.id == rule_set.id) {
             return Err(RulesError::SameName(rule_set.id));
         }

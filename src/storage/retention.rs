@@ -26,7 +26,7 @@ pub async fn take_day(connection: &mut PgConnection, today: NaiveDate) -> Result
     Ok(taken.rows_affected() == 1)
 }
 
-/// Notes, before anything is removed, from which day on counts stay whole.
+/// Notes, with what is removed, from which day on counts are whole.
 pub async fn note_whole_from(connection: &mut PgConnection, day: NaiveDate) -> Result<(), StoreError> {
     sqlx::query("update retention set whole_from = $1 where whole_from is null or whole_from < $1")
         .bind(day)
@@ -40,8 +40,7 @@ pub(crate) async fn whole_from(connection: &mut PgConnection) -> Result<Option<N
     Ok(sqlx::query_scalar("select whole_from from retention").fetch_one(connection).await?)
 }
 
-/// Fails if counts of `day` or later may lack what was removed. A snapshot that shows a removal also shows the note
-/// before it, so a run that asks inside its own snapshot never publishes half counts.
+/// Fails if counts of `day` or later may lack what was removed. A snapshot that shows a removal also shows its note, so a run that asks inside its own snapshot never publishes half counts.
 pub async fn check_whole(connection: &mut PgConnection, day: NaiveDate) -> Result<(), StoreError> {
     match whole_from(connection).await? {
         Some(from) if day < from => Err(StoreError::Settings(format!(

@@ -52,7 +52,7 @@ impl Archive {
         let missing: Vec<i16> = wanted.iter().copied().filter(|version| self.known(*version).is_none()).collect();
         if !missing.is_empty() {
             for (version, source) in sources(connection, &missing).await? {
-                let rule_set = file::parse(&source)
+                let rule_set = file::parse_stored(&source)
                     .map_err(|_| StoreError::Corrupt(format!("rule set version {version} cannot be read any more")))?;
                 if let Ok(mut versions) = self.versions.write() {
                     versions.insert(version, Arc::new(rule_set));

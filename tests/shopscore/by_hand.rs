@@ -200,7 +200,7 @@ async fn every_card_follows_from_the_answers_alone_under_rule_sets_unlike_the_sh
         for creator in &stream.creators {
             scores += usize::from(check(&service, "creators", creator, "creator-v1").await);
         }
-        assert!(scores > 30, "seed {seed}: only {scores} scores");
+        assert!(scores > 15, "seed {seed}: only {scores} scores");
         service.stop().await;
     }
 }

@@ -278,3 +278,67 @@ async fn a_sender_that_never_ends_does_not_keep_the_service_from_stopping() {
     assert!(started.elapsed().as_secs() < 8, "it took {:?}", started.elapsed());
     drop(stream);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn problems_are_titled_in_the_language_that_is_preferred_and_a_misspelt_type_is_recognised() {
+    let service = TestService::start().await;
+    for (accepted, title, language) in [
+        ("zh-CN,zh;q=0.9,en;q=0.8", "店铺或达人不存在", "zh-CN"),
+        ("en-US, zh;q=0.5", "Unknown shop or creator", "en"),
+        ("zh;q=0, en", "Unknown shop or creator", "en"),
+        ("fr", "Unknown shop or creator", "en"),
+    ] {
+        let request = service.client.get(service.url("/v1/shops/nobody/score")).header("accept-language", accepted);
+        let response = request.send().await.expect("an answer");
+        assert_eq!(response.headers()["content-language"], language, "{accepted}");
+        let problem: Value = response.json().await.expect("a problem");
+        assert_eq!(problem["title"], json!(title), "{accepted}");
+    }
+    for (sent, meant) in
+        [("order.sign", "order.signed"), ("review.post", "review.posted"), ("order.shiped", "order.shipped")]
+    {
+        let event = signed("e-1").replace("order.signed", sent);
+        let request = service.client.post(service.url("/v1/events")).header("content-type", "application/json");
+        let (status, problem) = answer(request.body(event)).await;
+        let detail = problem["errors"][0]["detail"].as_str().unwrap_or_default();
+        assert!(status == 422 && detail.contains(&format!("did you mean {meant}")), "{problem}");
+    }
+    service.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_database_that_does_not_answer_is_waited_for_three_seconds() {
+    let service = TestService::start().await;
+    service.send(&[signed("e-1")]).await;
+    service.run("2026-11-20".parse().expect("a date")).await;
+    let mut connection = service.context.store.run.acquire().await.expect("a connection");
+    let mut holding = sqlx::Connection::begin(&mut *connection).await.expect("a transaction");
+    sqlx::query("lock table run, subject, exclusion in access exclusive mode")
+        .execute(&mut *holding)
+        .await
+        .expect("locks");
+    let exclusion = json!({"shop_id": "s-1", "target": "order", "id": "o", "reason": "r", "decided_by": "d"});
+    let in_time = async |method: &str, path: &str, body: Option<&Value>, most: f64| {
+        let method = reqwest::Method::from_bytes(method.as_bytes()).expect("a method");
+        let mut request = service.client.request(method, service.url(path));
+        if let Some(body) = body {
+            request = request.json(body);
+        }
+        let began = std::time::Instant::now();
+        let (status, problem) = answer(request).await;
+        let took = began.elapsed().as_secs_f64();
+        assert!(status == 503 && took < most, "{path}: {status} after {took:.1} s: {problem}");
+    };
+    let named = json!({"name": "x"});
+    tokio::join!(
+        in_time("GET", "/readyz", None, 2.0),
+        in_time("GET", "/v1/shops/s-2/score?date=2026-11-19", None, 4.0),
+        in_time("GET", "/v1/runs", None, 4.0),
+        in_time("PUT", "/v1/shops/s-1", Some(&named), 4.0),
+        in_time("POST", "/v1/exclusions", Some(&exclusion), 4.0),
+    );
+    holding.rollback().await.expect("no locks");
+    drop(connection);
+    assert_eq!(service.get("/v1/shops/s-1/score").await.0, 200);
+    service.stop().await;
+}

@@ -99,3 +99,36 @@ async fn keys_are_made_before_the_service_runs_and_listed_and_revoked_beside_it(
     let (code, problem) = answer(reqwest::Client::new().get(format!("{}/v1/keys", process.base))).await;
     assert_eq!((code, &problem["type"]), (401, &json!("urn:shopscore:problem:unauthorized")));
 }
+
+#[test]
+fn load_reads_compressed_and_marked_files_and_refuses_others_as_a_whole() {
+    let directory = crate::support::scratch("load");
+    std::fs::create_dir_all(&directory).expect("a directory");
+    let event = |id: &str| {
+        format!(
+            r#"{{"id":"{id}","type":"order.signed","shop_id":"s","time":"2026-11-08T10:00:00+08:00","data":{{"order_id":"o"}}}}"#
+        )
+    };
+    let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+    std::io::Write::write_all(&mut encoder, (event("gz") + "\n").as_bytes()).expect("compression");
+    let gzip = encoder.finish().expect("compression");
+    let wide: Vec<u8> = "\u{feff}".encode_utf16().chain(event("w").encode_utf16()).flat_map(u16::to_le_bytes).collect();
+    let array = format!("[\n{},\n{}\n]", event("a"), event("b"));
+    for (name, bytes, expected) in [
+        ("marked", format!("\u{feff}{}\n", event("bom")).into_bytes(), Ok("1 accepted")),
+        ("gzip", [gzip.clone(), gzip].concat(), Ok("1 accepted")),
+        ("zstd", zstd::encode_all(event("zst").as_bytes(), 1).expect("zstd"), Ok("1 accepted")),
+        ("wide", wide, Err("UTF-16")),
+        ("array", array.into_bytes(), Err("array")),
+    ] {
+        let file = directory.join(name);
+        std::fs::write(&file, bytes).expect("a file");
+        let (success, printed, said) = run(&directory, &["load", file.to_str().expect("a path")]);
+        match expected {
+            Ok(found) => assert!(success && format!("{printed}{said}").contains(found), "{name}: {printed}{said}"),
+            Err(reason) => {
+                assert!(!success && said.contains(reason) && !said.contains("accepted"), "{name}: {printed}{said}");
+            }
+        }
+    }
+}

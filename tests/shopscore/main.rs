@@ -3,6 +3,7 @@
 mod by_hand;
 mod changes;
 mod contract;
+mod documentation;
 mod door;
 mod events;
 mod faults;

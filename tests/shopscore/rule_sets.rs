@@ -153,3 +153,53 @@ async fn the_recent_pace_is_that_of_30_days_under_short_windows_too() {
     }
     service.stop().await;
 }
+
+#[test]
+fn what_looks_right_and_is_a_mistake_is_said() {
+    let category = |body: &str| format!("{DRAFT}\n[[category]]\nid = \"toys\"\n{body}");
+    let v2 = rule_sets::load(None).expect("built-in rule sets").get("shop-v2").expect("shop-v2").source.clone();
+    let metric = "[[category.metric]]\nid = \"complaint_rate\"\nweight = 2\n";
+    let dimension = "[[category.dimension]]\nid = \"goods\"\nweight = 2\n";
+    let named = DRAFT.lines().find_map(|line| line.strip_prefix("id = \"")).expect("an id");
+    assert!(!named.is_empty());
+    let first_dimension = file::parse(DRAFT).expect("a valid rule set").dimensions[0].id.clone();
+    let dimension = dimension.replace("goods", &first_dimension);
+    for (source, fault) in [
+        (category(&metric.repeat(2)), "is there twice"),
+        (category(&dimension.repeat(2)), "is there twice"),
+        (v2.replace("[0.80, 5.0], [1, 5.0]", "[0.80, 5.0], [1, 4.0]"), "must not fall"),
+        (v2.replace("[0.80, 5.0], [1, 5.0]", "[0.80, 5.0], [1.5, 5.0]"), "a standing is 0 to 1"),
+        (v2.replace("below = 4.80", "below = 5.50"), "off the scale"),
+    ] {
+        let faults = file::parse(&source).expect_err(fault);
+        assert!(faults.len() == 1 && faults[0].message.contains(fault), "{faults:?}");
+    }
+    let faults = file::parse(&v2.replace("days_ago = [90, 1]", "days_ago = [1, 90]")).expect_err("a window");
+    assert_eq!(faults.len(), 1, "one window that is not valid is one fault: {faults:?}");
+    for (source, warning) in [
+        (v2.replace("weight = 0.425", "weight = 0.9"), "sum to 1.475, not 1; they count as product 0.6102"),
+        (v2.replace("[[0, 5.0], [0.01, 4.8], [0.02, 4.5]", "[[0, 4.0], [0.01, 4.8], [0.02, 4.5]"), "fewer points"),
+    ] {
+        let warnings = file::parse(&source).expect("only a warning").warnings;
+        assert!(warnings.len() == 1 && warnings[0].message.contains(warning), "{warnings:?}");
+    }
+    assert!(rule_sets::load(None).expect("built in").rule_sets.iter().all(|rule_set| rule_set.warnings.is_empty()));
+
+    let directory = crate::support::scratch("rules");
+    std::fs::create_dir_all(&directory).expect("a directory");
+    let file = directory.join("shop-v2.toml");
+    for (source, refusal) in [
+        (v2.clone(), Some("does not say that it replaces it")),
+        (format!("replaces = \"shop-v2\"\n{v2}"), None),
+        (v2.replace("kind = \"shop\"", "kind = \"creator\""), Some("which is for shops")),
+    ] {
+        std::fs::write(&file, source).expect("a file");
+        let checked = rule_sets::check_file(&file).map(drop).map_err(|error| error.to_string());
+        match refusal {
+            Some(words) => assert!(checked.expect_err(words).contains(words)),
+            None => checked.expect("a valid rule set"),
+        }
+    }
+    std::fs::write(&file, &v2).expect("a file");
+    assert!(rule_sets::load(Some(&directory)).is_ok(), "a start only warns");
+}

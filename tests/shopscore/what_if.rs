@@ -7,7 +7,7 @@ use serde_json::{Map, Value, json};
 
 use crate::support::answers::{Scored, metrics, millionths, scored, send, service_knowing, whole};
 use crate::support::stream::{Stream, random_stream};
-use crate::support::{TestService, date, seeds};
+use crate::support::{Choices, TestService, date, seeds};
 
 fn score_date() -> NaiveDate {
     date("2026-11-20")
@@ -178,4 +178,40 @@ async fn published_counts_set_anew_change_nothing_and_worse_ones_never_raise_a_s
         assert!(fallen > 0, "seed {seed}: no score fell");
         service.stop().await;
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_key_bound_to_shops_learns_its_standing_in_tenths() {
+    let mut choices = Choices::default();
+    let few = choices.rules.get("shop-v2").expect("shop-v2").source.clone();
+    let few = few.replace("id = \"shop-v2\"", "id = \"shop-few\"").replace("default = true", "default = false");
+    let few = few.replace("signed_orders = 30", "signed_orders = 8").replace("peers = 10", "peers = 3");
+    choices.rules.rule_sets.push(std::sync::Arc::new(shopscore::domain::rules::file::parse(&few).expect("valid")));
+    let service = crate::keys::guarded_with(choices).await;
+    let stream = crate::support::stream::random_stream(&mut ChaCha8Rng::seed_from_u64(4));
+    service.register(&stream.shops, &stream.creators).await;
+    send(&service, &stream.events).await;
+    service.run("2026-11-20".parse().expect("a date")).await;
+    let shop = &stream.shops[0];
+    let (key, _) = crate::keys::make(&service, &["scores:read"], &[shop.as_str()]).await;
+    let path = format!("/v1/shops/{shop}/score/what-if?rule_set=shop-few");
+    let mut standings = std::collections::BTreeSet::new();
+    for numerator in 0..40 {
+        let body = json!({"set": {"negative_feedback_rate": {"numerator": numerator, "denominator": 40}}});
+        let (status, answer) = crate::keys::post(&service, &key, &path, &body).await;
+        assert_eq!(status, 200, "{answer}");
+        for metric in metrics(&answer) {
+            assert!(metric["better_peers"].is_null() && metric["peers"].is_null(), "{metric}");
+        }
+        let metric = metrics(&answer).iter().find(|metric| metric["id"] == "negative_feedback_rate").expect("it");
+        standings.extend(millionths(&metric["standing"]));
+        let (_, whole) = service.post(&path, &body).await;
+        assert!(whole.to_string().contains("\"better_peers\":"), "other keys are told");
+    }
+    let own = service.read(&format!("/v1/shops/{shop}/metrics?rule_set=shop-few")).await;
+    let own =
+        metrics(&own).iter().find(|metric| metric["id"] == "negative_feedback_rate").expect("it")["standing"].clone();
+    let coarse = |standing: &i64| standing % 100_000 == 0 || Some(*standing) == millionths(&own);
+    assert!(standings.iter().all(coarse) && standings.len() > 1, "{standings:?}");
+    service.stop().await;
 }

@@ -8,6 +8,7 @@ mod trade;
 use std::io::IsTerminal;
 use std::process::ExitCode;
 
+use chrono::{Days, NaiveDate};
 use indicatif::ProgressBar;
 use serde_json::{Value, json};
 
@@ -23,6 +24,8 @@ use market::{Market, MarketPlan};
 
 /// Events of one request.
 const BATCH_EVENTS: usize = 4_000;
+/// Dates that are scored, so that histories and changes have something to show.
+const DATES: u64 = 30;
 /// Requests on their way at a time.
 const CONNECTIONS: usize = 4;
 
@@ -80,7 +83,16 @@ async fn fill_and_show(service: &Service, context: &Context, settings: &DemoSett
         market.creators.len()
     );
     load(&client, &base, &market.events).await?;
-    let answer = client.post(format!("{base}/v1/runs")).json(&json!({"date": today, "reason": "demo"})).send().await?;
+    println!("scoring {DATES} dates ...");
+    for back in (0..DATES).rev() {
+        run(&client, &base, today - Days::new(back)).await?;
+    }
+    show::show(&client, &base, &market).await
+}
+
+/// Computes the scores of a date, and waits until they are published.
+async fn run(client: &reqwest::Client, base: &str, date: NaiveDate) -> Result<(), CommandError> {
+    let answer = client.post(format!("{base}/v1/runs")).json(&json!({"date": date, "reason": "demo"})).send().await?;
     let mut run: Value = answer.error_for_status()?.json().await?;
     let address = format!("{base}/v1/runs/{}", run["run_id"].as_str().unwrap_or_default());
     while !matches!(run["state"].as_str(), Some("published" | "failed")) {
@@ -88,9 +100,9 @@ async fn fill_and_show(service: &Service, context: &Context, settings: &DemoSett
         run = client.get(&address).send().await?.error_for_status()?.json().await?;
     }
     if run["state"] == "failed" {
-        return Err(format!("the run failed: {}", run["error"]).into());
+        return Err(format!("the run of {date} failed: {}", run["error"]).into());
     }
-    show::show(&client, &base, &market).await
+    Ok(())
 }
 
 /// Posts all events, a few requests at a time.

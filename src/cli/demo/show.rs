@@ -46,6 +46,8 @@ pub(super) async fn show(client: &reqwest::Client, base: &str, market: &Market) 
     println!("  curl {base}/v1/shops/{FALLING_SHOP}/score");
     println!("  curl {base}/v1/shops/{FALLING_SHOP}/metrics");
     println!("  curl {base}/v1/shops/{RECOVERING_SHOP}/penalties");
+    println!("  curl {base}/v1/shops/{FALLING_SHOP}/scores");
+    println!("  curl {base}/v1/shops/{FALLING_SHOP}/score/changes");
     Ok(())
 }
 

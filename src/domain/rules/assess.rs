@@ -30,16 +30,48 @@ impl Checker<'_> {
             (None, None, None) => Some(None),
             (Some(knots), None, None) => {
                 let reference = self.curve(knots, scale, factor)?;
+                self.check_direction(&reference, metric, knots.span());
                 match standing {
                     Some(standing) => Some(Some(Assessment::Peers { standing: standing.clone(), reference })),
                     None => self.fault(knots.span(), "a metric with a reference needs a sound standing_curve"),
                 }
             }
-            (None, Some(knots), None) => self.curve(knots, scale, factor).map(|curve| Some(Assessment::Curve(curve))),
+            (None, Some(knots), None) => {
+                let curve = self.curve(knots, scale, factor)?;
+                self.check_direction(&curve, metric, knots.span());
+                Some(Some(Assessment::Curve(curve)))
+            }
             (None, None, Some(steps)) => {
                 self.steps(steps, metric, scale, factor).map(|steps| Some(Assessment::Steps(steps)))
             }
             _ => self.fault(span, format!("metric {:?} names more than one of reference, curve, steps", metric.id())),
+        }
+    }
+
+    /// A curve from a standing, 0 to 1, to points, which never gives a better standing fewer points.
+    pub(super) fn standing_curve(&mut self, knots: &Spanned<Knots>, scale: (Decimal, Decimal)) -> Option<Curve> {
+        let curve = self.curve(knots, scale, 1)?;
+        if curve.knots().iter().any(|(standing, _)| *standing > Decimal::ONE) {
+            self.flaw(knots.span(), "a standing is 0 to 1");
+        }
+        if curve.knots().windows(2).any(|pair| pair[0].1 > pair[1].1) {
+            self.flaw(knots.span(), "a standing_curve must not fall: a better standing would get fewer points");
+        }
+        Some(curve)
+    }
+
+    /// Warns where a curve gives a worse value more points.
+    fn check_direction(&mut self, curve: &Curve, metric: Metric, span: Range<usize>) {
+        let is_against = |pair: &[(Decimal, Decimal)]| match metric.definition().better {
+            Better::Lower => pair[0].1 < pair[1].1,
+            Better::Higher => pair[0].1 > pair[1].1,
+        };
+        if curve.knots().windows(2).any(is_against) {
+            let better = metric.definition().better;
+            self.warn(
+                span,
+                format!("{} values of {:?} are better, and this curve gives them fewer points", better, metric.id()),
+            );
         }
     }
 

@@ -27,12 +27,30 @@ pub(super) fn line_of(source: &str, span: &Range<usize>) -> usize {
 pub(super) struct Checker<'a> {
     pub(super) source: &'a str,
     pub(super) faults: Vec<RuleFault>,
-    pub(super) windows: HashMap<String, Window>,
+    pub(super) warnings: Vec<RuleFault>,
+    /// By name; `None` for those that are not valid, which were told already.
+    pub(super) windows: HashMap<String, Option<Window>>,
+    /// Whether the text was taken by an earlier version, which let through what [`Checker::flaw`] refuses.
+    is_stored: bool,
 }
 
 impl<'a> Checker<'a> {
-    pub(super) fn new(source: &'a str) -> Checker<'a> {
-        Checker { source, faults: Vec::new(), windows: HashMap::new() }
+    pub(super) fn new(source: &'a str, is_stored: bool) -> Checker<'a> {
+        Checker { source, faults: Vec::new(), warnings: Vec::new(), windows: HashMap::new(), is_stored }
+    }
+
+    /// Notes what earlier versions let through: a fault of a new text, a warning of a stored one.
+    pub(super) fn flaw(&mut self, span: Range<usize>, message: impl Into<String>) {
+        if self.is_stored {
+            self.warn(span, message);
+        } else {
+            self.fault::<()>(span, message);
+        }
+    }
+
+    pub(super) fn warn(&mut self, span: Range<usize>, message: impl Into<String>) {
+        let line = line_of(self.source, &span);
+        self.warnings.push(RuleFault { line, message: message.into() });
     }
 
     pub(super) fn fault<T>(&mut self, span: Range<usize>, message: impl Into<String>) -> Option<T> {

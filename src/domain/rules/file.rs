@@ -20,14 +20,23 @@ use crate::domain::window::{WINDOW_DAYS_AGO_MAX, Window};
 
 /// Reads one rule set; all faults that can be told apart are reported at once.
 pub fn parse(source: &str) -> Result<RuleSet, Vec<RuleFault>> {
+    read(source, false)
+}
+
+/// Reads a rule set that a run used: an earlier version of this program may have let through what is refused now.
+pub(crate) fn parse_stored(source: &str) -> Result<RuleSet, Vec<RuleFault>> {
+    read(source, true)
+}
+
+fn read(source: &str, is_stored: bool) -> Result<RuleSet, Vec<RuleFault>> {
     let raw: RawRuleSet = toml::from_str(source).map_err(|error| {
         let line = error.span().map_or(1, |span| line_of(source, &span));
         vec![RuleFault { line, message: error.message().to_owned() }]
     })?;
-    let mut checker = Checker::new(source);
+    let mut checker = Checker::new(source, is_stored);
     let rule_set = checker.rule_set(&raw);
     match rule_set {
-        Some(rule_set) if checker.faults.is_empty() => Ok(rule_set),
+        Some(rule_set) if checker.faults.is_empty() => Ok(RuleSet { warnings: checker.warnings, ..rule_set }),
         _ => {
             checker.faults.sort_by_key(|fault| fault.line);
             Err(checker.faults)
@@ -56,9 +65,10 @@ impl Checker<'_> {
         }
         self.read_windows(&raw.windows);
         let near = self.window(&raw.near_window);
-        let standing = raw.standing_curve.as_ref().map(|knots| self.curve(knots, scale, 1));
+        let standing = raw.standing_curve.as_ref().map(|knots| self.standing_curve(knots, scale));
         let (dimensions, metrics) = self.dimensions(raw, scale, standing.clone().flatten().as_ref());
-        let penalties = self.penalties(&raw.penalty);
+        let penalties = self.penalties(&raw.penalty, scale);
+        self.check_weights(raw, &dimensions);
         let categories = self.categories(raw, scale, standing.flatten().as_ref(), &dimensions);
         Some(RuleSet {
             id: raw.id.get_ref().clone(),
@@ -79,6 +89,8 @@ impl Checker<'_> {
             categories,
             hash: hex(&Sha256::digest(self.source.as_bytes())),
             source: self.source.to_owned(),
+            replaces: raw.replaces.clone(),
+            warnings: Vec::new(),
         })
     }
 
@@ -87,9 +99,10 @@ impl Checker<'_> {
             let (oldest, newest) = window.get_ref().days_ago;
             match Window::new(oldest, newest) {
                 Some(sound) => {
-                    self.windows.insert(name.clone(), sound);
+                    self.windows.insert(name.clone(), Some(sound));
                 }
                 None => {
+                    self.windows.insert(name.clone(), None);
                     let message = format!(
                         "days_ago of {name} is [from, to] with {WINDOW_DAYS_AGO_MAX} ≥ from ≥ to ≥ 1, days before the score date"
                     );
@@ -101,7 +114,7 @@ impl Checker<'_> {
 
     fn window(&mut self, name: &Spanned<String>) -> Option<NamedWindow> {
         match self.windows.get(name.get_ref()) {
-            Some(window) => Some(NamedWindow { name: name.get_ref().clone(), window: *window }),
+            Some(window) => Some(NamedWindow { name: name.get_ref().clone(), window: (*window)? }),
             None => self.fault(name.span(), format!("no valid window is named {:?} under [windows]", name.get_ref())),
         }
     }
@@ -179,7 +192,20 @@ impl Checker<'_> {
         }
     }
 
-    fn penalties(&mut self, raw: &[RawPenalty]) -> Vec<PenaltyRule> {
+    /// Warns where the weights of dimensions do not sum to 1: they are relative to each other, which may surprise.
+    fn check_weights(&mut self, raw: &RawRuleSet, dimensions: &[DimensionRule]) {
+        let sum = dimensions.iter().fold(Decimal::ZERO, |sum, dimension| sum.plus(dimension.weight));
+        let Some(first) = raw.dimension.first().filter(|_| sum != Decimal::ONE && sum > Decimal::ZERO) else { return };
+        let share = |dimension: &DimensionRule| {
+            let (weight, sum) = (dimension.weight.millionths().into(), sum.millionths().into());
+            format!("{} {}", dimension.id, Decimal::rounded(weight, sum, 4))
+        };
+        let shares: Vec<String> = dimensions.iter().map(share).collect();
+        let message = format!("the weights of the dimensions sum to {sum}, not 1; they count as {}", shares.join(", "));
+        self.warn(first.weight.span(), message);
+    }
+
+    fn penalties(&mut self, raw: &[RawPenalty], (least, most): (Decimal, Decimal)) -> Vec<PenaltyRule> {
         let mut codes = HashSet::new();
         let mut penalties = Vec::new();
         for penalty in raw {
@@ -189,6 +215,10 @@ impl Checker<'_> {
             let below = penalty.below.get_ref().0;
             if below.millionths() % 10_000 != 0 {
                 self.fault::<()>(penalty.below.span(), "a threshold has at most 2 decimals, like the score");
+            }
+            if below < least || below > most {
+                let message = format!("the threshold {below} is off the scale, {least} to {most}");
+                self.flaw(penalty.below.span(), message);
             }
             penalties.push(PenaltyRule { code: penalty.code.get_ref().clone(), title: title(&penalty.title), below });
         }
@@ -218,18 +248,26 @@ impl Checker<'_> {
                 );
                 continue;
             };
-            let mut rule = CategoryRule::default();
+            let (mut rule, mut seen) = (CategoryRule::default(), HashSet::new());
             for raw_dimension in &raw_category.dimension {
                 let name = raw_dimension.id.get_ref();
                 let index = dimensions.iter().position(|dimension| dimension.id == *name);
                 let weight = self.positive(&raw_dimension.weight, "a weight");
                 match index {
-                    Some(index) => rule.dimension_weights.extend(weight.map(|weight| (index, weight))),
+                    Some(index) => {
+                        let before = weight.and_then(|weight| rule.dimension_weights.insert(index, weight));
+                        if before.is_some() {
+                            self.flaw(raw_dimension.id.span(), format!("dimension {name:?} is there twice"));
+                        }
+                    }
                     None => self.fault(raw_dimension.id.span(), format!("no dimension {name:?}")).unwrap_or(()),
                 }
             }
             for raw_metric in &raw_category.metric {
                 let Some(metric) = self.metric_id(&raw_metric.id) else { continue };
+                if !seen.insert(metric) {
+                    self.flaw(raw_metric.id.span(), format!("metric {:?} is there twice", metric.id()));
+                }
                 if !named.contains(metric.id()) {
                     let message = format!("metric {:?} is in no dimension of this rule set", metric.id());
                     self.fault::<()>(raw_metric.id.span(), message);

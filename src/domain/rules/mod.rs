@@ -17,6 +17,7 @@ use super::id::Id;
 use super::metric::Metric;
 use super::subject::SubjectKind;
 use super::window::Window;
+use check::RuleFault;
 
 /// A name in English and in the sellers' own language.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -111,6 +112,10 @@ pub struct RuleSet {
     pub hash: String,
     /// The text itself.
     pub source: String,
+    /// The id of the built-in rule set that this one says it replaces.
+    pub replaces: Option<String>,
+    /// What is allowed and looks like a mistake.
+    pub warnings: Vec<RuleFault>,
 }
 
 impl RuleSet {

@@ -54,6 +54,8 @@ pub(super) struct RawRuleSet {
     pub(super) kind: SubjectKind,
     #[serde(default)]
     pub(super) default: bool,
+    /// The id of the built-in rule set that this one takes the place of: its own.
+    pub(super) replaces: Option<String>,
     pub(super) title: RawTitle,
     pub(super) scale: Spanned<RawScale>,
     pub(super) bad_stars_max: Spanned<u8>,

@@ -13,10 +13,11 @@ use super::score::CardQuery;
 use super::wire::{Number, ScoreKey, WireDimension, WireMetric, WireTier, wire_dimensions, wire_metrics, wire_tier};
 use crate::answers::what_if::{Target, WhatIf, WhatIfError};
 use crate::domain::decimal::Decimal;
-use crate::domain::fault::{Fault, pointer_to};
+use crate::domain::fault::{Code, Fault, pointer_to};
 use crate::domain::metric::{Metric, MetricCount};
 use crate::domain::rules::RuleSet;
 use crate::domain::what_if::{Assumption, FURTHER_ORDERS_MAX};
+use crate::http::auth::Caller;
 use crate::http::json_body::{JsonBody, RequestBody, objects_by_name, optional_object};
 use crate::http::params::Input;
 use crate::http::problem::Problem;
@@ -111,17 +112,24 @@ pub(crate) struct TargetAnswer {
 )]
 pub(crate) async fn post_what_if(
     State(state): State<AppState>,
+    caller: Caller,
     Input(query): Input<CardQuery>,
     JsonBody(body, _room): JsonBody<WhatIfBody>,
 ) -> Result<Json<WhatIfAnswer>, Problem> {
-    match state.source.what_if(&query.wanted(), |rule_set| check(&body, rule_set)).await {
-        Ok(what_if) => Ok(Json(answer(&what_if))),
+    let is_bound = caller.shops().is_some();
+    match state.source.what_if(&query.wanted(), is_bound, |rule_set| check(&body, rule_set)).await {
+        Ok(what_if) => Ok(Json(answer(&what_if, is_bound))),
         Err(WhatIfError::Refused(faults)) => Err(Problem::invalid_body(faults)),
         Err(WhatIfError::Read(error)) => Err(error.into()),
     }
 }
 
-fn answer(WhatIf { published, card, target }: &WhatIf) -> WhatIfAnswer {
+/// Keys bound to shops do not learn how many peers are better.
+fn answer(WhatIf { published, card, target }: &WhatIf, is_bound: bool) -> WhatIfAnswer {
+    let mut metrics = wire_metrics(&published.scored.rule_set, card, published.run.date);
+    if is_bound {
+        metrics.iter_mut().for_each(|metric| (metric.peers, metric.better_peers) = (None, None));
+    }
     let scored = &published.scored;
     let target_answer = |target: &Target| TargetAnswer {
         score: Number(target.score),
@@ -137,7 +145,7 @@ fn answer(WhatIf { published, card, target }: &WhatIf) -> WhatIfAnswer {
         score: card.score.map(Number),
         dimensions: wire_dimensions(&scored.rule_set, card),
         tier: wire_tier(&scored.rule_set, card.score),
-        metrics: wire_metrics(&scored.rule_set, card, published.run.date),
+        metrics,
         published_score: scored.card.score.map(Number),
         target: target.as_ref().map(target_answer),
     }
@@ -147,13 +155,13 @@ fn check(body: &WhatIfBody, rule_set: &RuleSet) -> Result<(Assumption, Option<De
     let mut faults = Vec::new();
     let mut assumption = Assumption::default();
     if body.add.is_none() && body.set.is_empty() && body.target_score.is_none() {
-        faults.push(Fault::new("", "missing_field", "name at least one of add, set and target_score"));
+        faults.push(Fault::new("", Code::MissingField, "name at least one of add, set and target_score"));
     }
     if let Some(add) = &body.add {
         assumption.further_signed_orders = add.signed_orders;
         if !(0..=FURTHER_ORDERS_MAX).contains(&add.signed_orders) {
             let detail = "signed_orders must be a whole number from 0 to 1000000000";
-            faults.push(Fault::new("/add/signed_orders", "invalid_value", detail));
+            faults.push(Fault::new("/add/signed_orders", Code::InvalidValue, detail));
         }
     }
     for (id, count) in &body.set {
@@ -161,11 +169,11 @@ fn check(body: &WhatIfBody, rule_set: &RuleSet) -> Result<(Assumption, Option<De
         match Metric::parse(id).filter(|metric| rule_set.place(*metric).is_some()) {
             Some(metric) => match counts(metric, count) {
                 Ok(count) => assumption.set.push((metric, count)),
-                Err(detail) => faults.push(Fault::new(pointer, "invalid_value", detail)),
+                Err(detail) => faults.push(Fault::new(pointer, Code::InvalidValue, detail)),
             },
             None => {
                 let detail = format!("{} has no such metric; see GET /v1/rule-sets/{}", rule_set.id, rule_set.id);
-                faults.push(Fault::new(pointer, "unknown_metric", detail));
+                faults.push(Fault::new(pointer, Code::UnknownMetric, detail));
             }
         }
     }
@@ -192,7 +200,7 @@ fn target(number: &RawValue, rule_set: &RuleSet, faults: &mut Vec<Fault>) -> Opt
     let target = decimal.filter(|target| (least..=most).contains(target)).filter(hundredths);
     if target.is_none() {
         let detail = format!("target_score must be a number from {least} to {most} with at most two decimals");
-        faults.push(Fault::new("/target_score", "invalid_value", detail));
+        faults.push(Fault::new("/target_score", Code::InvalidValue, detail));
     }
     target
 }

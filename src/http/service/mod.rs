@@ -3,3 +3,4 @@
 pub mod docs;
 pub(crate) mod figures;
 pub(crate) mod health;
+pub mod pages;

@@ -3,9 +3,9 @@
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use crate::domain::fault::Fault;
+use crate::domain::fault::{Code, Fault};
 use crate::http::problem::FieldError;
-use crate::http::terms::{ListedOutcome, RefusedTerm, StoredTerm, Term};
+use crate::http::terms::{CodeTerm, ListedOutcome, RefusedTerm, StoredTerm, Term};
 use crate::ingest::Outcome;
 
 /// The outcome of a batch.
@@ -32,7 +32,7 @@ pub(crate) struct EventWarning {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub index: Option<usize>,
     /// Stable code for the kind of warning.
-    pub code: String,
+    pub code: CodeTerm,
     /// JSON pointer to the member.
     pub pointer: String,
     pub detail: String,
@@ -42,7 +42,7 @@ impl EventWarning {
     pub(super) fn without_credit(index: Option<usize>) -> EventWarning {
         let detail = "the event is stored, and credits no creator: a key bound to shops, without the scope events:relay, \
                       credits registered creators only where the operator sets --merchants-name-creators";
-        let (code, pointer) = ("creator_not_credited".to_owned(), "/data/creator_id".to_owned());
+        let (code, pointer) = (Term(Code::CreatorNotCredited), "/data/creator_id".to_owned());
         EventWarning { index, code, pointer, detail: detail.to_owned() }
     }
 }
@@ -58,7 +58,7 @@ pub(crate) struct EventResult {
     pub outcome: RefusedTerm,
     /// Stable code for the first fault of a rejected event.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub code: Option<String>,
+    pub code: Option<CodeTerm>,
     /// JSON pointer to the first fault.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub pointer: Option<String>,
@@ -118,7 +118,7 @@ impl BatchAnswer {
             index,
             id,
             outcome: Term(ListedOutcome::Rejected),
-            code: first.map(|fault| fault.code.to_owned()),
+            code: first.map(|fault| Term(fault.code)),
             pointer: first.map(|fault| fault.pointer.clone()),
             detail: first.map(|fault| fault.detail.clone()),
             errors: if faults.len() > 1 { faults.iter().map(FieldError::from).collect() } else { Vec::new() },

@@ -10,7 +10,7 @@ use axum::response::{IntoResponse, Response};
 
 use super::event_answers::{BatchAnswer, EventAnswer, EventWarning, EventsAnswer};
 use crate::domain::event::Event;
-use crate::domain::fault::Fault;
+use crate::domain::fault::{Code, Fault};
 use crate::domain::parse::Envelope;
 use crate::http::auth::Caller;
 use crate::http::bodies::{BodyLimit, SMALL_BYTES};
@@ -111,12 +111,12 @@ async fn parse_body(headers: HeaderMap, bytes: Bytes, times: AcceptedTimes) -> R
 fn not_the_callers(event: &Event, caller: &Caller, envelope: Envelope) -> Option<Fault> {
     if !caller.may_write(&event.aggregate.shop_id) {
         let pointer = if envelope == Envelope::CloudEvents { "/shopid" } else { "/shop_id" };
-        return Some(Fault::new(pointer, "forbidden_shop", "the key is bound to other shops"));
+        return Some(Fault::new(pointer, Code::ForbiddenShop, "the key is bound to other shops"));
     }
     let event_type = event.fact.event_type();
     (!caller.relay().allows(event_type)).then(|| {
         let detail = format!("{} needs a key with the scope events:relay", event_type);
-        Fault::new("/type", "forbidden_type", detail)
+        Fault::new("/type", Code::ForbiddenType, detail)
     })
 }
 

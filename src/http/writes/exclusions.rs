@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use crate::domain::exclusion::{Exclusion, ExclusionTarget};
-use crate::domain::fault::Fault;
+use crate::domain::fault::{Code, Fault};
 use crate::domain::id::Id;
 use crate::domain::words::Word;
 use crate::http::json_body::{JsonBody, OptionalJsonBody, RequestBody};
@@ -102,12 +102,12 @@ impl From<ExclusionRow> for WireExclusion {
 fn check_text(faults: &mut Vec<Fault>, pointer: &str, text: &str, required: bool) {
     if text.chars().count() > TEXT_LENGTH_MAX || text.contains('\0') || (required && text.trim().is_empty()) {
         let detail = format!("{} must be text of 1-{TEXT_LENGTH_MAX} characters without U+0000", &pointer[1..]);
-        faults.push(Fault::new(pointer, "invalid_value", detail));
+        faults.push(Fault::new(pointer, Code::InvalidValue, detail));
     }
 }
 
 fn check_id(faults: &mut Vec<Fault>, pointer: &str, text: &str) -> Option<Id> {
-    Id::parse(text).map_err(|invalid| faults.push(Fault::new(pointer, "invalid_id", invalid.to_string()))).ok()
+    Id::parse(text).map_err(|invalid| faults.push(Fault::new(pointer, Code::InvalidId, invalid.to_string()))).ok()
 }
 
 impl ExclusionBody {
@@ -119,18 +119,18 @@ impl ExclusionBody {
         let target = ExclusionTarget::parse(&self.target);
         if target.is_none() {
             let detail = format!("target must be one of {}", ExclusionTarget::list());
-            faults.push(Fault::new("/target", "invalid_value", detail));
+            faults.push(Fault::new("/target", Code::InvalidValue, detail));
         }
         match target {
             Some(target) if target.is_part_of_order() && self.order_id.is_none() => {
                 let detail = format!("order_id is required: the order of the {}", target.as_str());
-                faults.push(Fault::new("/order_id", "missing_field", detail));
+                faults.push(Fault::new("/order_id", Code::MissingField, detail));
             }
             Some(target) if !target.is_part_of_order() && self.order_id.is_some() => {
                 let same = target == ExclusionTarget::Order && self.order_id.as_deref() == Some(self.id.as_str());
                 if !same {
                     let detail = format!("order_id is not allowed with the target {}", target.as_str());
-                    faults.push(Fault::new("/order_id", "contradiction", detail));
+                    faults.push(Fault::new("/order_id", Code::Contradiction, detail));
                 }
             }
             _ => {}

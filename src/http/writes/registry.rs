@@ -9,7 +9,7 @@ use serde::{Deserialize, Deserializer, Serialize};
 use utoipa::ToSchema;
 
 use crate::answers::published::known;
-use crate::domain::fault::Fault;
+use crate::domain::fault::{Code, Fault};
 use crate::domain::id::Id;
 use crate::domain::subject::Subject;
 use crate::http::json_body::{JsonBody, RequestBody};
@@ -74,13 +74,13 @@ pub(super) fn registration(subject: Subject, body: SubjectBody, base: &str, faul
         && (name.chars().count() > NAME_LENGTH_MAX || name.contains('\0'))
     {
         let detail = "name has at most 256 characters and no U+0000";
-        faults.push(Fault::new(format!("{base}/name"), "invalid_value", detail));
+        faults.push(Fault::new(format!("{base}/name"), Code::InvalidValue, detail));
     }
     let category_id = body.category_id.map(|category_id| {
         category_id.and_then(|text| match Id::parse(&text) {
             Ok(id) => Some(id),
             Err(invalid) => {
-                faults.push(Fault::new(format!("{base}/category_id"), "invalid_id", invalid.to_string()));
+                faults.push(Fault::new(format!("{base}/category_id"), Code::InvalidId, invalid.to_string()));
                 None
             }
         })

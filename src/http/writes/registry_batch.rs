@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::registry::{SubjectBody, present, registration};
-use crate::domain::fault::Fault;
+use crate::domain::fault::{Code, Fault};
 use crate::domain::id::Id;
 use crate::domain::subject::{Subject, SubjectKind};
 use crate::http::json_body::{BATCH_BYTES_MAX, Entries, JsonBody, RequestBody};
@@ -145,7 +145,7 @@ async fn register_all(
                 let registration = registration(Subject { kind, id: id.clone() }, body, &base, &mut faults);
                 registrations.insert(id, registration);
             }
-            Err(invalid) => faults.push(Fault::new(format!("{base}/{field}"), "invalid_id", invalid.to_string())),
+            Err(invalid) => faults.push(Fault::new(format!("{base}/{field}"), Code::InvalidId, invalid.to_string())),
         }
     }
     if !faults.is_empty() {

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use crate::domain::calendar::parse_date;
-use crate::domain::fault::Fault;
+use crate::domain::fault::{Code, Fault};
 use crate::domain::run::{InvalidRun, RunRequest, RunState};
 use crate::http::json_body::{JsonBody, RequestBody};
 use crate::http::page::Page;
@@ -84,7 +84,7 @@ impl From<RunRow> for WireRun {
 }
 
 fn invalid(pointer: &str, detail: &str) -> Problem {
-    Problem::invalid_body(vec![Fault::new(pointer, "invalid_value", detail)])
+    Problem::invalid_body(vec![Fault::new(pointer, Code::InvalidValue, detail)])
 }
 
 fn pointer(error: InvalidRun) -> &'static str {

@@ -5,11 +5,12 @@
 //! the server runs as user `postgres`, since PostgreSQL refuses to be root.
 
 mod binaries;
+mod directory;
+mod identity;
 mod server;
 
 use std::fs::{self, File, OpenOptions};
 use std::io::Write;
-use std::os::unix::fs::{MetadataExt, PermissionsExt, chown};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
@@ -19,14 +20,12 @@ use sqlx::postgres::PgConnectOptions;
 use sqlx::{ConnectOptions, Connection, Executor};
 
 use binaries::Binaries;
+use directory::{create_directory, private_file, socket_directory, state_directory};
+use identity::Identity;
 use server::Server;
 
 const USER: &str = "shopscore";
 const DATABASE: &str = "shopscore";
-/// A socket's path holds at most 107 bytes; the server adds `/.s.PGSQL.5432` to the directory.
-const SOCKET_DIRECTORY_LENGTH_MAX: usize = 107 - "/.s.PGSQL.5432".len();
-/// Directories that only the server's user may enter.
-const PRIVATE_MODE: u32 = 0o700;
 /// How long a server may take to accept connections, recovery after a crash included.
 const READY_WAIT: Duration = Duration::from_secs(60);
 
@@ -85,8 +84,8 @@ pub enum Sharing {
 impl PrivatePostgres {
     /// Starts the server of a state directory (creating it where it is empty), or joins the one that runs.
     pub async fn open(settings: &PrivateSettings, sharing: Sharing) -> Result<PrivatePostgres, PrivateError> {
-        let identity = server::Identity::choose();
-        let directory = create_directory(&settings.state_dir, &identity, 0o711)?;
+        let identity = Identity::choose();
+        let directory = state_directory(&settings.state_dir, &identity)?;
         let socket_dir = socket_directory(&directory, &identity)?;
         let options = PgConnectOptions::new_without_pgpass().socket(&socket_dir).username(USER).database(DATABASE);
         let Some(lock) = lock(&directory)? else {
@@ -145,8 +144,7 @@ fn lock_path(directory: &Path) -> PathBuf {
 /// `None` when another process holds the lock. The lock goes with the process, however it ends.
 fn lock(directory: &Path) -> Result<Option<File>, PrivateError> {
     let path = lock_path(directory);
-    let mut file =
-        OpenOptions::new().create(true).truncate(false).write(true).open(&path).map_err(io("cannot open", &path))?;
+    let mut file = private_file(OpenOptions::new().truncate(false).write(true), &path)?;
     if flock(&file, FlockOperation::NonBlockingLockExclusive).is_err() {
         return Ok(None);
     }
@@ -154,52 +152,16 @@ fn lock(directory: &Path) -> Result<Option<File>, PrivateError> {
     Ok(Some(file))
 }
 
-fn create_directory(path: &Path, identity: &server::Identity, mode: u32) -> Result<PathBuf, PrivateError> {
-    if !path.exists() {
-        fs::create_dir_all(path).map_err(io("cannot create", path))?;
-        identity.own(path, mode).map_err(io("cannot set the owner of", path))?;
-    } else if mode == PRIVATE_MODE {
-        // The owner of the socket's or the data's directory controls the data.
-        let owner = fs::symlink_metadata(path).map_err(io("cannot look at", path))?.uid();
-        if !identity.trusts(owner) {
-            let cause = std::io::Error::other(format!("it belongs to another user ({owner}); remove it"));
-            return Err(PrivateError::Io { action: "cannot use", path: path.to_owned(), cause });
-        }
-        identity.own(path, mode).map_err(io("cannot set the owner of", path))?;
-    }
-    // Any other directory that was there keeps its owner and its mode: it may be anyone's.
-    path.canonicalize().map_err(io("cannot open", path))
-}
-
-/// A directory for the socket that only the server's user (and root) may enter, on a path that is short enough.
-fn socket_directory(state_dir: &Path, identity: &server::Identity) -> Result<PathBuf, PrivateError> {
-    let beside = state_dir.join("socket");
-    if beside.as_os_str().len() <= SOCKET_DIRECTORY_LENGTH_MAX {
-        return create_directory(&beside, identity, PRIVATE_MODE);
-    }
-    // The name follows from the state directory, so that a command finds the socket of the service that runs.
-    use std::hash::{Hash, Hasher};
-    let mut hasher = std::hash::DefaultHasher::new();
-    state_dir.hash(&mut hasher);
-    let short = std::env::temp_dir().join(format!("shopscore-{:016x}", hasher.finish()));
-    create_directory(&short, identity, PRIVATE_MODE)
-}
-
 /// Makes the data directory. It is made aside and moved into place, so that an interrupted first start leaves nothing
 /// that looks whole.
-fn init_data(
-    binaries: &Binaries,
-    state_dir: &Path,
-    data_dir: &Path,
-    identity: &server::Identity,
-) -> Result<(), PrivateError> {
+fn init_data(binaries: &Binaries, state_dir: &Path, data_dir: &Path, identity: &Identity) -> Result<(), PrivateError> {
     let aside = state_dir.join("postgres.new");
     for leftover in [aside.as_path(), data_dir] {
         if leftover.exists() {
             fs::remove_dir_all(leftover).map_err(io("cannot remove", leftover))?;
         }
     }
-    create_directory(&aside, identity, PRIVATE_MODE)?;
+    create_directory(&aside, identity)?;
     let mut command: Command = identity.command(&binaries.initdb(), state_dir);
     command.arg("--pgdata").arg(&aside);
     command.args(["--username", USER, "--auth", "trust", "--encoding", "UTF8", "--locale", "C.UTF-8"]);
@@ -221,31 +183,17 @@ async fn wait_ready(options: &PgConnectOptions, state_dir: &Path, server: Option
             let exists = sqlx::query("select from pg_database where datname = $1").bind(DATABASE);
             let there = matches!(exists.fetch_optional(&mut connection).await, Ok(Some(_)));
             if there || connection.execute("create database shopscore").await.is_ok() {
+                if let Some(server) = server {
+                    server.note_ready();
+                }
                 return Ok(());
             }
         }
         if tokio::time::Instant::now() > deadline || server.is_some_and(Server::gave_up) {
             let log = state_dir.join("postgres.log");
-            let text = fs::read_to_string(&log).unwrap_or_default();
-            let lines: Vec<&str> = text.lines().collect();
-            let tail = lines[lines.len().saturating_sub(12)..].join("\n");
+            let tail = server::log_tail(&log);
             return Err(PrivateError::NotReady { log, tail });
         }
         tokio::time::sleep(Duration::from_millis(20)).await;
-    }
-}
-
-impl server::Identity {
-    /// Whether a directory of this owner may hold the server's data: its user's own, or of this process's user.
-    fn trusts(&self, owner: u32) -> bool {
-        owner == rustix::process::geteuid().as_raw() || self.user().is_some_and(|user| user.uid == owner)
-    }
-
-    /// Gives a path to the server's user, with a mode.
-    fn own(&self, path: &Path, mode: u32) -> std::io::Result<()> {
-        if let Some(user) = self.user() {
-            chown(path, Some(user.uid), Some(user.gid))?;
-        }
-        fs::set_permissions(path, fs::Permissions::from_mode(mode))
     }
 }

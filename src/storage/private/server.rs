@@ -1,83 +1,31 @@
 //! The server process: started as the right user, tied to the life of this process, started again when it dies.
 
 use std::fs::{self, OpenOptions};
+use std::os::unix::ffi::OsStrExt;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::Child;
 use std::sync::atomic::{AtomicBool, AtomicI32, Ordering};
 use std::sync::{Arc, mpsc};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use rustix::process::{Pid, Signal, geteuid, kill_process};
+use rustix::process::{Pid, Signal, kill_process};
 
+use super::directory::private_file;
+use super::identity::Identity;
 use super::{PrivateError, io};
 
 /// A server that ends sooner than this after its start did not really start.
 const SHORT_LIFE: Duration = Duration::from_secs(2);
-/// After this many short lives in a row the server is given up.
+/// After this many short lives in a row a server that never was ready is given up.
 const SHORT_LIVES_MAX: u32 = 100;
+/// The pause before a server is started again, which doubles with every short life …
 const RESTART_PAUSE: Duration = Duration::from_millis(100);
-
-/// As whom the server runs.
-#[derive(Clone, Debug)]
-pub(super) struct Identity {
-    user: Option<User>,
-}
-
-/// A line of the password file.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct User {
-    pub uid: u32,
-    pub gid: u32,
-}
-
-impl Identity {
-    /// Root steps down to `postgres`, else `nobody`; everyone else stays who they are.
-    pub(super) fn choose() -> Identity {
-        let user = geteuid().is_root().then(|| find_user("postgres").or_else(|| find_user("nobody"))).flatten();
-        Identity { user }
-    }
-
-    pub(super) fn user(&self) -> Option<User> {
-        self.user
-    }
-
-    /// A command that runs as this user, and that is told to stop when the thread that started it ends.
-    pub(super) fn command(&self, program: &Path, home: &Path) -> Command {
-        let setpriv = Path::new("/usr/bin/setpriv");
-        let mut command = match (self.user, setpriv.exists()) {
-            (Some(user), true) => {
-                let mut command = Command::new(setpriv);
-                command.args(["--reuid", &user.uid.to_string(), "--regid", &user.gid.to_string()]);
-                command.args(["--clear-groups", "--no-new-privs", "--pdeathsig", "INT"]).arg(program);
-                command
-            }
-            (None, true) => {
-                let mut command = Command::new(setpriv);
-                command.args(["--pdeathsig", "INT"]).arg(program);
-                command
-            }
-            (Some(user), false) => {
-                let mut command = Command::new(program);
-                command.uid(user.uid).gid(user.gid);
-                command
-            }
-            (None, false) => Command::new(program),
-        };
-        command.env("HOME", home).env_remove("PGDATA").current_dir(home).stdin(Stdio::null());
-        command
-    }
-}
-
-fn find_user(name: &str) -> Option<User> {
-    let passwords = fs::read_to_string("/etc/passwd").ok()?;
-    let fields: Vec<&str> = passwords.lines().map(|line| line.split(':')).find_map(|fields| {
-        let fields: Vec<&str> = fields.collect();
-        (fields.first() == Some(&name)).then_some(fields)
-    })?;
-    Some(User { uid: fields.get(2)?.parse().ok()?, gid: fields.get(3)?.parse().ok()? })
-}
+/// … up to this.
+const RESTART_PAUSE_MAX: Duration = Duration::from_secs(5);
+/// Lines of the server's log that are shown where it failed.
+const LOG_LINES: usize = 12;
 
 /// All that it takes to start the server.
 pub(super) struct Launch {
@@ -91,7 +39,7 @@ pub(super) struct Launch {
 
 impl Launch {
     fn spawn(&self) -> Result<Child, PrivateError> {
-        let log = OpenOptions::new().create(true).append(true).open(&self.log).map_err(io("cannot open", &self.log))?;
+        let log = private_file(OpenOptions::new().append(true), &self.log)?;
         let log_again = log.try_clone().map_err(io("cannot open", &self.log))?;
         let mut command = self.identity.command(&self.program, &self.data_dir);
         command.arg("-D").arg(&self.data_dir).arg("-k").arg(&self.socket_dir).stdout(log).stderr(log_again);
@@ -128,6 +76,7 @@ pub(super) struct Server {
 struct State {
     process: AtomicI32,
     stopping: AtomicBool,
+    was_ready: AtomicBool,
     gave_up: AtomicBool,
 }
 
@@ -144,6 +93,11 @@ impl Server {
             Ok(Err(error)) => Err(error),
             _ => Ok(Server { state, watcher }),
         }
+    }
+
+    /// The server has answered: from now on it is started again for ever.
+    pub(super) fn note_ready(&self) {
+        self.state.was_ready.store(true, Ordering::SeqCst);
     }
 
     /// Whether the server kept ending right after its start, so that it is not started any more.
@@ -168,11 +122,50 @@ fn interrupt(state: &State) {
     }
 }
 
+/// Waits before the next start, unless the server is to stop.
+fn pause(state: &State, short_lives: u32) {
+    let longer = if state.was_ready.load(Ordering::SeqCst) { 1_u32 << short_lives.min(10) } else { 1 };
+    let until = Instant::now() + (RESTART_PAUSE * longer).min(RESTART_PAUSE_MAX);
+    while Instant::now() < until && !state.stopping.load(Ordering::SeqCst) {
+        std::thread::sleep(RESTART_PAUSE);
+    }
+}
+
+/// Removes a `postmaster.pid` that names no server of this directory: PostgreSQL does not start over an empty one, nor where
+/// another process has got its number. The caller holds the lock of the state directory.
+fn remove_stale_pid(data_dir: &Path) {
+    let path = data_dir.join("postmaster.pid");
+    let Ok(text) = fs::read_to_string(&path) else { return };
+    let is_server = |process: u32| {
+        let command = fs::read(format!("/proc/{process}/cmdline")).unwrap_or_default();
+        let mut arguments = command.split(|byte| *byte == 0);
+        arguments.any(|argument| argument == data_dir.as_os_str().as_bytes())
+    };
+    let process = text.lines().next().and_then(|line| line.trim().parse().ok());
+    if process.is_some_and(is_server) {
+        return;
+    }
+    match fs::remove_file(&path) {
+        Ok(()) => tracing::warn!("removed the postmaster.pid of a server that is gone"),
+        Err(error) => tracing::warn!(%error, "a stale postmaster.pid could not be removed"),
+    }
+}
+
+/// The last lines of the server's log.
+pub(super) fn log_tail(log: &Path) -> String {
+    let text = fs::read(log).unwrap_or_default();
+    let text = String::from_utf8_lossy(&text);
+    let lines: Vec<&str> = text.lines().collect();
+    lines[lines.len().saturating_sub(LOG_LINES)..].join("\n")
+}
+
 /// Starts the server and starts it again whenever it ends without having been asked to.
 fn watch(launch: &Launch, state: &State, started: &mpsc::Sender<Result<(), PrivateError>>) {
     let mut short_lives = 0;
-    while !state.stopping.load(Ordering::SeqCst) && short_lives < SHORT_LIVES_MAX {
+    let may_go_on = |short_lives: u32| state.was_ready.load(Ordering::SeqCst) || short_lives < SHORT_LIVES_MAX;
+    while !state.stopping.load(Ordering::SeqCst) && may_go_on(short_lives) {
         let born = Instant::now();
+        remove_stale_pid(&launch.data_dir);
         match launch.spawn() {
             Ok(mut child) => {
                 state.process.store(child.id() as i32, Ordering::SeqCst);
@@ -183,17 +176,53 @@ fn watch(launch: &Launch, state: &State, started: &mpsc::Sender<Result<(), Priva
                 let _ = started.send(Ok(()));
                 let status = child.wait();
                 state.process.store(0, Ordering::SeqCst);
-                if !state.stopping.load(Ordering::SeqCst) && born.elapsed() > SHORT_LIFE {
-                    tracing::warn!(?status, "the private PostgreSQL ended; starting it again");
+                if !state.stopping.load(Ordering::SeqCst) && state.was_ready.load(Ordering::SeqCst) {
+                    let log = log_tail(&launch.log);
+                    tracing::warn!(?status, log, "the private PostgreSQL ended; starting it again");
                 }
             }
             Err(error) => {
+                tracing::warn!(%error, "the private PostgreSQL could not be started");
                 let _ = started.send(Err(error));
             }
         }
         // The processes of a server that was killed hold its memory for a moment; until then a new one cannot start.
         short_lives = if born.elapsed() > SHORT_LIFE { 0 } else { short_lives + 1 };
-        std::thread::sleep(RESTART_PAUSE);
+        pause(state, short_lives);
     }
     state.gave_up.store(true, Ordering::SeqCst);
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::process::Command;
+
+    use super::remove_stale_pid;
+
+    #[test]
+    fn only_a_pid_of_a_server_of_the_directory_stays() {
+        let directory = std::env::temp_dir().join(format!("shopscore-pid-{}", std::process::id()));
+        fs::create_dir_all(&directory).expect("a directory");
+        let file = directory.join("postmaster.pid");
+        let mut server =
+            Command::new("sh").args(["-c", "sleep 5; true", "-D"]).arg(&directory).spawn().expect("a process");
+        // The kernel shows its arguments a moment after it began.
+        while fs::read(format!("/proc/{}/cmdline", server.id())).expect("a process").is_empty() {
+            std::thread::yield_now();
+        }
+        for (text, stays) in [
+            (String::new(), false),
+            ("no number\n".to_owned(), false),
+            (format!("{}\n{}\n", std::process::id(), directory.display()), false),
+            ("4194304\n".to_owned(), false),
+            (format!("{}\n", server.id()), true),
+        ] {
+            fs::write(&file, &text).expect("a file");
+            remove_stale_pid(&directory);
+            assert_eq!(file.exists(), stays, "{text}");
+        }
+        server.kill().and_then(|()| server.wait()).expect("an end");
+        fs::remove_dir_all(&directory).expect("cleaned");
+    }
 }
