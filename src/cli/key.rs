@@ -74,8 +74,15 @@ fn line(row: &KeyRow) -> String {
         (None, None) => "active".to_owned(),
     };
     let shops = row.shop_ids.as_ref().map_or_else(|| "all shops".to_owned(), |ids| ids.join(","));
-    let name = row.name.as_deref().unwrap_or_default();
+    // A name is what a client chose: what it holds for terminals is shown, not carried out.
+    let name = printable(row.name.as_deref().unwrap_or_default());
     format!("{}\tssk_{}\t{}\t{shops}\t{state}\t{name}", row.key_id, row.prefix, row.scopes.join(","))
+}
+
+fn printable(text: &str) -> String {
+    let shown =
+        |letter: char| if letter.is_control() { letter.escape_default().to_string() } else { letter.to_string() };
+    text.chars().map(shown).collect()
 }
 
 async fn revoke(opened: &Opened, key_id: i32) -> Result<(), CommandError> {
@@ -87,5 +94,15 @@ async fn revoke(opened: &Opened, key_id: i32) -> Result<(), CommandError> {
             Ok(())
         }
         None => Err(format!("no key has the id {key_id}; see shopscore key list").into()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::printable;
+
+    #[test]
+    fn only_what_terminals_carry_out_is_escaped() {
+        assert_eq!(printable("店's \u{1b}[2J\n"), "店's \\u{1b}[2J\\n");
     }
 }
