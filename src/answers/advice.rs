@@ -36,7 +36,7 @@ pub struct Advice {
 pub struct MetricAdvice {
     /// Place of the metric in the rule set.
     pub place: usize,
-    /// What its points lack to the best of the scale, times its effective weight.
+    /// What its points lack to the most that it can get, times its effective weight.
     pub costs: Decimal,
     pub score_at_best: Decimal,
     /// The penalties in force that this score would lift.

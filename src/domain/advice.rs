@@ -13,9 +13,9 @@ const MILLION: i128 = 1_000_000;
 pub(crate) struct Cost<'a> {
     /// Place of the metric in its rule set.
     pub index: usize,
-    /// What its points lack to the best of the scale, times its effective weight.
+    /// What its points lack to the most that it can get, times its effective weight.
     pub costs: Decimal,
-    /// The score with the best points in this metric, all else as it is.
+    /// The score with the most points that this metric can get, all else as it is.
     pub score_at_best: Decimal,
     /// The penalties in force that this score would lift.
     pub lifted: Vec<&'a PenaltyRule>,
@@ -24,11 +24,13 @@ pub(crate) struct Cost<'a> {
 /// The metrics that cost a card anything, the costliest first; none without a score.
 pub(crate) fn costs<'a>(rule_set: &'a RuleSet, card: &Card) -> Vec<Cost<'a>> {
     let Some(score) = card.score else { return Vec::new() };
-    let best = rule_set.scale.1;
     let points = card.points();
     let category_id = card.category_id.as_ref();
     let effective = weights(rule_set, card);
     let cost = |index: usize| {
+        let rule = &rule_set.metrics[index];
+        let by_standing = card.metrics[index].assessed?.standing.is_some();
+        let best = rule_set.assessment(rule, category_id).best_points(by_standing);
         let lacking = best.minus(points[index]?);
         let costs = i128::from(lacking.millionths()) * i128::from(effective[index].1.millionths());
         let mut at_best = points.clone();

@@ -143,6 +143,12 @@ fn worse(metric: &Value, rng: &mut ChaCha8Rng) -> Value {
     let (numerator, denominator) = (whole(metric, "numerator"), whole(metric, "denominator"));
     let step = rng.random_range(1..=denominator);
     let numerator = if metric["better"] == "lower" { numerator + step } else { (numerator - step).max(0) };
+    // As far as it can be: no more than all of a ratio, no less than one star each.
+    let numerator = match metric["unit"].as_str() {
+        Some("ratio") => numerator.min(denominator),
+        Some("stars") => numerator.max(denominator),
+        _ => numerator,
+    };
     json!({"numerator": numerator, "denominator": denominator})
 }
 
@@ -213,5 +219,31 @@ async fn a_key_bound_to_shops_learns_its_standing_in_tenths() {
         metrics(&own).iter().find(|metric| metric["id"] == "negative_feedback_rate").expect("it")["standing"].clone();
     let coarse = |standing: &i64| standing % 100_000 == 0 || Some(*standing) == millionths(&own);
     assert!(standings.iter().all(coarse) && standings.len() > 1, "{standings:?}");
+    service.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn counts_that_cannot_be_are_refused() {
+    let service = TestService::start().await;
+    let stream = random_stream(&mut ChaCha8Rng::seed_from_u64(4));
+    send(&service, &stream.events).await;
+    service.run(date("2026-11-20")).await;
+    for (metric, numerator, denominator, status) in [
+        ("negative_feedback_rate", 1_000, 10, 422),
+        ("negative_feedback_rate", 10, 10, 200),
+        ("product_base_score", 1_000, 10, 422),
+        ("product_base_score", 9, 10, 422),
+        ("product_base_score", 50, 10, 200),
+        ("delivery_duration", 1_000_000, 10, 200),
+        ("pickup_timeliness", 101, 100, 422),
+        ("pickup_timeliness", 50, 99, 422),
+    ] {
+        let body = json!({"set": {metric: {"numerator": numerator, "denominator": denominator}}});
+        let (answered, problem) = service.post("/v1/shops/shop-0/score/what-if", &body).await;
+        assert_eq!(answered, status, "{body}: {problem}");
+        if status == 422 {
+            assert_eq!(problem["errors"][0]["pointer"], json!(format!("/set/{metric}")), "{problem}");
+        }
+    }
     service.stop().await;
 }

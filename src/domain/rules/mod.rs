@@ -44,6 +44,19 @@ pub enum Assessment {
     Steps(StepTable),
 }
 
+impl Assessment {
+    /// The most points that a value can get; `by_standing`: whether it is compared with peers.
+    pub(crate) fn best_points(&self, by_standing: bool) -> Decimal {
+        let highest = |knots: &[(Decimal, Decimal)]| knots.iter().map(|(_, points)| *points).max().unwrap_or_default();
+        match self {
+            Assessment::Peers { standing, .. } if by_standing => highest(standing.knots()),
+            Assessment::Peers { reference, .. } => highest(reference.knots()),
+            Assessment::Curve(curve) => highest(curve.knots()),
+            Assessment::Steps(table) => highest(&table.steps).max(table.otherwise),
+        }
+    }
+}
+
 #[derive(Clone, Debug)]
 pub struct MetricRule {
     pub metric: Metric,

@@ -14,7 +14,8 @@ use super::wire::{Number, ScoreKey, WireDimension, WireMetric, WireTier, wire_di
 use crate::answers::what_if::{Target, WhatIf, WhatIfError};
 use crate::domain::decimal::Decimal;
 use crate::domain::fault::{Code, Fault, pointer_to};
-use crate::domain::metric::{Metric, MetricCount};
+use crate::domain::fields::STARS_MAX;
+use crate::domain::metric::{Metric, MetricCount, Unit};
 use crate::domain::rules::RuleSet;
 use crate::domain::what_if::{Assumption, FURTHER_ORDERS_MAX};
 use crate::http::auth::Caller;
@@ -190,7 +191,16 @@ fn counts(metric: Metric, count: &CountBody) -> Result<MetricCount, String> {
     if count.denominator % scale != 0 {
         return Err(format!("the denominator of {} must be a multiple of {scale}", metric.id()));
     }
-    Ok(MetricCount { numerator: count.numerator, volume: count.denominator / scale })
+    let volume = count.denominator / scale;
+    let (least, most) = match metric.definition().unit {
+        Unit::Ratio => (0, count.denominator),
+        Unit::Stars => (volume, volume * i64::from(STARS_MAX)),
+        Unit::Seconds => (0, COUNT_MAX),
+    };
+    if !(least..=most).contains(&count.numerator) {
+        return Err(format!("with this denominator the numerator of {} is {least} to {most}", metric.id()));
+    }
+    Ok(MetricCount { numerator: count.numerator, volume })
 }
 
 fn target(number: &RawValue, rule_set: &RuleSet, faults: &mut Vec<Fault>) -> Option<Decimal> {
