@@ -63,7 +63,8 @@ pub struct ScoringSettings {
     #[arg(long, env = "SHOPSCORE_TIME_ZONE", value_name = "ZONE", default_value = "Asia/Shanghai", value_parser = parse_zone, global = true)]
     pub time_zone: Tz,
 
-    /// Directory of rule sets (*.toml) to add to the built-in ones; a file with the id of a built-in one replaces it
+    /// Directory of rule sets (*.toml) to add to the built-in ones; a file with the id of a built-in one replaces it, and
+    /// says so (replaces = "<id>")
     #[arg(long, env = "SHOPSCORE_RULES_DIR", value_name = "DIR", global = true)]
     pub rules_dir: Option<PathBuf>,
 }

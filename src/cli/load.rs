@@ -16,7 +16,7 @@ use super::open::{Opened, open_prepared};
 use super::settings::{Cli, CommandError};
 use crate::domain::event::Relay;
 use crate::domain::parse::Envelope;
-use crate::ingest::door::{AcceptedTimes, read_event};
+use crate::ingest::door::{AcceptedTimes, is_utf16, read_event, without_mark};
 use crate::ingest::queue::IngestQueue;
 use crate::ingest::{Atomicity, Outcome, SentEvent, Unavailable};
 use crate::storage::private::Sharing;
@@ -98,14 +98,15 @@ async fn lines_of<'a>(
         Box::pin(raw)
     };
     let beginning = text.fill_buf().await?;
-    if beginning.starts_with(&[0xFF, 0xFE]) || beginning.starts_with(&[0xFE, 0xFF]) {
+    if is_utf16(beginning) {
         return Err("the file is UTF-16; save it as UTF-8".into());
     }
-    let mark = if beginning.starts_with(&[0xEF, 0xBB, 0xBF]) { 3 } else { 0 };
-    if beginning[mark..].trim_ascii_start().starts_with(b"[") {
+    let unmarked = without_mark(beginning);
+    if unmarked.trim_ascii_start().starts_with(b"[") {
         return Err("the file holds a JSON array; load takes one event a line".into());
     }
-    text.as_mut().consume(mark);
+    let mark_bytes = beginning.len() - unmarked.len();
+    text.as_mut().consume(mark_bytes);
     Ok(text)
 }
 

@@ -63,7 +63,7 @@ const BY_BAD_STARS: &str = ", by the rule set's `bad_stars_max`";
 const OF_QUALIFYING_PRODUCTS: &str = " of products that are on the shelf at the end of the day before the score date and have a paid order in the window";
 
 /// Appends formatted text; writing to a string cannot fail.
-fn put(page: &mut String, text: std::fmt::Arguments<'_>) {
+pub(crate) fn put(page: &mut String, text: std::fmt::Arguments<'_>) {
     page.write_fmt(text).unwrap_or_default();
 }
 

@@ -15,10 +15,11 @@ use serde_path_to_error::{Path, Segment};
 
 use super::auth::Caller;
 use super::bodies::{BodyLimit, Room, SMALL_BYTES};
-use super::media::{check_json, without_mark};
+use super::media::check_json;
 use super::problem::{Kind, Problem};
 use super::state::AppState;
 use crate::domain::fault::{Code, Fault, pointer_to};
+use crate::ingest::door::without_mark;
 
 /// The body of a route.
 pub(crate) trait RequestBody: DeserializeOwned + Send + 'static {

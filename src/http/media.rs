@@ -8,6 +8,7 @@ use serde_json::value::RawValue;
 
 use super::problem::{Kind, Problem};
 use crate::domain::parse::Envelope;
+use crate::ingest::door::{is_utf16, without_mark};
 
 /// The most bytes of a request body, after decompression.
 pub(crate) const BODY_BYTES_MAX: usize = 16 * 1024 * 1024;
@@ -36,7 +37,7 @@ pub(crate) struct RawEvents {
 /// Splits a body into events.
 pub(crate) fn split(headers: &HeaderMap, body: &Bytes) -> Result<RawEvents, Problem> {
     let (envelope, layout) = layout(headers)?;
-    if let [0xFE, 0xFF, ..] | [0xFF, 0xFE, ..] = body[..] {
+    if is_utf16(body) {
         return Err(unsplittable("it is UTF-16; send UTF-8"));
     }
     let body = &body.slice_ref(without_mark(body));
@@ -76,11 +77,6 @@ fn layout(headers: &HeaderMap) -> Result<(Envelope, Layout), Problem> {
              application/cloudevents-batch+json",
         )),
     }
-}
-
-/// The text behind a byte order mark, which UTF-8 files may start with.
-pub(crate) fn without_mark(text: &[u8]) -> &[u8] {
-    text.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(text)
 }
 
 fn unsplittable(why: impl std::fmt::Display) -> Problem {

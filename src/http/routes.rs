@@ -2,6 +2,8 @@
 //! [`Api::needs`] a scope, and its description says the same.
 
 use axum::middleware::from_fn_with_state;
+use std::sync::LazyLock;
+
 use axum::{Json, Router};
 use utoipa::openapi::OpenApi;
 use utoipa_axum::router::{OpenApiRouter, UtoipaMethodRouter};
@@ -115,8 +117,10 @@ pub fn description() -> OpenApi {
     tag = "service",
     responses((status = 200, description = "This document.", body = serde_json::Value))
 )]
-async fn openapi_json(_: Input<Nothing>) -> Json<OpenApi> {
-    Json(description())
+async fn openapi_json(_: Input<Nothing>) -> Json<&'static OpenApi> {
+    // Made when it is first asked for: it stays the same as long as the process lives.
+    static DESCRIPTION: LazyLock<OpenApi> = LazyLock::new(description);
+    Json(&DESCRIPTION)
 }
 
 /// The whole service as a router.

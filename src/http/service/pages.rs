@@ -1,13 +1,11 @@
 //! The generated parts of the documentation: what stands between two markers in a page is written from the tables that the
 //! code goes by.
 
-use std::fmt::Write;
-
 use crate::domain::event::EventType;
 use crate::domain::fault::Code;
 use crate::domain::measure::Measure;
 use crate::domain::metric::{Metric, Numerator};
-use crate::domain::reference;
+use crate::domain::reference::{self, put};
 use crate::http::event_schemas::{event_example, said_by};
 use crate::http::problem::Kind;
 
@@ -48,12 +46,7 @@ fn part(name: &str, language: Language) -> Option<String> {
     }
 }
 
-/// Appends formatted text; writing to a string cannot fail.
-fn put(page: &mut String, text: std::fmt::Arguments<'_>) {
-    page.write_fmt(text).unwrap_or_default();
-}
-
-/// The metrics whose counts have their day from events of a type, or need one of them.
+/// The metrics whose counts have their day from events of a type, or count one of them as a fault.
 fn fed_by(event_type: EventType) -> Vec<&'static str> {
     let feeds = |measure: &Measure| {
         measure.cohort().event_types().contains(&event_type) || measure.faults().contains(&event_type)
