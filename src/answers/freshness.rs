@@ -44,7 +44,7 @@ struct Seen {
 pub struct Freshness {
     store: Store,
     seen: Arc<RwLock<Option<Arc<Seen>>>>,
-    /// Public parts of keys that the database did not have a moment ago.
+    /// Public parts of keys that were unknown or revoked a moment ago.
     unknown: moka::sync::Cache<String, ()>,
 }
 
@@ -77,10 +77,11 @@ impl Freshness {
         }
         let mut connection = self.store.read.acquire().await?;
         let row = api_key::find(&mut connection, prefix).await?;
-        if row.is_none() {
+        let active = row.filter(|row| row.revoked_at.is_none());
+        if active.is_none() {
             self.unknown.insert(prefix.to_owned(), ());
         }
-        Ok(row.filter(|row| row.revoked_at.is_none()).map(|row| Arc::new(Key::from(row))))
+        Ok(active.map(|row| Arc::new(Key::from(row))))
     }
 
     /// Looks at the numbers now.

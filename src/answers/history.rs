@@ -53,7 +53,7 @@ impl EarlierScore {
     /// Whether the score brought a penalty, by the thresholds of its own date.
     fn brought(&self, code: &str) -> bool {
         let Some((rule_set, score)) = &self.score else { return false };
-        rule_set.penalties.iter().any(|penalty| penalty.code == code && *score < penalty.below)
+        tier(rule_set, *score).penalties.iter().any(|penalty| penalty.code == code)
     }
 }
 

@@ -40,6 +40,8 @@ pub const AGGREGATE_EVENTS_MAX: usize = 1_000;
 pub const MERCHANTS_EVENTS_MAX: usize = 200;
 /// The most bytes of `data` that the events of one aggregate have together.
 pub const AGGREGATE_BYTES_MAX: usize = 256 * 1024;
+/// Of these, what keys bound to shops without `events:relay` may fill.
+pub const MERCHANTS_BYTES_MAX: usize = AGGREGATE_BYTES_MAX / 2;
 
 /// Whose facts a sender may send, and take back.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

@@ -12,14 +12,14 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use super::problem::{Kind, Problem};
 use crate::ingest::Unavailable;
 
-/// Bytes of a body that are taken from the room for small bodies; what exceeds them is taken from the room for large ones.
+/// The most bytes of a small body. As long as a body is small it takes room of its own, which large ones never use up.
 pub(crate) const SMALL_BYTES: usize = 64 * 1024;
-/// Room for small bodies, and for the beginnings of large ones. Large bodies never use it up.
+/// Room for small bodies, all requests together.
 const SMALL_ROOM: usize = 32 * 1024 * 1024;
-/// Room for what exceeds [`SMALL_BYTES`], all requests together.
+/// Room for large bodies, all requests together.
 const LARGE_ROOM: usize = 96 * 1024 * 1024;
-/// What one key may hold of the room for large bodies.
-const LARGE_ROOM_OF_A_KEY: usize = LARGE_ROOM / 2;
+/// The part of each room that one key may hold: one in so many.
+const KEYS_SHARE: usize = 2;
 /// How long a sender may be silent in the middle of a body.
 const SILENCE_MAX: Duration = Duration::from_secs(10);
 /// How long a body may take to arrive.
@@ -39,11 +39,34 @@ pub(crate) struct BodyLimit {
 /// Room for bodies. A body that finds none is refused, and its sender told to come back.
 #[derive(Clone, Debug)]
 pub struct BodyBudget {
-    small: Arc<Semaphore>,
-    large: Arc<Semaphore>,
-    /// What keys hold of the room for large bodies; a key that holds none is absent.
-    shares: Arc<Mutex<HashMap<i32, usize>>>,
+    small: Pool,
+    large: Pool,
     arrival_max: Duration,
+}
+
+/// Room for bodies of one size, and what keys hold of it.
+#[derive(Clone, Debug)]
+struct Pool {
+    bytes: usize,
+    free: Arc<Semaphore>,
+    /// A key that holds none is absent.
+    held: Arc<Mutex<HashMap<i32, usize>>>,
+}
+
+/// The room that a body takes until this is dropped.
+#[derive(Debug, Default)]
+pub(crate) struct Room {
+    /// Bytes of the body.
+    bytes: usize,
+    taken: Option<Taken>,
+}
+
+/// What is taken of a pool, in a key's name where there is one.
+#[derive(Debug)]
+struct Taken {
+    permit: OwnedSemaphorePermit,
+    key_id: Option<i32>,
+    pool: Pool,
 }
 
 impl Default for BodyBudget {
@@ -52,31 +75,9 @@ impl Default for BodyBudget {
     }
 }
 
-/// The room that a body takes until this is dropped.
-#[derive(Debug, Default)]
-pub(crate) struct Room {
-    bytes: usize,
-    small: Option<OwnedSemaphorePermit>,
-    large: Option<OwnedSemaphorePermit>,
-    share: Option<Share>,
-}
-
-/// What a body takes of its key's share.
-#[derive(Debug)]
-struct Share {
-    key_id: i32,
-    bytes: usize,
-    shares: Arc<Mutex<HashMap<i32, usize>>>,
-}
-
 impl BodyBudget {
     fn new(large: usize, arrival_max: Duration) -> BodyBudget {
-        BodyBudget {
-            small: Arc::new(Semaphore::new(SMALL_ROOM)),
-            large: Arc::new(Semaphore::new(large)),
-            shares: Arc::default(),
-            arrival_max,
-        }
+        BodyBudget { small: Pool::of(SMALL_ROOM), large: Pool::of(large), arrival_max }
     }
 
     /// Reads a body to its end, bounded after decompression, and takes room as it arrives.
@@ -92,59 +93,70 @@ impl BodyBudget {
             if bytes.len() + data.len() > limit.bytes {
                 return Err(too_large(limit.bytes));
             }
-            self.grow(&mut room, data.len() * limit.weight, limit.key_id).ok_or(Unavailable)?;
+            self.grow(&mut room, data.len(), limit).ok_or(Unavailable)?;
             bytes.extend_from_slice(&data);
         }
         Ok((bytes.into(), room))
     }
 
-    /// Takes further room; `None` where there is none.
-    fn grow(&self, room: &mut Room, bytes: usize, key_id: Option<i32>) -> Option<()> {
-        let small = bytes.min(SMALL_BYTES.saturating_sub(room.bytes));
-        let large = bytes - small;
-        take(&self.small, &mut room.small, small)?;
-        if large > 0
-            && let Some(key_id) = key_id
-        {
-            let empty = || Share { key_id, bytes: 0, shares: Arc::clone(&self.shares) };
-            room.share.get_or_insert_with(empty).grow(large)?;
-        }
-        take(&self.large, &mut room.large, large)?;
+    /// Takes further room; `None` where there is none. A body that is no longer small moves to the room for large ones.
+    fn grow(&self, room: &mut Room, bytes: usize, limit: BodyLimit) -> Option<()> {
+        let was_small = room.bytes <= SMALL_BYTES;
         room.bytes += bytes;
-        Some(())
-    }
-}
-
-fn take(semaphore: &Arc<Semaphore>, held: &mut Option<OwnedSemaphorePermit>, bytes: usize) -> Option<()> {
-    let more = Arc::clone(semaphore).try_acquire_many_owned(u32::try_from(bytes).ok()?).ok()?;
-    match held {
-        Some(held) => held.merge(more),
-        None => *held = Some(more),
-    }
-    Some(())
-}
-
-impl Share {
-    fn grow(&mut self, bytes: usize) -> Option<()> {
-        let mut shares = self.shares.lock().unwrap_or_else(PoisonError::into_inner);
-        let held = shares.entry(self.key_id).or_default();
-        if *held + bytes > LARGE_ROOM_OF_A_KEY {
-            return None;
+        let (pool, wanted) = match (was_small, room.bytes <= SMALL_BYTES) {
+            (true, true) => (&self.small, bytes),
+            (true, false) => (&self.large, room.bytes),
+            (false, _) => (&self.large, bytes),
+        };
+        let more = pool.take(wanted * limit.weight, limit.key_id)?;
+        match &mut room.taken {
+            Some(taken) if was_small == (room.bytes <= SMALL_BYTES) => taken.merge(more),
+            taken => *taken = Some(more),
         }
-        *held += bytes;
-        self.bytes += bytes;
         Some(())
     }
 }
 
-impl Drop for Share {
+impl Pool {
+    fn of(bytes: usize) -> Pool {
+        Pool { bytes, free: Arc::new(Semaphore::new(bytes)), held: Arc::default() }
+    }
+
+    fn take(&self, bytes: usize, key_id: Option<i32>) -> Option<Taken> {
+        let permit = Arc::clone(&self.free).try_acquire_many_owned(u32::try_from(bytes).ok()?).ok()?;
+        if let Some(key_id) = key_id {
+            let mut held = self.held.lock().unwrap_or_else(PoisonError::into_inner);
+            let of_key = held.get(&key_id).copied().unwrap_or_default() + bytes;
+            if of_key > self.bytes / KEYS_SHARE {
+                return None;
+            }
+            held.insert(key_id, of_key);
+        }
+        Some(Taken { permit, key_id, pool: self.clone() })
+    }
+}
+
+impl Taken {
+    /// Takes over what was taken of the same pool in the same name.
+    fn merge(&mut self, mut more: Taken) {
+        // Its key holds it on.
+        more.key_id = None;
+        let bytes = more.permit.num_permits();
+        if let Some(permit) = more.permit.split(bytes) {
+            self.permit.merge(permit);
+        }
+    }
+}
+
+impl Drop for Taken {
     fn drop(&mut self) {
-        let mut shares = self.shares.lock().unwrap_or_else(PoisonError::into_inner);
-        let left = shares.get(&self.key_id).map_or(0, |held| held.saturating_sub(self.bytes));
+        let Some(key_id) = self.key_id else { return };
+        let mut held = self.pool.held.lock().unwrap_or_else(PoisonError::into_inner);
+        let left = held.get(&key_id).map_or(0, |held| held.saturating_sub(self.permit.num_permits()));
         if left == 0 {
-            shares.remove(&self.key_id);
+            held.remove(&key_id);
         } else {
-            shares.insert(self.key_id, left);
+            held.insert(key_id, left);
         }
     }
 }
@@ -173,7 +185,7 @@ mod tests {
     use futures_util::StreamExt;
     use futures_util::stream;
 
-    use super::{BodyBudget, BodyLimit, LARGE_ROOM, LARGE_ROOM_OF_A_KEY, SMALL_BYTES};
+    use super::{BodyBudget, BodyLimit, KEYS_SHARE, LARGE_ROOM, SMALL_BYTES, SMALL_ROOM};
 
     fn body(bytes: usize) -> Body {
         Body::from(vec![b' '; bytes])
@@ -193,15 +205,42 @@ mod tests {
     #[tokio::test]
     async fn large_bodies_never_refuse_small_ones_and_a_key_has_its_share() {
         let budget = BodyBudget::default();
-        let held = budget.read(body(LARGE_ROOM_OF_A_KEY + SMALL_BYTES), limit(Some(1))).await.expect("room");
+        let half = LARGE_ROOM / KEYS_SHARE;
+        let held = budget.read(body(half), limit(Some(1))).await.expect("room");
         assert_eq!(status_of(&budget, SMALL_BYTES + 1, Some(1)).await, 503, "the key has its share");
         assert_eq!(status_of(&budget, SMALL_BYTES, Some(1)).await, 200);
-        let other = budget.read(body(LARGE_ROOM_OF_A_KEY + SMALL_BYTES), limit(Some(2))).await.expect("another's room");
+        let other = budget.read(body(half), limit(Some(2))).await.expect("another's room");
         assert_eq!(status_of(&budget, SMALL_BYTES + 1, Some(3)).await, 503, "all room is taken");
+        assert_eq!(budget.small.free.available_permits(), SMALL_ROOM, "none of it is that of small ones");
         assert_eq!(status_of(&budget, SMALL_BYTES, Some(3)).await, 200);
         drop((held, other));
         assert_eq!(status_of(&budget, LARGE_ROOM, None).await, 200, "all room is given back");
-        assert!(budget.shares.lock().expect("shares").is_empty());
+
+        let mut small = Vec::new();
+        while let Ok(read) = budget.read(body(SMALL_BYTES), limit(Some(1))).await {
+            small.push(read);
+        }
+        assert_eq!(small.len() * SMALL_BYTES, SMALL_ROOM / KEYS_SHARE, "a key has its share of small ones too");
+        assert_eq!(status_of(&budget, SMALL_BYTES, Some(2)).await, 200);
+        drop(small);
+        assert_eq!(budget.small.free.available_permits(), SMALL_ROOM);
+        for pool in [&budget.small, &budget.large] {
+            assert!(pool.held.lock().expect("what is held").is_empty());
+        }
+    }
+
+    #[tokio::test]
+    async fn room_is_what_a_body_takes_however_it_comes_in() {
+        let budget = BodyBudget::default();
+        let pieces = || stream::iter((0..40).map(|_| Ok::<_, std::io::Error>(Bytes::from(vec![b' '; 10_000]))));
+        let weighty = BodyLimit { weight: 2, ..limit(Some(1)) };
+        let held = budget.read(Body::from_stream(pieces()), weighty).await.expect("room");
+        assert_eq!(budget.large.free.available_permits(), LARGE_ROOM - 800_000);
+        assert_eq!(budget.small.free.available_permits(), SMALL_ROOM);
+        assert_eq!(budget.large.held.lock().expect("what is held").get(&1), Some(&800_000));
+        drop(held);
+        assert_eq!(budget.large.free.available_permits(), LARGE_ROOM);
+        assert!(budget.large.held.lock().expect("what is held").is_empty());
     }
 
     #[tokio::test]
@@ -213,6 +252,6 @@ mod tests {
         });
         let read = budget.read(Body::from_stream(drops), limit(None)).await;
         assert_eq!(read.map(|_| ()).expect_err("a problem").status().as_u16(), 408);
-        assert_eq!(budget.small.available_permits(), super::SMALL_ROOM);
+        assert_eq!(budget.small.free.available_permits(), SMALL_ROOM);
     }
 }

@@ -1,6 +1,7 @@
 //! What surrounds every handler: request ids, logging, decompression, panics, time limits, problem bodies.
 
 use std::collections::HashMap;
+use std::panic::resume_unwind;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::time::Duration;
@@ -18,7 +19,7 @@ use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::compression::CompressionLayer;
 use tower_http::request_id::{MakeRequestId, PropagateRequestIdLayer, RequestId, SetRequestIdLayer};
 use tower_http::trace::{DefaultOnResponse, TraceLayer};
-use tracing::Level;
+use tracing::{Instrument, Level, Span};
 
 use super::addressee::check_addressee;
 use super::answer::compressed_tag;
@@ -98,29 +99,45 @@ async fn protect(request: Request, next: Next) -> Response {
 const WORK_MAX: Duration = Duration::from_secs(3);
 /// The same for readiness, which is asked for again and again.
 const READINESS_MAX: Duration = Duration::from_secs(1);
+const READINESS_PATH: &str = "/readyz";
 /// Events wait in a queue, which has limits of its own.
 const EVENTS_PATH: &str = "/v1/events";
 
-/// Ends the work of a handler whose database does not answer, and says that the connection closes where an answer goes out before the body came in: what is left of the body is not
-/// read, and could be taken for the next request.
+/// Answers where the database does not: a handler has only so long once its body is there. It is not broken off, since that
+/// could leave a connection in the middle of a transaction, or lose what makes a write safe to repeat; nobody waits for it
+/// any more. An answer that goes out before the body came in says that the connection closes: what is left of the body is
+/// not read, and could be taken for the next request.
 async fn bound_work(request: Request, next: Next) -> Response {
-    let (parts, body) = request.into_parts();
-    let (ended, mut when_ended) = watch::channel(body.is_end_stream());
-    let most = match parts.uri.path() {
-        "/readyz" => READINESS_MAX,
-        _ => WORK_MAX,
-    };
-    let has_limit = parts.uri.path() != EVENTS_PATH;
-    let watched = Body::new(WatchedBody { body, ended });
+    if request.uri().path() == EVENTS_PATH {
+        let (request, when_ended) = watch_body(request);
+        return close_unless_ended(next.run(request).await, &when_ended);
+    }
+    let most = if request.uri().path() == READINESS_PATH { READINESS_MAX } else { WORK_MAX };
+    let (request, mut when_ended) = watch_body(request);
+    let mut work = tokio::spawn(next.run(request).instrument(Span::current()));
     let too_late = async {
-        // A sender of which nothing is heard any more has dropped the body.
+        // Of a body that was dropped unread nothing more is heard.
         let _ = when_ended.wait_for(|ended| *ended).await;
         tokio::time::sleep(most).await;
     };
-    let mut response = tokio::select! {
-        response = next.run(Request::from_parts(parts, watched)) => response,
-        () = too_late, if has_limit => Problem::from(Unavailable).into_response(),
+    let response = tokio::select! {
+        done = &mut work => done.unwrap_or_else(|failure| match failure.try_into_panic() {
+            Ok(panic) => resume_unwind(panic),
+            Err(_) => Problem::from(Unavailable).into_response(),
+        }),
+        () = too_late => Problem::from(Unavailable).into_response(),
     };
+    close_unless_ended(response, &when_ended)
+}
+
+/// The request with a body that tells when all of it was read.
+fn watch_body(request: Request) -> (Request, watch::Receiver<bool>) {
+    let (parts, body) = request.into_parts();
+    let (ended, when_ended) = watch::channel(body.is_end_stream());
+    (Request::from_parts(parts, Body::new(WatchedBody { body, ended })), when_ended)
+}
+
+fn close_unless_ended(mut response: Response, when_ended: &watch::Receiver<bool>) -> Response {
     if !*when_ended.borrow() {
         response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
     }

@@ -53,5 +53,5 @@ kinds! {
     BatchRejected = UNPROCESSABLE_ENTITY, "batch-rejected", "The batch is rejected as a whole; nothing was written", "整个批次被拒绝；未写入任何数据";
     RequestTimeout = REQUEST_TIMEOUT, "request-timeout", "The request took too long to arrive", "请求传输超时";
     Internal = INTERNAL_SERVER_ERROR, "internal", "Internal error", "内部错误";
-    Unavailable = SERVICE_UNAVAILABLE, "unavailable", "The service is unavailable; sending again is safe", "服务暂不可用；可安全地重新发送";
+    Unavailable = SERVICE_UNAVAILABLE, "unavailable", "The service is unavailable", "服务暂不可用";
 }

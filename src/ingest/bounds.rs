@@ -9,7 +9,9 @@ use sqlx::PgConnection;
 use super::SentEvent;
 use super::recent::KnownSubjects;
 use crate::context::Context;
-use crate::domain::event::{AGGREGATE_BYTES_MAX, AGGREGATE_EVENTS_MAX, MERCHANTS_EVENTS_MAX, Relay};
+use crate::domain::event::{
+    AGGREGATE_BYTES_MAX, AGGREGATE_EVENTS_MAX, MERCHANTS_BYTES_MAX, MERCHANTS_EVENTS_MAX, Relay,
+};
 use crate::domain::id::Id;
 use crate::domain::subject::{Subject, SubjectKind};
 use crate::storage::event::StoredEvent;
@@ -26,9 +28,10 @@ pub(super) async fn credited<'a>(
     let named = |sent: &'a SentEvent| sent.event.fact.creator_id().filter(|_| sent.relay == Relay::MerchantOnly);
     let creator = |id: &Id| Subject { kind: SubjectKind::Creator, id: id.clone() };
     let mut uncredited: BTreeSet<Id> = events.iter().filter_map(|sent| named(sent)).cloned().collect();
-    if context.intake.merchants_name_creators && !uncredited.is_empty() {
+    if context.intake.merchants_name_creators {
         let unsure = known.unknown(uncredited.iter().map(creator));
-        let registered = registry::registered(connection, &unsure).await?;
+        let registered =
+            if unsure.is_empty() { BTreeSet::new() } else { registry::registered(connection, &unsure).await? };
         uncredited = unsure.into_iter().filter(|subject| !registered.contains(subject)).map(|one| one.id).collect();
     }
     let credit = |sent: &'a SentEvent| match named(sent) {
@@ -40,32 +43,54 @@ pub(super) async fn credited<'a>(
     Ok(events.iter().map(|sent| credit(sent)).collect())
 }
 
-/// How much room an aggregate has left.
+/// How much room an aggregate has left: of everybody together, and of merchants among them.
 pub(super) struct Room {
+    all: Space,
+    of_merchants: Space,
+}
+
+/// So many events, with so many bytes of data.
+struct Space {
     events: usize,
-    of_merchants: usize,
     bytes: usize,
+}
+
+impl Space {
+    fn holds(&self, bytes: usize) -> bool {
+        self.events > 0 && self.bytes >= bytes
+    }
+
+    fn take(&mut self, bytes: usize) {
+        self.events = self.events.saturating_sub(1);
+        self.bytes = self.bytes.saturating_sub(bytes);
+    }
 }
 
 impl Room {
     pub(super) fn of(stored: &[StoredEvent]) -> Room {
-        Room {
-            events: AGGREGATE_EVENTS_MAX.saturating_sub(stored.len()),
-            of_merchants: MERCHANTS_EVENTS_MAX.saturating_sub(stored.iter().filter(|one| one.is_merchants).count()),
-            bytes: AGGREGATE_BYTES_MAX.saturating_sub(stored.iter().map(|one| one.data_bytes).sum()),
+        let mut room = Room {
+            all: Space { events: AGGREGATE_EVENTS_MAX, bytes: AGGREGATE_BYTES_MAX },
+            of_merchants: Space { events: MERCHANTS_EVENTS_MAX, bytes: MERCHANTS_BYTES_MAX },
+        };
+        for one in stored {
+            room.all.take(one.data_bytes);
+            if one.is_merchants {
+                room.of_merchants.take(one.data_bytes);
+            }
         }
+        room
     }
 
     /// Takes the room of an event; `false` where there is none.
     pub(super) fn take(&mut self, sent: &SentEvent) -> bool {
-        let of_merchants = usize::from(sent.relay == Relay::MerchantOnly);
-        let bytes = sent.event.data.len();
-        if self.events == 0 || self.of_merchants < of_merchants || self.bytes < bytes {
+        let (bytes, is_merchants) = (sent.event.data.len(), sent.relay == Relay::MerchantOnly);
+        if !self.all.holds(bytes) || is_merchants && !self.of_merchants.holds(bytes) {
             return false;
         }
-        self.events -= 1;
-        self.of_merchants -= of_merchants;
-        self.bytes -= bytes;
+        self.all.take(bytes);
+        if is_merchants {
+            self.of_merchants.take(bytes);
+        }
         true
     }
 }

@@ -57,7 +57,7 @@ impl Outcome {
             Outcome::AggregateFull => {
                 let detail = format!(
                     "an order, session or product holds at most {AGGREGATE_EVENTS_MAX} events with 256 KiB of data; of these \
-                     a key without the scope events:relay fills at most {MERCHANTS_EVENTS_MAX}"
+                     a key without the scope events:relay fills at most {MERCHANTS_EVENTS_MAX} events and half of the data"
                 );
                 Some(Fault::new("", Code::AggregateFull, detail))
             }

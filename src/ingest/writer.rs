@@ -144,7 +144,6 @@ impl<'a> Arrival<'a> {
         // The place of the first event of each id.
         let mut firsts: BTreeMap<&Id, usize> = BTreeMap::new();
         let mut repeats: Vec<(usize, usize)> = Vec::new();
-        let mut room = Room::of(&self.stored);
         for place in self.places.iter().copied() {
             let event = &events[place].event;
             if let Some(first) = firsts.get(&event.id) {
@@ -155,19 +154,25 @@ impl<'a> Arrival<'a> {
             outcomes[place] = match stored.get(&event.id) {
                 Some(stored) if !same_event(event, &stored.event) => Outcome::Conflict,
                 // The reply to the commit of an earlier attempt was lost.
-                Some(stored) if attempts.stored(self.aggregate, stored) => Outcome::Accepted,
+                Some(stored) if attempts.stored(self.aggregate, stored) => accepted(&stored.event),
                 Some(_) => Outcome::Duplicate,
-                None if !room.take(events[place]) => Outcome::AggregateFull,
                 None => {
                     self.new.push(place);
-                    if event.uncredited { Outcome::AcceptedWithoutCredit } else { Outcome::Accepted }
+                    accepted(event)
                 }
             };
         }
-        for place in self.forbidden(events, &repeats) {
-            outcomes[place] = Outcome::ForbiddenRetraction;
-            self.new.retain(|new| *new != place);
-        }
+        // What is forbidden takes no room; and of what found none nothing can be taken back.
+        refuse(&self.forbidden(events, &repeats), &mut self.new, outcomes);
+        let mut room = Room::of(&self.stored);
+        self.new.retain(|place| {
+            let has_room = room.take(events[*place]);
+            if !has_room {
+                outcomes[*place] = Outcome::AggregateFull;
+            }
+            has_room
+        });
+        refuse(&self.forbidden(events, &repeats), &mut self.new, outcomes);
         for (place, first) in repeats {
             let event = &events[place].event;
             // What the id stands for: what is stored, or else what the first one of the group brought.
@@ -232,6 +237,17 @@ impl<'a> Arrival<'a> {
             recent.put(self.aggregate, self.stored);
         }
     }
+}
+
+/// Takes retractions out of what is to be stored.
+fn refuse(forbidden: &[usize], new: &mut Vec<usize>, outcomes: &mut [Outcome]) {
+    forbidden.iter().for_each(|place| outcomes[*place] = Outcome::ForbiddenRetraction);
+    new.retain(|place| !forbidden.contains(place));
+}
+
+/// The outcome of an event that is stored.
+fn accepted(event: &Event) -> Outcome {
+    if event.uncredited { Outcome::AcceptedWithoutCredit } else { Outcome::Accepted }
 }
 
 fn same_event(left: &Event, right: &Event) -> bool {

@@ -138,6 +138,8 @@ async fn remove(
     };
     let mut changes = CountChanges::default();
     let (mut gone, mut touched): (Vec<&Event>, u64) = (Vec::new(), 0);
+    // A product's last mark stays, and no longer says how things were before it.
+    let mut last_day: Option<NaiveDate> = None;
     for (aggregate, events) in aggregates.iter().copied().zip(&loaded) {
         let excluded = exclusions.get(aggregate).map(Vec::as_slice).unwrap_or_default();
         let lasting = lasting_event(aggregate.kind, events.iter());
@@ -146,15 +148,18 @@ async fn remove(
         changes.replace(aggregate, &before, &after, calendar);
         let kept = gone.len();
         gone.extend(events.iter().filter(|event| lasting.is_none_or(|lasting| lasting.id != event.id)));
-        touched += u64::from(gone.len() > kept);
+        if gone.len() > kept {
+            touched += 1;
+            last_day = last_day.max(events.iter().map(|event| calendar.day(event.time)).max());
+        }
     }
     if gone.is_empty() {
         transaction.rollback().await?;
         return Ok(Removed::default());
     }
     // In the same transaction: a snapshot that shows the removal shows from which day on counts are whole.
-    if let Some(last) = gone.iter().map(|event| calendar.day(event.time)).max() {
-        rows::note_whole_from(&mut transaction, last + Days::new(1)).await?;
+    if let Some(last_day) = last_day {
+        rows::note_whole_from(&mut transaction, last_day + Days::new(1)).await?;
     }
     // Counts last: creators' rows are shared with the writers of other stripes.
     event::delete(&mut transaction, &gone).await?;

@@ -203,7 +203,15 @@ async fn bridges(
     let before = run::published_before(connection, row.date).await?;
     for date in [before, Some(row.date)].into_iter().flatten() {
         let Some(earlier) = run::published(connection, Some(date), None).await? else { continue };
-        for used in context.archive.of_run(connection, &earlier).await? {
+        // Bridges only explain: a text that cannot be read any more must not keep scores from being published.
+        let of_run = match context.archive.of_run(connection, &earlier).await {
+            Err(StoreError::Corrupt(what)) => {
+                tracing::warn!(%what, %date, "changes since this date are told without its rules");
+                continue;
+            }
+            of_run => of_run?,
+        };
+        for used in of_run {
             let oldest = row.date - Days::new(used.rule_set.longest_window().into());
             if whole_from.is_none_or(|from| from <= oldest) {
                 bridges.push(used);

@@ -91,27 +91,38 @@ pub(crate) async fn stored(
         return Ok(Vec::new());
     }
     let keys: Vec<(&Aggregate, i64)> = aggregates.iter().map(|aggregate| (*aggregate, i64::MAX)).collect();
-    stored_before(connection, &keys, wanted).await
+    stored_before(connection, &keys, Wanted::Of(wanted)).await
 }
 
-/// Loads the events of aggregates that were stored before a number of their stripe. `aggregates` are pairs of an
-/// aggregate and that number; the answer has one list for each.
+/// Loads the events of aggregates that were stored before a number of their stripe, with their data as they were sent.
+/// `aggregates` are pairs of an aggregate and that number; the answer has one list for each.
 pub(crate) async fn load_before(
     connection: &mut PgConnection,
     aggregates: &[(&Aggregate, i64)],
 ) -> Result<Vec<Vec<Event>>, StoreError> {
-    let stored = stored_before(connection, aggregates, &[]).await?;
+    let stored = stored_before(connection, aggregates, Wanted::All).await?;
     Ok(stored
         .into_iter()
         .map(|stored| stored.into_iter().map(|stored| Arc::unwrap_or_clone(stored.event)).collect())
         .collect())
 }
 
+/// Whose large data are loaded, of events whose type says it all.
+#[derive(Clone, Copy)]
+enum Wanted<'a> {
+    All,
+    Of(&'a [&'a Id]),
+}
+
 async fn stored_before(
     connection: &mut PgConnection,
     aggregates: &[(&Aggregate, i64)],
-    wanted: &[&Id],
+    wanted: Wanted<'_>,
 ) -> Result<Vec<Vec<StoredEvent>>, StoreError> {
+    let (small_bytes, wanted) = match wanted {
+        Wanted::All => (i32::MAX, &[][..]),
+        Wanted::Of(ids) => (SMALL_DATA_BYTES, ids),
+    };
     let texts = |text: fn(&Aggregate) -> &str| -> Vec<&str> {
         aggregates.iter().map(|(aggregate, _)| text(aggregate)).collect()
     };
@@ -139,7 +150,7 @@ async fn stored_before(
     .bind(aggregates.iter().map(|(aggregate, _)| aggregate.kind.code()).collect::<Vec<_>>())
     .bind(texts(|aggregate| aggregate.id.as_str()))
     .bind(aggregates.iter().map(|(_, seq)| *seq).collect::<Vec<_>>())
-    .bind(SMALL_DATA_BYTES)
+    .bind(small_bytes)
     .bind(EventType::ALL.iter().filter(|one| one.bare_fact().is_some()).map(|one| one.code()).collect::<Vec<_>>())
     .bind(wanted.iter().map(|id| id.as_str()).collect::<Vec<_>>())
     .fetch_all(connection)

@@ -64,8 +64,9 @@ pub struct PoolSizes {
 const INGEST_SESSION: &str = "set enable_seqscan = off; set enable_hashjoin = off; set enable_mergejoin = off; \
     set enable_bitmapscan = off; set plan_cache_mode = force_generic_plan; set jit = off; \
     set lock_timeout = '2s'; set statement_timeout = '4s'; set idle_in_transaction_session_timeout = '10s'";
+// Nobody waits longer for what a statement reads.
 const READ_SESSION: &str =
-    "set jit = off; set statement_timeout = '10s'; set idle_in_transaction_session_timeout = '10s'";
+    "set jit = off; set statement_timeout = '3s'; set idle_in_transaction_session_timeout = '10s'";
 /// Settings of the connections of runs. Nothing is forbidden to the planner: a run reads single days through the key,
 /// and whole windows by scanning the table.
 const RUN_SESSION: &str = "set jit = off; set work_mem = '64MB'; set idle_in_transaction_session_timeout = '10min'";

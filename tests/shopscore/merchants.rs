@@ -47,6 +47,50 @@ async fn a_merchant_fills_a_fifth_of_an_order_and_the_rest_is_the_platforms() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_merchants_large_events_leave_room_for_a_review_and_refused_ones_take_none() {
+    let service = guarded().await;
+    let (merchant, _) = make(&service, &["events:write"], &["s-1"]).await;
+    let fat = |number: usize| {
+        event(&format!("f-{number}"), "order.shipped", &json!({"order_id": "o-1", "x": "x".repeat(60_000)}))
+    };
+    let (_, answer) = post(&service, &merchant, "/v1/events", &(0..5).map(fat).collect::<Value>()).await;
+    assert_eq!((&answer["accepted"], codes(&answer).len()), (&json!(2), 3), "half of 256 KiB: {answer}");
+    let data = json!({"order_id": "o-1", "review_id": "r", "product_stars": 1, "text": "x".repeat(60_000)});
+    assert_eq!(service.post("/v1/events", &event("review", "review.posted", &data)).await.0, 201);
+
+    let small = |number: usize| event(&format!("s-{number}"), "order.shipped", &json!({"order_id": "o-2"}));
+    let retract = |number: usize| {
+        event(&format!("r-{number}"), "event.retracted", &json!({"order_id": "o-2", "event_id": "unknown"}))
+    };
+    let batch: Value = (0..150).map(retract).chain((0..200).map(small)).collect();
+    let (_, answer) = post(&service, &merchant, "/v1/events", &batch).await;
+    assert_eq!((&answer["accepted"], &answer["rejected"]), (&json!(200), &json!(150)));
+    assert!(codes(&answer).iter().all(|code| *code == "forbidden_type"), "{answer}");
+    service.assert_counts_equal_a_rebuild().await;
+    service.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn records_show_large_data_as_they_were_sent() {
+    let service = guarded().await;
+    let signed = |order: usize| {
+        json!({"id": "signed", "type": "order.signed", "shop_id": "s-1", "time": "2026-11-08T10:00:00+08:00",
+               "data": {"order_id": format!("o-{order}"), "note": "x".repeat(3_000)}})
+    };
+    let paid = |order: usize| {
+        json!({"id": "paid", "type": "order.paid", "shop_id": "s-1", "time": "2026-11-07T10:00:00+08:00",
+               "data": {"order_id": format!("o-{order}"), "product_id": "p"}})
+    };
+    let batch: Value = (0..3).flat_map(|order| [paid(order), signed(order)]).collect();
+    assert_eq!(service.post("/v1/events", &batch).await.1["accepted"], json!(6));
+    service.run("2026-11-20".parse().expect("a date")).await;
+    let records = service.read("/v1/shops/s-1/metrics/negative_feedback_rate/records?side=denominator").await;
+    assert!(records["items"].as_array().is_some_and(|items| items.len() == 3), "{records}");
+    assert!(records.to_string().contains(&"x".repeat(3_000)), "{records}");
+    service.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn an_order_holds_256_kib_and_small_facts_of_a_full_one_are_cheap() {
     let service = guarded().await;
     let fat = |number: usize, bytes: usize| {

@@ -45,7 +45,7 @@ parameters! {
         below: Option<Decimal>,
         /// `scored` or `insufficient_volume`.
         status: OneOf<Status>,
-        /// Only these ids, separated by commas; at most 1000.
+        /// Only these ids, separated by commas; at most 1000, as far as the URL and the headers stay below 48 KiB.
         ids: Ids,
         /// `id` (default), `score` (lowest first) or `-score`; subjects without a score come last.
         sort: OneOf<FleetOrder>,

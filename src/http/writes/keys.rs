@@ -37,7 +37,10 @@ pub(crate) struct KeyBody {
     pub expires_at: Option<DateTime<Utc>>,
 }
 
-impl RequestBody for KeyBody {}
+impl RequestBody for KeyBody {
+    /// Room for as many shops as a key can be bound to.
+    const BYTES_MAX: usize = 256 * 1024;
+}
 
 fn instant<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<DateTime<Utc>>, D::Error> {
     let wrong =
