@@ -91,11 +91,11 @@ impl Source {
         let date = published.run.date;
         let runs = run::published_between(connection, None, date).await?;
         let dates: Vec<NaiveDate> = runs.iter().map(|run| run.date).filter(|earlier| *earlier < date).collect();
-        let mut past = self.past_cards(connection, runs, &wanted.subject, wanted.rule_set.as_deref()).await?;
+        let past = self.past_cards(connection, runs, &wanted.subject, wanted.rule_set.as_deref()).await?;
+        let mut past: HashMap<NaiveDate, PastCard> = past.into_iter().map(|past| (past.run.date, past)).collect();
         let earlier = dates.into_iter().rev().map(|date| {
-            let place = past.iter().position(|past| past.run.date == date);
-            let past = place.map(|place| past.swap_remove(place));
-            EarlierScore { date, score: past.and_then(|past| Some((past.rule_set, past.card.score()?))) }
+            let score = past.remove(&date).and_then(|past| Some((past.rule_set, past.card.score()?)));
+            EarlierScore { date, score }
         });
         Ok(earlier.collect())
     }

@@ -9,7 +9,7 @@ use crate::domain::id::Id;
 use crate::domain::live::LiveCounts;
 use crate::domain::metric::MetricCount;
 use crate::domain::peers::MetricPeers;
-use crate::domain::rules::{MetricRule, RuleSet};
+use crate::domain::rules::RuleSet;
 use crate::domain::score::{Card, MetricCard, Peers, score_instead};
 use crate::domain::subject::{Subject, SubjectKind};
 use crate::domain::window::{DaySpan, Window};
@@ -193,10 +193,7 @@ fn align(
 ) -> (Peers, Option<Card>) {
     let place = |index: usize| {
         let rule = &rule_set.metrics[index];
-        let measured = |rule_set: &RuleSet, rule: &MetricRule| {
-            (rule.metric, rule.window.window, rule.metric.definition().numerator(rule_set.bad_stars_max))
-        };
-        used.metrics.iter().position(|other| measured(used, other) == measured(rule_set, rule))
+        used.metrics.iter().position(|other| used.measurement(other) == rule_set.measurement(rule))
     };
     let places: Vec<Option<usize>> = (0..rule_set.metrics.len()).map(place).collect();
     let peers = places.iter().map(|place| place.map(|place| std::mem::take(&mut around[place])).unwrap_or_default());

@@ -52,7 +52,8 @@ impl<F, E: Into<ReadError>> From<E> for WhatIfError<F> {
 }
 
 impl Source {
-    /// `in_tenths`: whether the caller learns its standing with assumed counts in tenths only. `assumption` makes the assumption, and the score to reach if one is wanted, for the rule set that is found.
+    /// `in_tenths`: whether the caller learns its standing with assumed counts in tenths only. `assumption` makes the
+    /// assumption, and the score to reach if one is wanted, for the rule set that is found.
     pub async fn what_if<F>(
         &self,
         wanted: &Wanted,

@@ -134,9 +134,8 @@ impl Steps {
 /// Whether a metric of the old rule set is the same measurement under the new one.
 fn is_measured_alike(old: &Scored, new: &Scored, rule: &MetricRule) -> bool {
     let measured = |rule_set: &RuleSet, rule: &MetricRule| {
-        let numerator = rule.metric.definition().numerator(rule_set.bad_stars_max);
         let Minimums { signed_orders, metric_count, peers } = rule_set.minimums;
-        (rule.window.window, numerator, rule_set.near.window, [signed_orders, metric_count, peers])
+        (rule_set.measurement(rule), rule_set.near.window, [signed_orders, metric_count, peers])
     };
     let new_rule = new.rule_set.place(rule.metric).map(|index| &new.rule_set.metrics[index]);
     old.rule_set.hash == new.rule_set.hash

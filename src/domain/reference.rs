@@ -2,10 +2,11 @@
 
 use std::fmt::Write;
 
+use super::curve::Better;
 use super::event::EventDefinition;
 use super::fields::{FieldDefinition, Presence, Shape};
-use super::measure::Measure;
-use super::metric::{Definition, Metric, Numerator, Population};
+use super::measure::{Cohort, Measure};
+use super::metric::{Definition, Metric, Numerator, Population, Unit};
 
 const HEAD: &str = "# Events, measures and metrics
 
@@ -25,42 +26,55 @@ pub fn markdown() -> String {
     page.push_str("| measure | counts | day of | per product |\n|---|---|---|---|\n");
     Measure::ALL.into_iter().for_each(|one| measure(&mut page, one));
     page.push_str("\n## Metrics\n\n");
-    page.push_str(&metrics());
+    page.push_str(&metrics(Language::English));
     page
+}
+
+/// The languages that pages are written in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Language {
+    English,
+    Chinese,
+}
+
+impl Language {
+    /// The text of this language.
+    pub(crate) fn of<T>(self, english: T, chinese: T) -> T {
+        match self {
+            Language::English => english,
+            Language::Chinese => chinese,
+        }
+    }
 }
 
 /// All metrics as a table.
-pub(crate) fn metrics() -> String {
-    let mut page = "| metric | 中文 | numerator | denominator | day of | window | better | unit |\n".to_owned();
-    page.push_str("|---|---|---|---|---|---|---|---|\n");
-    Metric::ALL.into_iter().for_each(|one| metric(&mut page, one.definition()));
+pub(crate) fn metrics(language: Language) -> String {
+    let head = language.of(
+        "| metric | 中文 | numerator | denominator | day of | window | better | unit |",
+        "| 指标 | 名称 | 分子 | 分母 | 归属日 | 窗口 | 方向 | 单位 |",
+    );
+    let mut page = format!("{head}\n|---|---|---|---|---|---|---|---|\n");
+    Metric::ALL.into_iter().for_each(|one| metric(&mut page, one.definition(), language));
     page
 }
 
-/// The same table in Chinese.
-pub(crate) fn metrics_in_chinese() -> String {
-    let english = metrics();
-    let (_, rows) = english.split_once("|---|---|---|---|---|---|---|---|\n").unwrap_or_default();
-    let words = [
-        ("| payment |", "| 支付日 |"),
-        ("| pick-up |", "| 揽收日 |"),
-        ("| sign-off |", "| 签收日 |"),
-        ("| completion |", "| 完结日 |"),
-        ("| session start |", "| 会话开始日 |"),
-        ("| lower |", "| 越低越好 |"),
-        ("| higher |", "| 越高越好 |"),
-        (" ratio |", " 比率 |"),
-        (" seconds |", " 秒 |"),
-        (" stars |", " 星 |"),
-        (BY_BAD_STARS, "，由规则集的 `bad_stars_max` 决定"),
-        (OF_QUALIFYING_PRODUCTS, "（仅限评分日前一天结束时在架、且窗口内有支付订单的商品）"),
-    ];
-    let rows = words.iter().fold(rows.to_owned(), |rows, (english, chinese)| rows.replace(english, chinese));
-    format!("| 指标 | 名称 | 分子 | 分母 | 归属日 | 窗口 | 方向 | 单位 |\n|---|---|---|---|---|---|---|---|\n{rows}")
+fn cohort_in_chinese(cohort: Cohort) -> &'static str {
+    match cohort {
+        Cohort::Payment => "支付日",
+        Cohort::PickUp => "揽收日",
+        Cohort::SignOff => "签收日",
+        Cohort::Completion => "完结日",
+        Cohort::SessionStart => "会话开始日",
+    }
 }
 
-const BY_BAD_STARS: &str = ", by the rule set's `bad_stars_max`";
-const OF_QUALIFYING_PRODUCTS: &str = " of products that are on the shelf at the end of the day before the score date and have a paid order in the window";
+fn unit_in_chinese(unit: Unit) -> &'static str {
+    match unit {
+        Unit::Ratio => "比率",
+        Unit::Seconds => "秒",
+        Unit::Stars => "星",
+    }
+}
 
 /// Appends formatted text; writing to a string cannot fail.
 pub(crate) fn put(page: &mut String, text: std::fmt::Arguments<'_>) {
@@ -100,26 +114,40 @@ fn measure(page: &mut String, measure: Measure) {
     put(page, format_args!("| `{column}` | {about} | {cohort} | {per_product} |\n"));
 }
 
-fn metric(page: &mut String, definition: &Definition) {
+fn metric(page: &mut String, definition: &Definition, language: Language) {
     let named = |measures: &[Measure], joint: &str| {
         measures.iter().map(|measure| format!("`{}`", measure.column())).collect::<Vec<_>>().join(joint)
     };
     let numerator = match definition.numerator {
         Numerator::Of(measure) => named(&[measure], ""),
-        Numerator::ByBadStars(measures) => format!("{}{BY_BAD_STARS}", named(measures, ", ")),
+        Numerator::ByBadStars(measures) => {
+            let by = language.of(", by the rule set's `bad_stars_max`", "，由规则集的 `bad_stars_max` 决定");
+            named(measures, ", ") + by
+        }
     };
     let scale = if definition.denominator_scale == 1 { "" } else { " × 100" };
     let population = match definition.population {
         Population::All => "",
-        Population::QualifyingProducts => OF_QUALIFYING_PRODUCTS,
+        Population::QualifyingProducts => language.of(
+            " of products that are on the shelf at the end of the day before the score date and have a paid order in \
+             the window",
+            "（仅限评分日前一天结束时在架、且窗口内有支付订单的商品）",
+        ),
     };
-    let Definition { id, en, zh, better, unit, .. } = definition;
-    let (denominator, cohort) = (named(definition.denominator, " + "), definition.cohort());
+    let better = match definition.better {
+        Better::Lower => language.of("lower", "越低越好"),
+        Better::Higher => language.of("higher", "越高越好"),
+    };
+    let unit = language.of(definition.unit.as_str(), unit_in_chinese(definition.unit));
+    let cohort = language.of(definition.cohort().as_str(), cohort_in_chinese(definition.cohort()));
+    let Definition { id, en, zh, .. } = definition;
+    let name = language.of(format!("`{id}` {en}"), format!("`{id}`"));
+    let denominator = named(definition.denominator, " + ");
     let (oldest, newest) = (definition.usual_window.oldest(), definition.usual_window.newest());
     put(
         page,
         format_args!(
-            "| `{id}` {en} | {zh} | {numerator}{population} | {denominator}{scale} | {cohort} | {oldest}-{newest} | {better} | {unit} |\n"
+            "| {name} | {zh} | {numerator}{population} | {denominator}{scale} | {cohort} | {oldest}-{newest} | {better} | {unit} |\n"
         ),
     );
 }

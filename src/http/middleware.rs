@@ -195,32 +195,30 @@ async fn negotiate_coding(mut request: Request, next: Next) -> Response {
 
 /// Whether a client accepts neither gzip nor an answer without coding (RFC 9110, section 12.5.3).
 fn refuses_all_codings(headers: &HeaderMap) -> bool {
-    let values = || headers.get_all(header::ACCEPT_ENCODING).iter().filter_map(|value| value.to_str().ok());
-    if !values().any(|value| value.contains(';')) {
+    if !headers.contains_key(header::ACCEPT_ENCODING) {
         return false;
     }
-    let weight_of = |item: &str| {
-        let (coding, parameters) = item.split_once(';').unwrap_or((item, ""));
+    let codings: HashMap<String, f32> = weighted(headers, &header::ACCEPT_ENCODING).into_iter().collect();
+    let weight_of = |coding: &str| codings.get(coding).or_else(|| codings.get("*")).copied();
+    let accepts_gzip = ["gzip", "x-gzip"].iter().any(|coding| weight_of(coding).is_some_and(|weight| weight > 0.0));
+    weight_of("identity") == Some(0.0) && !accepts_gzip
+}
+
+/// What the items of a header weigh (RFC 9110, section 12.4.2), in lower case; what is no weight counts as 1.
+fn weighted(headers: &HeaderMap, name: &HeaderName) -> Vec<(String, f32)> {
+    let values = headers.get_all(name).iter().filter_map(|value| value.to_str().ok());
+    let weigh = |item: &str| {
+        let (item, parameters) = item.split_once(';').unwrap_or((item, ""));
         let weight = parameters.trim().strip_prefix(['q', 'Q']).and_then(|rest| rest.trim_start().strip_prefix('='));
-        let is_refused = weight.is_some_and(|weight| weight.trim().parse() == Ok(0.0_f32));
-        (coding.trim().to_ascii_lowercase(), !is_refused)
+        let weight = weight.and_then(|weight| weight.trim().parse().ok()).unwrap_or(1.0);
+        (item.trim().to_ascii_lowercase(), weight)
     };
-    let codings: HashMap<String, bool> = values().flat_map(|value| value.split(',')).map(weight_of).collect();
-    let accepts = |coding: &str| codings.get(coding).or_else(|| codings.get("*")).copied();
-    let accepts_gzip = accepts("gzip") == Some(true) || accepts("x-gzip") == Some(true);
-    accepts("identity") == Some(false) && !accepts_gzip
+    values.flat_map(|value| value.split(',')).map(weigh).collect()
 }
 
 /// Whether Chinese is the language that a client likes best of the two that there are (RFC 9110, section 12.5.4).
 fn prefers_chinese(headers: &HeaderMap) -> bool {
-    let values = headers.get_all(header::ACCEPT_LANGUAGE).iter().filter_map(|value| value.to_str().ok());
-    let weigh = |item: &str| {
-        let (language, parameters) = item.split_once(';').unwrap_or((item, ""));
-        let weight =
-            parameters.trim().strip_prefix("q=").map_or(1.0, |weight| weight.trim().parse().unwrap_or(0.0_f32));
-        (language.trim().to_ascii_lowercase(), weight)
-    };
-    let wanted: Vec<(String, f32)> = values.flat_map(|value| value.split(',')).map(weigh).collect();
+    let wanted = weighted(headers, &header::ACCEPT_LANGUAGE);
     let best = |tag: &str| {
         let matching = wanted.iter().filter(|(language, _)| language.split('-').next() == Some(tag));
         matching.map(|(_, weight)| *weight).fold(0.0_f32, f32::max)
@@ -231,12 +229,19 @@ fn prefers_chinese(headers: &HeaderMap) -> bool {
 /// Gives every error answer its problem document.
 async fn write_problem(request: Request, next: Next) -> Response {
     let (uri, id) = (request.uri().clone(), request.headers().get(REQUEST_ID).cloned());
-    let in_chinese = prefers_chinese(request.headers());
+    let languages: HeaderMap = request
+        .headers()
+        .get_all(header::ACCEPT_LANGUAGE)
+        .iter()
+        .cloned()
+        .map(|value| (header::ACCEPT_LANGUAGE, value))
+        .collect();
     let mut response = next.run(request).await;
     let status = response.status();
     if !(status.is_client_error() || status.is_server_error()) {
         return response;
     }
+    let in_chinese = prefers_chinese(&languages);
     let problem = response.extensions_mut().remove::<Problem>().unwrap_or_else(|| Problem::of_status(status));
     if let Some(cause) = problem.cause() {
         let id = id.as_ref().and_then(|id| id.to_str().ok()).unwrap_or_default();

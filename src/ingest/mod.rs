@@ -18,7 +18,7 @@ pub(crate) mod writer;
 
 use std::sync::Arc;
 
-use crate::domain::event::{AGGREGATE_EVENTS_MAX, Event, MERCHANTS_EVENTS_MAX, Relay};
+use crate::domain::event::{AGGREGATE_BYTES_MAX, AGGREGATE_EVENTS_MAX, Event, MERCHANTS_EVENTS_MAX, Relay};
 use crate::domain::fault::{Code, Fault};
 
 /// An event with who sent it.
@@ -56,8 +56,9 @@ impl Outcome {
         match self {
             Outcome::AggregateFull => {
                 let detail = format!(
-                    "an order, session or product holds at most {AGGREGATE_EVENTS_MAX} events with 256 KiB of data; of these \
-                     a key without the scope events:relay fills at most {MERCHANTS_EVENTS_MAX} events and half of the data"
+                    "an order, session or product holds at most {AGGREGATE_EVENTS_MAX} events with {} KiB of data; of these \
+                     a key without the scope events:relay fills at most {MERCHANTS_EVENTS_MAX} events and half of the data",
+                    AGGREGATE_BYTES_MAX / 1024
                 );
                 Some(Fault::new("", Code::AggregateFull, detail))
             }

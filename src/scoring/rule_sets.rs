@@ -25,6 +25,8 @@ pub enum RulesError {
          add replaces = \"{id}\", or give it another id"
     )]
     Replaces { path: PathBuf, id: String },
+    #[error("{path} says that it replaces {other:?}, and its id is {id:?}; a file replaces the rule set of its own id")]
+    ReplacesOther { path: PathBuf, id: String, other: String },
     #[error("two rule sets are named {0:?}")]
     SameName(String),
     #[error("more than one rule set is the default for {0}s: {1}")]
@@ -68,11 +70,14 @@ fn replaced(path: &Path, rule_set: &RuleSet) -> Result<Option<RulesError>, Rules
     let built_in = BUILT_IN.iter().map(|source| read(Path::new("(built in)"), source));
     let built_in = built_in.collect::<Result<Vec<RuleSet>, RulesError>>()?;
     let (path, id) = (path.to_owned(), rule_set.id.clone());
+    if let Some(other) = rule_set.replaces.clone().filter(|other| *other != id) {
+        return Err(RulesError::ReplacesOther { path, id, other });
+    }
     match built_in.iter().find(|built_in| built_in.id == id) {
         Some(built_in) if built_in.kind != rule_set.kind => {
             Err(RulesError::OtherKind { path, id, kind: built_in.kind })
         }
-        Some(_) if rule_set.replaces.as_ref() != Some(&id) => Ok(Some(RulesError::Replaces { path, id })),
+        Some(_) if rule_set.replaces.is_none() => Ok(Some(RulesError::Replaces { path, id })),
         _ => Ok(None),
     }
 }

@@ -21,8 +21,7 @@ const DECIMAL_UNIT: i64 = 100;
 type CountKey = (Metric, Window, Measure);
 
 fn count_key(rule_set: &RuleSet, index: usize) -> CountKey {
-    let rule = &rule_set.metrics[index];
-    (rule.metric, rule.window.window, rule.metric.definition().numerator(rule_set.bad_stars_max))
+    rule_set.measurement(&rule_set.metrics[index])
 }
 
 /// Packs the cards of one subject; `cards` stand in the order of `rule_sets`.

@@ -40,7 +40,8 @@ pub(crate) async fn whole_from(connection: &mut PgConnection) -> Result<Option<N
     Ok(sqlx::query_scalar("select whole_from from retention").fetch_one(connection).await?)
 }
 
-/// Fails if counts of `day` or later may lack what was removed. A snapshot that shows a removal also shows its note, so a run that asks inside its own snapshot never publishes half counts.
+/// Fails if counts of `day` or later may lack what was removed. A snapshot that shows a removal also shows its note, so a run
+/// that asks inside its own snapshot never publishes half counts.
 pub async fn check_whole(connection: &mut PgConnection, day: NaiveDate) -> Result<(), StoreError> {
     match whole_from(connection).await? {
         Some(from) if day < from => Err(StoreError::Settings(format!(

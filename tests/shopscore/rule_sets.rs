@@ -191,6 +191,7 @@ fn what_looks_right_and_is_a_mistake_is_said() {
     for (source, refusal) in [
         (v2.clone(), Some("does not say that it replaces it")),
         (format!("replaces = \"shop-v2\"\n{v2}"), None),
+        (format!("replaces = \"shop-v1\"\n{v2}"), Some("of its own id")),
         (v2.replace("kind = \"shop\"", "kind = \"creator\""), Some("which is for shops")),
     ] {
         std::fs::write(&file, source).expect("a file");

@@ -14,6 +14,7 @@ use std::sync::Arc;
 use super::curve::{Curve, StepTable};
 use super::decimal::Decimal;
 use super::id::Id;
+use super::measure::Measure;
 use super::metric::Metric;
 use super::subject::SubjectKind;
 use super::window::Window;
@@ -152,6 +153,11 @@ impl RuleSet {
     pub fn assessment<'a>(&'a self, rule: &'a MetricRule, category_id: Option<&Id>) -> &'a Assessment {
         let special = self.category(category_id).and_then(|category| category.assessments.get(&rule.metric));
         special.unwrap_or(&rule.assessment)
+    }
+
+    /// What the counts of a metric of this rule set are: two that are equal are the same counts.
+    pub(crate) fn measurement(&self, rule: &MetricRule) -> (Metric, Window, Measure) {
+        (rule.metric, rule.window.window, rule.metric.definition().numerator(self.bad_stars_max))
     }
 
     /// The days that the longest window reaches back.

@@ -172,7 +172,7 @@ fn fleet_card(kind: SubjectKind, card: ShortCard) -> FleetCard {
     }
 }
 
-/// The sort, the run, the score in hundredths and the id, which has no comma.
+/// The run, the score in hundredths and the id, which has no comma.
 impl CursorKey for FleetCursor {
     fn write(&self) -> String {
         let hundredths = self.score_hundredths.map(|hundredths| hundredths.to_string()).unwrap_or_default();

@@ -16,7 +16,7 @@ pub(crate) struct RuleSetsAnswer {
     pub items: Vec<WireRuleSet>,
 }
 
-/// A rule set in force.
+/// A rule set: in force, or one that a published run used.
 #[derive(Serialize, ToSchema)]
 #[schema(as = RuleSet)]
 pub(crate) struct WireRuleSet {

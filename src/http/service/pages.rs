@@ -6,18 +6,13 @@ use crate::domain::fault::Code;
 use crate::domain::measure::Measure;
 use crate::domain::metric::{Metric, Numerator};
 use crate::domain::reference::{self, put};
+
+pub use crate::domain::reference::Language;
 use crate::http::event_schemas::{event_example, said_by};
 use crate::http::problem::Kind;
 
 const BEGIN: &str = "<!-- generated: ";
 const END: &str = "<!-- end of generated part -->";
-
-/// The languages that pages are written in.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Language {
-    English,
-    Chinese,
-}
 
 /// A page with its generated parts as the code has them now. `Err` names a part that there is not, or that does not end.
 pub fn refreshed(page: &str, language: Language) -> Result<String, String> {
@@ -36,8 +31,7 @@ pub fn refreshed(page: &str, language: Language) -> Result<String, String> {
 
 fn part(name: &str, language: Language) -> Option<String> {
     match name {
-        "metrics" if language == Language::Chinese => Some(reference::metrics_in_chinese()),
-        "metrics" => Some(reference::metrics()),
+        "metrics" => Some(reference::metrics(language)),
         "event overview" => Some(event_overview()),
         "events" => Some(events()),
         "problems" => Some(problems(language)),
@@ -90,16 +84,14 @@ fn events() -> String {
 }
 
 fn problems(language: Language) -> String {
-    let mut page = match language {
-        Language::English => "| type | status | title |\n|---|---|---|\n",
-        Language::Chinese => "| type | 状态码 | 标题 |\n|---|---|---|\n",
-    }
-    .to_owned();
+    let mut page = language
+        .of("| type | status | title |\n|---|---|---|\n", "| type | 状态码 | 标题 |\n|---|---|---|\n")
+        .to_owned();
     let mut kinds = Kind::ALL;
     kinds.sort_by_key(|kind| kind.status());
     for kind in kinds {
         let (english, chinese) = kind.titles();
-        let title = if language == Language::English { english } else { chinese };
+        let title = language.of(english, chinese);
         let (slug, status) = (kind.slug(), kind.status().as_u16());
         put(&mut page, format_args!("| `urn:shopscore:problem:{slug}` | {status} | {title} |\n"));
     }
@@ -107,14 +99,12 @@ fn problems(language: Language) -> String {
 }
 
 fn codes(language: Language) -> String {
-    let mut page = match language {
-        Language::English => "| code | what it means, and what to do |\n|---|---|\n",
-        Language::Chinese => "| code | 含义与处理办法 |\n|---|---|\n",
-    }
-    .to_owned();
+    let mut page = language
+        .of("| code | what it means, and what to do |\n|---|---|\n", "| code | 含义与处理办法 |\n|---|---|\n")
+        .to_owned();
     for code in Code::ALL {
         let (english, chinese) = code.about();
-        let about = if language == Language::English { english } else { chinese };
+        let about = language.of(english, chinese);
         put(&mut page, format_args!("| `{code}` | {about} |\n"));
     }
     page
