@@ -7,15 +7,16 @@ use chrono::{Days, NaiveDate};
 use sqlx::PgConnection;
 
 use super::published::{Missing, Published, ReadError, Wanted};
-use super::recount::{Count, Knowledge, Reader, instants};
+use super::recount::{Count, Reader, instants};
 use super::source::Source;
 use crate::domain::event::EventType;
 use crate::domain::measure::Measure;
 use crate::domain::metric::Metric;
 use crate::domain::rules::NamedWindow;
 use crate::domain::window::DaySpan;
+use crate::storage::StoreError;
 use crate::storage::record::{CandidateQuery, candidates};
-use crate::storage::{StoreError, run};
+use crate::storage::run::{self, Knowledge};
 
 pub(crate) use super::recount::{Record, RecordPlace, Side};
 
@@ -72,16 +73,15 @@ impl Source {
         let (rule, card) = published.scored.metric(metric).ok_or_else(not_measured)?;
         let (subject, score_date, counts) = (&published.subject, published.run.date, card.count);
         let count = Count { subject, rule_set, rule, side, score_date, counts };
-        let heads = run::heads(connection, published.run.run_id).await?;
-        let knowledge = Knowledge { calendar: &self.context.calendar(), heads: &heads };
-        let (records, next) = page(connection, knowledge, &count, after, limit).await?;
+        let knowledge = run::knowledge(connection, published.run.run_id).await?;
+        let (records, next) = page(connection, &knowledge, &count, after, limit).await?;
         Ok(RecordPage { total: count.total(), window: rule.window.clone(), records, next })
     }
 }
 
 async fn page(
     connection: &mut PgConnection,
-    knowledge: Knowledge<'_>,
+    knowledge: &Knowledge,
     count: &Count<'_>,
     after: Option<RecordPlace>,
     limit: usize,
@@ -106,7 +106,7 @@ async fn page(
     }
     let mut place = after.map(|ended| ended.place);
     loop {
-        let (from, until) = instants(knowledge.calendar, span);
+        let (from, until) = instants(&knowledge.calendar, span);
         let query = CandidateQuery {
             subject: count.subject,
             cohort: &cohort,
@@ -118,7 +118,7 @@ async fn page(
             product_id: None,
             limit: CHUNK,
         };
-        let places = candidates(reader.connection, &query, knowledge.heads).await?;
+        let places = candidates(reader.connection, &query, &knowledge.heads).await?;
         records.extend(reader.records_at(&places, &measures).await?);
         if records.len() > limit {
             let next = records.get(limit - 1).map(|(ended, _)| ended.clone());

@@ -17,7 +17,8 @@ use crate::domain::subject::{Subject, SubjectKind};
 use crate::domain::tally::{Folded, Tally};
 use crate::domain::window::DaySpan;
 use crate::domain::words::words;
-use crate::storage::record::{CandidateQuery, Place, candidates, head_of};
+use crate::storage::record::{CandidateQuery, Place, candidates};
+use crate::storage::run::Knowledge;
 use crate::storage::{StoreError, event, exclusion};
 
 /// Candidates that are looked through at a time for a paid order of a product.
@@ -29,13 +30,6 @@ words! {
         Numerator = "numerator",
         Denominator = "denominator",
     }
-}
-
-/// What a published run knew.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Knowledge<'a> {
-    pub(super) calendar: &'a Calendar,
-    pub(super) heads: &'a [i64],
 }
 
 /// A count whose records are wanted.
@@ -95,6 +89,8 @@ pub struct Record {
     pub creator_id: Option<Id>,
     pub product_id: Option<Id>,
     pub explained: Explained,
+    /// The business day on which it counts, in the time zone of the run.
+    pub day: NaiveDate,
     /// The amount in the count's own scale.
     pub amount: i64,
 }
@@ -114,7 +110,7 @@ pub(super) fn instants(calendar: &Calendar, span: DaySpan) -> (DateTime<Utc>, Da
 /// Folds aggregates as a published run knew them.
 pub(super) struct Reader<'c, 'a> {
     pub(super) connection: &'c mut PgConnection,
-    knowledge: Knowledge<'a>,
+    knowledge: &'a Knowledge,
     count: &'a Count<'a>,
     /// Whether a product qualifies in this run.
     qualifying: HashMap<(Id, Id), bool>,
@@ -123,7 +119,7 @@ pub(super) struct Reader<'c, 'a> {
 impl<'c, 'a> Reader<'c, 'a> {
     pub(super) fn new(
         connection: &'c mut PgConnection,
-        knowledge: Knowledge<'a>,
+        knowledge: &'a Knowledge,
         count: &'a Count<'a>,
     ) -> Reader<'c, 'a> {
         Reader { connection, knowledge, count, qualifying: HashMap::new() }
@@ -149,6 +145,7 @@ impl<'c, 'a> Reader<'c, 'a> {
                     aggregate: place.aggregate.clone(),
                     creator_id: folded.creator_id.clone(),
                     product_id: folded.product_id.clone(),
+                    day: self.knowledge.calendar.day(explained.tally.at),
                     amount: explained.tally.amount * self.count.scale(),
                     explained,
                 };
@@ -164,17 +161,15 @@ impl<'c, 'a> Reader<'c, 'a> {
         places: &[Place],
         measures: &[Measure],
     ) -> Result<Vec<(Folded, Vec<Explained>)>, StoreError> {
-        let aggregates: Vec<(&Aggregate, i64)> = places
-            .iter()
-            .map(|place| (&place.aggregate, head_of(self.knowledge.heads, &place.aggregate.shop_id)))
-            .collect();
+        let aggregates: Vec<(&Aggregate, i64)> =
+            places.iter().map(|place| (&place.aggregate, self.knowledge.heads.of(&place.aggregate.shop_id))).collect();
         let excluded = exclusion::known_at(self.connection, &aggregates).await?;
         let before: Vec<(&Aggregate, i64)> =
             aggregates.iter().map(|(aggregate, head)| (*aggregate, head.saturating_add(1))).collect();
         let events = event::load_before(self.connection, &before).await?;
         let folded = aggregates.iter().zip(&events).map(|((aggregate, _), events)| {
             let excluded = excluded.get(aggregate).map(Vec::as_slice).unwrap_or_default();
-            explain(aggregate.kind, events.iter(), excluded, self.knowledge.calendar, measures)
+            explain(aggregate.kind, events.iter(), excluded, &self.knowledge.calendar, measures)
         });
         Ok(folded.collect())
     }
@@ -236,7 +231,7 @@ impl<'c, 'a> Reader<'c, 'a> {
     }
 
     async fn is_paid_in(&mut self, (shop_id, product_id): &(Id, Id), span: DaySpan) -> Result<bool, StoreError> {
-        let (from, until) = instants(self.knowledge.calendar, span);
+        let (from, until) = instants(&self.knowledge.calendar, span);
         let mut place: Option<Place> = None;
         loop {
             let query = CandidateQuery {
@@ -250,7 +245,7 @@ impl<'c, 'a> Reader<'c, 'a> {
                 product_id: Some(product_id),
                 limit: PAID_CHUNK,
             };
-            let places = candidates(self.connection, &query, self.knowledge.heads).await?;
+            let places = candidates(self.connection, &query, &self.knowledge.heads).await?;
             let folded = self.explained(&places, &[]).await?;
             let counts = |(place, (folded, _)): (&Place, &(Folded, Vec<Explained>))| {
                 let paid = |tally: &Tally| tally.measure == Measure::PaidOrders && self.is_in_window(tally.at);

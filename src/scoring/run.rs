@@ -99,7 +99,8 @@ async fn attempt(context: &Context, row: &RunRow) -> Result<RunRow, RunError> {
         tracing::warn!(%error, date = %row.date, "the sums of settled days were not kept; the next run sums all days");
     }
     let rule_sets = rules.book.rule_sets.iter().map(|rule_set| rules.versions[&rule_set.hash]).collect();
-    let knowledge = RunKnowledge { heads: settled_sums.head.heads, rule_sets, bridges: rules.bridges };
+    let (zone, heads) = (context.calendar().zone(), settled_sums.head.heads);
+    let knowledge = RunKnowledge { zone, heads, rule_sets, bridges: rules.bridges };
     let now = context.now();
     let late = row.trigger != Trigger::Manual && now >= context.slot.end(row.date);
     // Days may have been removed while the run computed.

@@ -4,9 +4,11 @@
 //! the run changes nothing. Leases go by the database's clock, which all processes share.
 
 use chrono::{DateTime, Utc};
+use chrono_tz::Tz;
 use sqlx::{AssertSqlSafe, Connection, PgConnection};
 
 use super::run::{COLUMNS, RunRow};
+use super::stripe::Striping;
 use super::{StoreError, freshness};
 
 /// How long a process may be silent before another takes its run over.
@@ -57,6 +59,7 @@ pub async fn renew(connection: &mut PgConnection, run: &RunRow, total: i64, done
 /// What a run knew and used.
 #[derive(Clone, Debug)]
 pub struct RunKnowledge {
+    pub zone: Tz,
     pub heads: Vec<i64>,
     pub rule_sets: Vec<i16>,
     /// How many of the last rule sets are bridges.
@@ -75,7 +78,8 @@ pub async fn publish(
     let mut transaction = connection.begin().await?;
     let row = sqlx::query_as(AssertSqlSafe(format!(
         "update run set state = 'published', published_at = $3, finished_at = $3, lease_until = null, error = null,
-             heads = $4, rule_sets = $5, late = $6, bridges = $7, subjects_done = subjects_total,
+             heads = $4, rule_sets = $5, late = $6, bridges = $7, striping = $8, time_zone = $9,
+             subjects_done = subjects_total,
              revision = (select coalesce(max(other.revision), 0) + 1 from run as other where other.date = run.date)
          where run_id = $1 and fence = $2 and state = 'running' returning {COLUMNS}"
     )))
@@ -86,6 +90,8 @@ pub async fn publish(
     .bind(&knowledge.rule_sets)
     .bind(late)
     .bind(knowledge.bridges)
+    .bind(Striping::NOW.code())
+    .bind(knowledge.zone.name())
     .fetch_optional(&mut *transaction)
     .await?;
     if row.is_some() {

@@ -7,6 +7,7 @@ use sqlx::Row;
 use sqlx::postgres::PgRow;
 
 use super::StoreError;
+use super::stripe::Striping;
 use crate::domain::count::Counts;
 use crate::domain::measure::Measure;
 
@@ -63,13 +64,14 @@ pub fn read(row: &PgRow, first: usize, measures: &[Measure]) -> Result<Counts, S
     Ok(counts)
 }
 
-/// What is counted, as text: kept with the counts (`counting.measures`), so that a version that counts something else
-/// does not take them for its own.
+/// What is counted and under whose locks, as text: kept with the counts (`counting.measures`), so that a version that counts
+/// something else, or locks otherwise, does not take them for its own.
 pub fn fingerprint() -> String {
     let sorted = |measures: &[Measure]| {
         let mut names: Vec<&str> = measures.iter().map(|measure| measure.column()).collect();
         names.sort_unstable();
         names.join(" ")
     };
-    format!("day: {}; product: {}", sorted(DAILY.measures), sorted(PRODUCT.measures))
+    let (day, product) = (sorted(DAILY.measures), sorted(PRODUCT.measures));
+    format!("day: {day}; product: {product}; stripes: {}", Striping::NOW.code())
 }

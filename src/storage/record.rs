@@ -8,7 +8,7 @@ use chrono::{DateTime, NaiveDate, Utc};
 use sqlx::{AssertSqlSafe, PgConnection, Row};
 
 use super::StoreError;
-use super::stripe::stripe_of;
+use super::stripe::Heads;
 use crate::domain::event::{Aggregate, AggregateKind, EventType};
 use crate::domain::fields::STARS_MAX;
 use crate::domain::id::Id;
@@ -71,18 +71,18 @@ pub fn creator_condition() -> String {
 /// The field of events' data that credits a creator.
 const CREATOR_FIELD: &str = "creator_id";
 
-/// Candidates in their order, each aggregate once for every instant. `heads` are the stripes' heads that the run knew.
+/// Candidates in their order, each aggregate once for every instant. `heads` are those that the run knew.
 pub async fn candidates(
     connection: &mut PgConnection,
     query: &CandidateQuery<'_>,
-    heads: &[i64],
+    heads: &Heads,
 ) -> Result<Vec<Place>, StoreError> {
     let by_fault = query.begin_with_faults && !query.faults.is_empty();
     let is_by_shop = query.subject.kind == SubjectKind::Shop && !by_fault;
     let sql = if is_by_shop { of_shop(query) } else { of_aggregates(query) };
     // Numbers of stripes differ: a creator's aggregates are looked at one by one further down.
     let head = match query.subject.kind {
-        SubjectKind::Shop => head_of(heads, &query.subject.id),
+        SubjectKind::Shop => heads.of(&query.subject.id),
         SubjectKind::Creator => i64::MAX,
     };
     let after = query.after;
@@ -111,11 +111,6 @@ pub async fn candidates(
         places.push(Place { at: row.try_get(0)?, aggregate });
     }
     Ok(places)
-}
-
-/// The head that a run knew of a shop's stripe.
-pub fn head_of(heads: &[i64], shop_id: &Id) -> i64 {
-    heads.get(stripe_of(shop_id) as usize).copied().unwrap_or_default()
 }
 
 fn of_shop(query: &CandidateQuery<'_>) -> String {

@@ -1,9 +1,12 @@
 //! Rows of `run`: requests, the lease of the process that computes one, publication.
 
 use chrono::{DateTime, NaiveDate, Utc};
+use chrono_tz::Tz;
 use sqlx::{AssertSqlSafe, FromRow, PgConnection};
 
 use super::StoreError;
+use super::stripe::{Heads, Striping};
+use crate::domain::calendar::Calendar;
 use crate::domain::run::{RunRequest, RunState, Trigger};
 
 #[derive(Clone, Debug, FromRow)]
@@ -177,11 +180,22 @@ pub async fn newest_by_rule_set(connection: &mut PgConnection) -> Result<Vec<(St
     Ok(newest)
 }
 
-/// The heads of all stripes that a published run knew.
-pub async fn heads(connection: &mut PgConnection, run_id: i64) -> Result<Vec<i64>, StoreError> {
-    let heads: Option<Vec<i64>> =
-        sqlx::query_scalar("select heads from run where run_id = $1").bind(run_id).fetch_one(connection).await?;
-    Ok(heads.unwrap_or_default())
+/// What a published run knew: of which days, and up to which numbers.
+#[derive(Clone, Debug)]
+pub struct Knowledge {
+    pub calendar: Calendar,
+    pub heads: Heads,
+}
+
+/// What a published run knew.
+pub async fn knowledge(connection: &mut PgConnection, run_id: i64) -> Result<Knowledge, StoreError> {
+    let published = "select heads, striping, time_zone from run where run_id = $1 and state = 'published'";
+    let (numbers, striping, zone): (Vec<i64>, i16, String) =
+        sqlx::query_as(published).bind(run_id).fetch_one(connection).await?;
+    let unreadable = |what: String| StoreError::Corrupt(format!("{what} of run {run_id}"));
+    let zone: Tz = zone.parse().map_err(|_| unreadable(format!("time zone {zone}")))?;
+    let striping = Striping::from_code(striping).ok_or_else(|| unreadable(format!("striping {striping}")))?;
+    Ok(Knowledge { calendar: Calendar::new(zone), heads: Heads { striping, numbers } })
 }
 
 /// The numbers of all rule sets that were in force in a published run.

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::NaiveDate;
 use sqlx::PgConnection;
+use xxhash_rust::xxh3::xxh3_64;
 
 use super::StoreError;
 use crate::domain::id::Id;
@@ -11,14 +12,62 @@ use crate::domain::id::Id;
 /// How many stripes there are. Rows of `event` keep numbers per stripe, so this never changes.
 pub const STRIPES: u64 = 64;
 
-/// The stripe of a shop (or, for the registry, of a creator): FNV-1a of the id.
+/// The stripe of a shop (or, for the registry, of a creator).
 pub fn stripe_of(id: &Id) -> i16 {
-    let hash = id
-        .as_str()
-        .bytes()
-        .fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3));
-    // The high bits are the better mixed ones.
-    ((hash >> 32) % STRIPES) as i16
+    Striping::NOW.stripe_of(id)
+}
+
+/// How ids are spread over stripes. When this changes, a migration raises all heads to the highest of them: then whoever
+/// knows the new heads knows all that was stored before, and who knows only old ones nothing that comes after.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Striping {
+    /// Bits 32 to 37 of FNV-1a, which the end of an id hardly reaches. Runs of older versions have their heads by it.
+    Fnv1a,
+    /// The lowest bits of XXH3.
+    Xxh3,
+}
+
+impl Striping {
+    pub const NOW: Striping = Striping::Xxh3;
+
+    pub fn stripe_of(self, id: &Id) -> i16 {
+        let bytes = id.as_str().as_bytes();
+        let hash = match self {
+            Striping::Fnv1a => {
+                let mix = |hash: u64, byte: &u8| (hash ^ u64::from(*byte)).wrapping_mul(0x0000_0100_0000_01b3);
+                bytes.iter().fold(0xcbf2_9ce4_8422_2325, mix) >> 32
+            }
+            Striping::Xxh3 => xxh3_64(bytes),
+        };
+        (hash % STRIPES) as i16
+    }
+
+    /// The number in `run.striping`.
+    pub fn code(self) -> i16 {
+        match self {
+            Striping::Fnv1a => 1,
+            Striping::Xxh3 => 2,
+        }
+    }
+
+    pub fn from_code(code: i16) -> Option<Striping> {
+        [Striping::Fnv1a, Striping::Xxh3].into_iter().find(|striping| striping.code() == code)
+    }
+}
+
+/// The heads that a run knew.
+#[derive(Clone, Debug)]
+pub struct Heads {
+    pub striping: Striping,
+    /// By stripe.
+    pub numbers: Vec<i64>,
+}
+
+impl Heads {
+    /// The head of a shop's stripe.
+    pub fn of(&self, shop_id: &Id) -> i64 {
+        self.numbers.get(self.striping.stripe_of(shop_id) as usize).copied().unwrap_or_default()
+    }
 }
 
 /// What a writer holds of one stripe until its transaction ends.
@@ -101,4 +150,53 @@ pub async fn settled_day(connection: &mut PgConnection) -> Result<NaiveDate, Sto
     let least = "select case when bool_and(settled_day is not null) then min(settled_day) end from stripe";
     let day: Option<NaiveDate> = sqlx::query_scalar(least).fetch_one(connection).await?;
     day.ok_or_else(|| StoreError::Settings("the counts were rebuilt while the run began; run it again".to_owned()))
+}
+
+#[cfg(test)]
+mod tests {
+    use rand::rngs::StdRng;
+    use rand::{Rng, SeedableRng};
+
+    use super::{STRIPES, Striping, stripe_of};
+    use crate::domain::id::Id;
+
+    /// From a number to an id.
+    type Shape = fn(usize) -> String;
+
+    fn fullest(ids: impl Iterator<Item = String>) -> f64 {
+        let mut of = [0_u32; STRIPES as usize];
+        for id in ids {
+            of[stripe_of(&Id::parse(&id).expect("an id")) as usize] += 1;
+        }
+        f64::from(*of.iter().max().expect("stripes")) * STRIPES as f64 / f64::from(of.iter().sum::<u32>())
+    }
+
+    #[test]
+    fn ids_of_any_shape_fill_all_stripes_alike() {
+        let random = |number| format!("{:016x}", StdRng::seed_from_u64(number as u64).next_u64());
+        let shapes: [(&str, Shape); 6] = [
+            ("padded", |number| format!("shop-{number:05}")),
+            ("counting up", |number| format!("s{number}")),
+            ("numbers alone", |number| number.to_string()),
+            ("19 digits", |number| (3_400_000_000_000_000_000 + 4_096 * number as u64).to_string()),
+            ("random", random),
+            ("long", |number| format!("{}-{number}", "marketplace".repeat(10))),
+        ];
+        for (shape, id) in shapes {
+            let fullest = fullest((0..10_000).map(id));
+            assert!(fullest <= 1.5, "{shape}: the fullest stripe has {fullest:.2} times the mean");
+        }
+    }
+
+    #[test]
+    fn the_stripe_of_an_id_never_changes() {
+        let stripes = |striping: Striping| {
+            ["shop-0001", "shop-0002", "7301846512093847561", &"s".repeat(128)]
+                .map(|id| striping.stripe_of(&Id::parse(id).expect("an id")))
+        };
+        // Computed by other programs.
+        assert_eq!(stripes(Striping::Fnv1a), [20, 20, 9, 55]);
+        assert_eq!(stripes(Striping::Xxh3), [19, 56, 36, 31]);
+        assert!([1, 2].map(Striping::from_code).iter().flatten().map(|striping| striping.code()).eq([1, 2]));
+    }
 }

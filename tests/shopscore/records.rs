@@ -3,16 +3,22 @@
 use std::collections::HashSet;
 use std::ops::Range;
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use futures_util::future::join_all;
 use rand::seq::SliceRandom;
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use serde_json::{Value, json};
+use shopscore::domain::calendar::Calendar;
+use shopscore::domain::id::Id;
+use shopscore::scoring::rebuild;
+use shopscore::storage::stripe::Striping;
+use sqlx::postgres::PgConnectOptions;
+use sqlx::{AssertSqlSafe, Connection, Executor, PgConnection};
 
 use crate::support::answers::{Scored, exclude, items, metrics, pages, retraction, scored_built_in, send, whole};
 use crate::support::stream::random_stream;
-use crate::support::{TestService, date, seeds};
+use crate::support::{Choices, TestService, date, seeds};
 
 /// Lists that are read side by side.
 const AT_ONCE: usize = 16;
@@ -127,6 +133,13 @@ async fn the_records_of_a_revision_stay_as_they_were_whatever_comes_and_goes_lat
         let of_revision_1 = counts(&service, &scored, 1).await;
         let before = records(&service, &of_revision_1, 100..1_000, &mut rng).await;
 
+        // An older version had other stripes.
+        let (some, late) = late.split_at(late.len() / 3);
+        send(&service, some).await;
+        let database = service.database();
+        service.stop().await;
+        upgrade_from_old_stripes(&database, &stream.shops).await;
+        let service = TestService::start_on(database, Choices::default()).await;
         send(&service, late).await;
         let retractions: Vec<String> =
             early.iter().filter(|_| rng.random_bool(0.04)).map(|event| retraction(event)).collect();
@@ -139,6 +152,15 @@ async fn the_records_of_a_revision_stay_as_they_were_whatever_comes_and_goes_lat
         for event in stream.events.iter().filter(|_| rng.random_bool(0.02)) {
             exclude(&service, event).await;
         }
+        service.assert_counts_equal_a_rebuild().await;
+        // The days of the next revision begin elsewhere.
+        let database = service.database();
+        let time_zone = chrono_tz::America::New_York;
+        rebuild::rebuild(&service.context.store, &Calendar::new(time_zone)).await.expect("a rebuild");
+        service.stop().await;
+        let service = TestService::start_on(database, Choices { time_zone, ..Choices::default() }).await;
+        let now = service.context.now() + TimeDelta::days(1);
+        service.context.clock.set(now);
         assert_eq!(service.run(date("2026-11-20")).await["revision"], json!(2));
 
         let again = records(&service, &of_revision_1, 20..200, &mut rng).await;
@@ -150,4 +172,38 @@ async fn the_records_of_a_revision_stay_as_they_were_whatever_comes_and_goes_lat
         assert!(after != before, "seed {seed}: nothing changed from revision to revision");
         service.stop().await;
     }
+}
+
+/// Gives all that is stored the numbers that a version with the first striping would have given it, and brings the schema up to
+/// date from there. In each of its stripes, what the run knew has a lower number than what came later.
+async fn upgrade_from_old_stripes(database: &PgConnectOptions, shops: &[String]) {
+    let mut connection = PgConnection::connect_with(database).await.expect("a connection");
+    let stripes = |striping: Striping| -> Vec<i16> {
+        shops.iter().map(|shop| striping.stripe_of(&Id::parse(shop).expect("an id"))).collect()
+    };
+    sqlx::query("create temporary table spread as select * from unnest($1::text[], $2::smallint[], $3::smallint[]) as spread (shop_id, old, new)")
+        .bind(shops)
+        .bind(stripes(Striping::Fnv1a))
+        .bind(stripes(Striping::NOW))
+        .execute(&mut connection)
+        .await
+        .expect("the stripes of all shops");
+    let number = |seq: &str| {
+        format!("case when {seq} <= run.heads[spread.new + 1] then 10 * spread.old + 1 else 10 * spread.old + 2 end")
+    };
+    let renumber = format!(
+        "update event set seq = {} from run, spread where spread.shop_id = event.shop_id;
+         update exclusion set seq = {}, revoked_seq = {} from run, spread where spread.shop_id = exclusion.shop_id;
+         update late_count set stripe = 7, seq = 72;
+         update run set heads = (select array_agg(10 * stripe + 1 order by stripe) from stripe);
+         update settled_sum_head set heads = run.heads from run where settled_sum_head.heads is not null;
+         update stripe set head = 10 * stripe + 2;
+         alter table run drop column striping, drop column time_zone;
+         update counting set measures = replace(measures, '; stripes: 2', '');",
+        number("event.seq"),
+        number("exclusion.seq"),
+        "case when revoked_seq is not null then 10 * spread.old + 2 end",
+    );
+    connection.execute(AssertSqlSafe(renumber)).await.expect("the numbers of the version before");
+    connection.execute(include_str!("../../migrations/0018_striping.sql")).await.expect("the migration");
 }

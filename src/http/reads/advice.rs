@@ -13,7 +13,6 @@ use super::wire::{Number, ScoreKey, WireMetric, WireTitle, wire_metrics};
 use crate::answers::advice as answers;
 use crate::answers::advice::Advice;
 use crate::answers::published::Published;
-use crate::domain::calendar::Calendar;
 use crate::domain::decimal::PLACES_MAX;
 use crate::domain::metric::Metric;
 use crate::domain::rules::PenaltyRule;
@@ -95,7 +94,6 @@ pub(crate) async fn get_advice(
 ) -> Result<Response, Problem> {
     let Advice { published, as_of, metrics } = state.source.advice(&query.wanted()).await?;
     let card = &published.scored.card;
-    let calendar = state.context.calendar();
     let mut all: Vec<Option<WireMetric>> =
         wire_metrics(&published.scored.rule_set, card, published.run.date).into_iter().map(Some).collect();
     let answer = AdviceAnswer {
@@ -103,7 +101,7 @@ pub(crate) async fn get_advice(
         status: Term(card.status()),
         score: card.score.map(Number),
         as_of,
-        metrics: metrics.into_iter().filter_map(|one| advice(&published, &calendar, &mut all, one)).collect(),
+        metrics: metrics.into_iter().filter_map(|one| advice(&published, &mut all, one)).collect(),
     };
     Ok(asked.answer_once(&Answer::of(&answer, as_of)?))
 }
@@ -111,7 +109,6 @@ pub(crate) async fn get_advice(
 /// `metrics` are those of the card, each of which is named once.
 fn advice(
     published: &Published,
-    calendar: &Calendar,
     metrics: &mut [Option<WireMetric>],
     advice: answers::MetricAdvice,
 ) -> Option<MetricAdvice> {
@@ -124,7 +121,7 @@ fn advice(
         score_at_best: Number(advice.score_at_best),
         penalties_lifted: advice.lifted.iter().map(lifted).collect(),
         advice: WireTitle { en: definition.advice_en.to_owned(), zh: definition.advice_zh.to_owned() },
-        records: advice.records.into_iter().map(|record| wire_record(record, calendar)).collect(),
+        records: advice.records.into_iter().map(wire_record).collect(),
         records_path: records_path(published, metric, &advice.side.to_string()),
         products: advice.products.into_iter().map(WireProduct::from).collect(),
         worst_days: advice.worst_days.into_iter().map(|worst| worst_day(metric, worst)).collect(),

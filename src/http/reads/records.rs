@@ -9,7 +9,6 @@ use utoipa::ToSchema;
 use super::score::CardQuery;
 use super::wire::{ScoreKey, WireWindow};
 use crate::answers::records::{Record, RecordPlace, Side, WantedRecords};
-use crate::domain::calendar::Calendar;
 use crate::domain::event::{Aggregate, AggregateKind, Event};
 use crate::domain::id::Id;
 use crate::domain::metric::Metric;
@@ -114,7 +113,6 @@ pub(crate) async fn get_records(
     let wanted = WantedRecords { card, metric, side, after, limit };
     let make = || async {
         let (published, page) = state.source.records(&wanted).await?;
-        let calendar = state.context.calendar();
         let next = page.next.map(|place| signer.close(&(published.run.run_id, place)));
         let answer = RecordsAnswer {
             key: ScoreKey::from(&published),
@@ -122,7 +120,7 @@ pub(crate) async fn get_records(
             side: Term(side),
             window: WireWindow::of(&page.window, published.run.date),
             total: page.total,
-            items: page.records.into_iter().map(|record| wire_record(record, &calendar)).collect(),
+            items: page.records.into_iter().map(wire_record).collect(),
             next_cursor: next,
         };
         Answer::of(&answer, published.published_at())
@@ -131,8 +129,8 @@ pub(crate) async fn get_records(
 }
 
 /// A record on the wire.
-pub(super) fn wire_record(record: Record, calendar: &Calendar) -> WireRecord {
-    let Record { aggregate, creator_id, product_id, explained, amount } = record;
+pub(super) fn wire_record(record: Record) -> WireRecord {
+    let Record { aggregate, creator_id, product_id, explained, day, amount } = record;
     let id = aggregate.id.to_string();
     let (kind, order_id, session_id) = match (aggregate.kind, &explained.aftersale_id) {
         (AggregateKind::Session, _) => (RecordKind::Session, None, Some(id)),
@@ -148,7 +146,7 @@ pub(super) fn wire_record(record: Record, calendar: &Calendar) -> WireRecord {
         product_id: product_id.map(|id| id.to_string()),
         creator_id: creator_id.map(|id| id.to_string()),
         time: explained.tally.at,
-        day: calendar.day(explained.tally.at),
+        day,
         amount,
         facts: explained.facts.into_iter().map(wire_fact).collect(),
     }

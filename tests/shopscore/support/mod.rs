@@ -13,6 +13,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use chrono::{DateTime, NaiveDate, Utc};
+use chrono_tz::Tz;
 use rand::Rng;
 use serde_json::{Value, json};
 use shopscore::clock::Clock;
@@ -112,6 +113,7 @@ pub struct Choices {
     pub auth_required: bool,
     pub retention: RetentionSettings,
     pub intake: IntakeSettings,
+    pub time_zone: Tz,
 }
 
 impl Default for Choices {
@@ -123,6 +125,7 @@ impl Default for Choices {
             auth_required: false,
             retention: RetentionSettings::default(),
             intake: IntakeSettings::default(),
+            time_zone: chrono_tz::Asia::Shanghai,
         }
     }
 }
@@ -146,7 +149,7 @@ impl TestService {
             archive: Archive::default(),
             clock: Clock::manual(choices.now),
             slot: DailySlot {
-                calendar: Calendar::new(chrono_tz::Asia::Shanghai),
+                calendar: Calendar::new(choices.time_zone),
                 times: "12:00-13:00".parse().expect("a slot"),
             },
             retention: choices.retention,
@@ -161,9 +164,14 @@ impl TestService {
         TestService { base, client, context, auth_required: choices.auth_required, service }
     }
 
+    /// Where its database is.
+    pub fn database(&self) -> PgConnectOptions {
+        PgConnectOptions::clone(&self.context.store.read.connect_options())
+    }
+
     /// A further service on the same database, asked by the same client, that remembers nothing.
     pub async fn another(&self) -> TestService {
-        let options = PgConnectOptions::clone(&self.context.store.read.connect_options());
+        let options = self.database();
         let choices = Choices { auth_required: self.auth_required, ..Choices::default() };
         let mut another = TestService::start_on(options, choices).await;
         another.client = self.client.clone();
