@@ -205,3 +205,46 @@ fn align(
     });
     (peers, card)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::align;
+    use crate::domain::curve::{Better, Ratio};
+    use crate::domain::metric::{Metric, MetricCount};
+    use crate::domain::peers::MetricPeers;
+    use crate::domain::rules::file;
+    use crate::domain::score::{Card, MetricCard};
+
+    #[test]
+    fn only_a_metric_that_is_measured_otherwise_now_loses_its_peers() {
+        let source = include_str!("../../rules/shop-v2.toml");
+        let used = file::parse(source).expect("sound rules");
+        let now = file::parse(&source.replace("bad_stars_max = 2", "bad_stars_max = 3")).expect("sound rules");
+        let peers_of = |place: i64| {
+            let value = Ratio { numerator: place, denominator: 100 };
+            MetricPeers::gather([(value, None)].into_iter(), Better::Lower)
+        };
+        let card_of = |place: i64| MetricCard { count: MetricCount { numerator: place, volume: 100 }, assessed: None };
+        let places = 0..used.metrics.len() as i64;
+        let card = Card {
+            category_id: None,
+            signed_orders: 100,
+            dimensions: Vec::new(),
+            metrics: places.clone().map(card_of).collect(),
+            score: None,
+        };
+        let (peers, card) = align(&now, &used, places.clone().map(peers_of).collect(), Some(card));
+        let card = card.expect("a card");
+        let mut lost = Vec::new();
+        for ((rule, peers), (metric, place)) in now.metrics.iter().zip(&peers).zip(card.metrics.iter().zip(places)) {
+            if peers.market.members() == 0 {
+                assert_eq!(metric.count, MetricCount::default());
+                lost.push(rule.metric);
+            } else {
+                assert_eq!(peers.market.values(), peers_of(place).market.values(), "{}", rule.metric.id());
+                assert_eq!(metric.count, card_of(place).count, "{}", rule.metric.id());
+            }
+        }
+        assert_eq!(lost, [Metric::NegativeFeedbackRate, Metric::ServiceBadReviewRate]);
+    }
+}

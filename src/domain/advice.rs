@@ -2,7 +2,7 @@
 
 use super::decimal::{Decimal, PLACES_MAX};
 use super::rules::{PenaltyRule, RuleSet};
-use super::score::{Card, SCORE_PLACES, dimension_scores, mean_of_dimensions};
+use super::score::{Card, score_of};
 use super::tier::tier;
 use super::weights::weights;
 
@@ -35,8 +35,7 @@ pub(crate) fn costs<'a>(rule_set: &'a RuleSet, card: &Card) -> Vec<Cost<'a>> {
         let costs = i128::from(lacking.millionths()) * i128::from(effective[index].1.millionths());
         let mut at_best = points.clone();
         at_best[index] = Some(best);
-        let dimensions = dimension_scores(rule_set, category_id, &at_best);
-        let score_at_best = mean_of_dimensions(rule_set, category_id, &dimensions, SCORE_PLACES)?;
+        let score_at_best = score_of(rule_set, category_id, &at_best)?;
         let still = tier(rule_set, score_at_best).penalties;
         let in_force = tier(rule_set, score).penalties;
         let lifted = in_force.into_iter().filter(|penalty| !still.contains(penalty)).collect();
@@ -46,4 +45,58 @@ pub(crate) fn costs<'a>(rule_set: &'a RuleSet, card: &Card) -> Vec<Cost<'a>> {
     let mut costs: Vec<Cost<'_>> = (0..points.len()).filter_map(cost).collect();
     costs.sort_by(|left, right| right.costs.cmp(&left.costs).then(left.index.cmp(&right.index)));
     costs
+}
+
+#[cfg(test)]
+mod tests {
+    use super::costs;
+    use crate::domain::metric::MetricCount;
+    use crate::domain::rules::file;
+    use crate::domain::score::{SubjectCounts, score_all};
+
+    #[test]
+    fn the_best_that_a_metric_can_get_is_its_best_step_or_point_wherever_that_is() {
+        let rule_set = file::parse(
+            r#"
+            id = "low"
+            kind = "shop"
+            title = { en = "Low", zh = "低" }
+            scale = { min = 0, max = 5 }
+            near_window = "near"
+            bad_stars_max = 2
+            [minimums]
+            signed_orders = 1
+            metric_count = 1
+            peers = 2
+            [windows]
+            near = { days_ago = [90, 1] }
+            [[dimension]]
+            id = "product"
+            title = { en = "Product", zh = "商品" }
+            weight = 1
+            [[dimension.metric]]
+            id = "bad_review_rate"
+            window = "near"
+            weight = 1
+            steps = { bounds = [[0.01, 4.5], [0.1, 4.7], [0.2, 3]], otherwise = 1 }
+            [[dimension.metric]]
+            id = "negative_feedback_rate"
+            window = "near"
+            weight = 3
+            curve = [[0, 3], [0.5, 4], [1, 1]]
+            "#,
+        );
+        let rule_set = rule_set.expect("sound rules");
+        let metrics = vec![MetricCount { numerator: 15, volume: 100 }, MetricCount { numerator: 100, volume: 100 }];
+        let subject = SubjectCounts { category_id: None, signed_orders: 100, metrics };
+        let (cards, _) = score_all(&rule_set, &[subject]);
+        assert_eq!(cards[0].score.map(|score| score.to_string()).as_deref(), Some("1.5"), "(3 + 3 x 1) / 4");
+        let found: Vec<(usize, String, String)> = costs(&rule_set, &cards[0])
+            .iter()
+            .map(|cost| (cost.index, cost.costs.to_string(), cost.score_at_best.to_string()))
+            .collect();
+        // (3 + 3 x 4) / 4 and (4.7 + 3 x 1) / 4, which is 1.925.
+        let expected = [(1, "2.25", "3.75"), (0, "0.425", "1.93")];
+        assert_eq!(found, expected.map(|(index, costs, best)| (index, costs.to_owned(), best.to_owned())));
+    }
 }

@@ -74,6 +74,16 @@ impl Curve {
         let numerator = i128::from(y0.millionths()) * width + rise * passed;
         Decimal::rounded(numerator, width * MILLION, POINTS_PLACES)
     }
+
+    /// The most points that a value between two others, them included, can get.
+    pub(crate) fn most_points(&self, one: Ratio, other: Ratio) -> Decimal {
+        let is_between = |x: Decimal| {
+            let (of_one, of_other) = (one.compare_to(x), other.compare_to(x));
+            of_one != of_other && of_one.is_ne() && of_other.is_ne()
+        };
+        let knots = self.knots.iter().filter(|(x, _)| is_between(*x)).map(|(_, points)| rounded_points(*points));
+        knots.fold(self.points(one).max(self.points(other)), Decimal::max)
+    }
 }
 
 fn rounded_points(points: Decimal) -> Decimal {
@@ -98,12 +108,27 @@ pub struct StepTable {
 
 impl StepTable {
     pub fn points(&self, value: Ratio, better: Better) -> Decimal {
+        self.points_of(self.step(value, better))
+    }
+
+    /// The most points that a value between two others, them included, can get.
+    pub(crate) fn most_points(&self, one: Ratio, other: Ratio, better: Better) -> Decimal {
+        let (one, other) = (self.step(one, better), self.step(other, better));
+        let steps = one.min(other)..=one.max(other);
+        steps.map(|step| self.points_of(step)).max().unwrap_or(self.otherwise)
+    }
+
+    /// The place of the step that a value takes; the number of steps where it meets none.
+    fn step(&self, value: Ratio, better: Better) -> usize {
         let meets = |bound: Decimal| match better {
             Better::Lower => value.compare_to(bound).is_le(),
             Better::Higher => value.compare_to(bound).is_ge(),
         };
-        let step = self.steps.iter().find(|(bound, _)| meets(*bound));
-        rounded_points(step.map_or(self.otherwise, |(_, points)| *points))
+        self.steps.iter().position(|(bound, _)| meets(*bound)).unwrap_or(self.steps.len())
+    }
+
+    fn points_of(&self, step: usize) -> Decimal {
+        rounded_points(self.steps.get(step).map_or(self.otherwise, |(_, points)| *points))
     }
 }
 

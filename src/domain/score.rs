@@ -205,6 +205,12 @@ fn score_one(
     card
 }
 
+/// The score that points make.
+pub(crate) fn score_of(rule_set: &RuleSet, category_id: Option<&Id>, points: &[Option<Decimal>]) -> Option<Decimal> {
+    let dimensions = dimension_scores(rule_set, category_id, points);
+    mean_of_dimensions(rule_set, category_id, &dimensions, SCORE_PLACES)
+}
+
 /// The dimension scores that points make, in the rule set's order (scoring law §7.4).
 pub(crate) fn dimension_scores(
     rule_set: &RuleSet,

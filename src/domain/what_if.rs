@@ -1,9 +1,11 @@
 //! What a score would be with other counts, everybody else standing still, and what it takes to reach a target.
 
+use super::curve::Ratio;
 use super::decimal::Decimal;
 use super::measure::Measure;
 use super::metric::{Metric, MetricCount};
-use super::score::{Card, Peers, Scored, SubjectCounts, score_in_tenths, score_instead};
+use super::rules::{MetricRule, RuleSet};
+use super::score::{Card, MetricCard, Peers, Scored, SubjectCounts, score_in_tenths, score_instead, score_of};
 
 /// The most further orders that a target is looked for with.
 pub(crate) const FURTHER_ORDERS_MAX: i64 = 1_000_000_000;
@@ -22,7 +24,7 @@ pub(crate) struct AmongPeers<'a> {
 pub struct Assumption {
     /// Counts that take the place of the published ones.
     pub set: Vec<(Metric, MetricCount)>,
-    /// Further signed orders without faults, paid too lately for the windows that wait for complaints and returns.
+    /// Further orders without faults, paid and signed on the newest day of the near window.
     pub further_signed_orders: i64,
 }
 
@@ -42,7 +44,7 @@ impl AmongPeers<'_> {
         let counts = self.scored.rule_set.metrics.iter().zip(&self.scored.card.metrics).map(|(rule, metric)| {
             let set = assumption.set.iter().find(|(metric, _)| *metric == rule.metric);
             let mut count = set.map_or(metric.count, |(_, count)| *count);
-            if is_by_signed_orders(rule.metric) {
+            if counts_further(&self.scored.rule_set, rule) {
                 count.volume += further;
             }
             count
@@ -57,38 +59,73 @@ impl AmongPeers<'_> {
     /// The least number of further signed orders without faults that bring the score to `target` at least, with the
     /// card that they make; `None` where no number does.
     pub(crate) fn least_orders(&self, assumption: &Assumption, target: Decimal) -> Option<(i64, Card)> {
-        let with = |further: i64| {
-            let further_signed_orders = assumption.further_signed_orders + further;
-            self.assuming(&Assumption { set: assumption.set.clone(), further_signed_orders })
-        };
-        let reaches = |further: i64| with(further).score.is_some_and(|score| score >= target);
-        // Between two of these numbers nothing begins to be assessed, so there the score only rises with orders.
-        let mut edges = self.edges(assumption);
-        edges.push(FURTHER_ORDERS_MAX + 1);
         let mut first = 0;
-        for edge in edges {
-            let last = edge - 1;
-            if first <= last && reaches(last) {
-                let (mut low, mut high) = (first, last);
-                while low < high {
-                    let middle = low + (high - low) / 2;
-                    if reaches(middle) { high = middle } else { low = middle + 1 }
-                }
-                return Some((low, with(low)));
+        for next in self.edges(assumption).into_iter().chain([FURTHER_ORDERS_MAX + 1]) {
+            if let Some(found) = self.least_between(assumption, target, first, next - 1) {
+                return Some(found);
             }
-            first = first.max(edge);
+            first = next;
         }
         None
     }
 
-    /// The numbers of further orders at which a minimum is met.
+    /// The card with so many more further orders.
+    fn with_further(&self, assumption: &Assumption, further: i64) -> Card {
+        let further_signed_orders = assumption.further_signed_orders + further;
+        self.assuming(&Assumption { set: assumption.set.clone(), further_signed_orders })
+    }
+
+    /// The same among the numbers from `first` to `last`, between which there is no edge. A curve or steps may fall as a
+    /// value gets better, so the score need not rise with orders: halves that cannot reach the target are left out.
+    fn least_between(&self, assumption: &Assumption, target: Decimal, first: i64, last: i64) -> Option<(i64, Card)> {
+        let at_first = self.with_further(assumption, first);
+        if at_first.score.is_some_and(|score| score >= target) {
+            return Some((first, at_first));
+        }
+        let can_reach = || self.most_between(&at_first, &self.with_further(assumption, last));
+        if first == last || can_reach().is_none_or(|most| most < target) {
+            return None;
+        }
+        let middle = first + (last - first) / 2;
+        let lower = self.least_between(assumption, target, first, middle);
+        lower.or_else(|| self.least_between(assumption, target, middle + 1, last))
+    }
+
+    /// The score with the most points that each metric can get while its value goes from that of one card to that of the
+    /// other. No number of orders between theirs makes a higher one.
+    fn most_between(&self, one: &Card, other: &Card) -> Option<Decimal> {
+        let (rule_set, category_id) = (&self.scored.rule_set, one.category_id.as_ref());
+        one.score?;
+        let most = |((rule, one), other): ((&MetricRule, &MetricCard), &MetricCard)| {
+            let of = |card: &MetricCard| {
+                Some((card.count.value(rule.metric)?, card.assessed?.standing.map(|standing| standing.ratio())))
+            };
+            let better = rule.metric.definition().better;
+            let (one, other) = (of(one)?, of(other)?);
+            Some(rule_set.assessment(rule, category_id).most_points(one, other, better))
+        };
+        let points: Vec<_> = rule_set.metrics.iter().zip(&one.metrics).zip(&other.metrics).map(most).collect();
+        score_of(rule_set, category_id, &points)
+    }
+
+    /// The numbers of further orders at which something begins to be assessed, or a value is the subject's own former one,
+    /// whose standing may be told more exactly than those around it: rising, from 1.
     fn edges(&self, assumption: &Assumption) -> Vec<i64> {
         let counts = self.counts(assumption);
-        let minimums = &self.scored.rule_set.minimums;
-        let of_metrics = self.scored.rule_set.metrics.iter().zip(&counts.metrics);
-        let of_metrics = of_metrics.filter(|(rule, _)| is_by_signed_orders(rule.metric));
-        let missing = of_metrics.map(|(_, count)| minimums.metric_count - count.volume);
-        let mut edges: Vec<i64> = missing.chain([minimums.signed_orders - counts.signed_orders]).collect();
+        let Scored { rule_set, card } = self.scored;
+        let mut edges = vec![rule_set.minimums.signed_orders - counts.signed_orders];
+        for ((rule, count), former) in rule_set.metrics.iter().zip(&counts.metrics).zip(&card.metrics) {
+            if counts_further(rule_set, rule) {
+                edges.push(rule_set.minimums.metric_count - count.volume);
+                let former = former.count.value(rule.metric).filter(|value| value.numerator > 0);
+                if let Some(Ratio { numerator, denominator }) = former {
+                    // Where the same numerator makes the same value.
+                    let volume = i128::from(count.numerator) * i128::from(denominator) / i128::from(numerator);
+                    let further = i64::try_from(volume).unwrap_or(i64::MAX).saturating_sub(count.volume);
+                    edges.extend([further, further.saturating_add(1)]);
+                }
+            }
+        }
         edges.retain(|edge| (1..=FURTHER_ORDERS_MAX).contains(edge));
         edges.sort_unstable();
         edges.dedup();
@@ -96,7 +133,14 @@ impl AmongPeers<'_> {
     }
 }
 
-/// Whether signed orders are all that the metric's denominator counts.
-fn is_by_signed_orders(metric: Metric) -> bool {
-    metric.definition().denominator == [Measure::SignedOrders]
+/// Whether a metric counts further orders: its denominator is signed or paid orders, and its own window has their day.
+fn counts_further(rule_set: &RuleSet, rule: &MetricRule) -> bool {
+    let is_of_orders = [[Measure::SignedOrders], [Measure::PaidOrders]]
+        .iter()
+        .any(|orders| rule.metric.definition().denominator == orders);
+    is_of_orders && rule.window.window.has(rule_set.near.window.newest())
 }
+
+#[cfg(test)]
+#[path = "what_if_tests.rs"]
+mod tests;

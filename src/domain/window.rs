@@ -32,6 +32,11 @@ impl Window {
         self.newest
     }
 
+    /// Whether the day that is so many days before the score date is in this window.
+    pub(crate) fn has(&self, days_ago: u16) -> bool {
+        (self.newest..=self.oldest).contains(&days_ago)
+    }
+
     /// The days of this window for a score date.
     pub fn days(&self, score_date: NaiveDate) -> DaySpan {
         DaySpan { from: score_date - Days::new(self.oldest.into()), to: score_date - Days::new(self.newest.into()) }

@@ -11,7 +11,7 @@ mod raw;
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use super::curve::{Curve, StepTable};
+use super::curve::{Better, Curve, Ratio, StepTable};
 use super::decimal::Decimal;
 use super::id::Id;
 use super::measure::Measure;
@@ -56,7 +56,21 @@ impl Assessment {
             Assessment::Steps(table) => highest(&table.steps).max(table.otherwise),
         }
     }
+
+    /// The most points that values between two others, them included, can get.
+    pub(crate) fn most_points(&self, one: Placed, other: Placed, better: Better) -> Decimal {
+        match (self, one.1.zip(other.1)) {
+            (Assessment::Peers { standing, .. }, Some((one, other))) => standing.most_points(one, other),
+            (Assessment::Peers { reference: curve, .. } | Assessment::Curve(curve), _) => {
+                curve.most_points(one.0, other.0)
+            }
+            (Assessment::Steps(table), _) => table.most_points(one.0, other.0, better),
+        }
+    }
 }
+
+/// A value, and its standing where it is compared with peers.
+pub(crate) type Placed = (Ratio, Option<Ratio>);
 
 #[derive(Clone, Debug)]
 pub struct MetricRule {

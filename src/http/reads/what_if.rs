@@ -48,7 +48,8 @@ impl RequestBody for WhatIfBody {}
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct AddBody {
-    /// Additional signed orders without faults, signed in the near window and paid in the last days before the date.
+    /// Additional signed orders without faults, paid and signed on the newest day of the near window. A metric counts them
+    /// where its own window has that day.
     #[schema(minimum = 0)]
     pub signed_orders: i64,
 }
