@@ -14,6 +14,14 @@ use crate::storage::private::Sharing;
 pub async fn serve(cli: &Cli) -> Result<ExitCode, CommandError> {
     check_exposure(&cli.listening)?;
     let opened = open_prepared(cli, Sharing::Exclusive).await?;
+    if let Some((wanted, allowed)) = opened.context.store.lacking_connections().await? {
+        tracing::warn!(
+            wanted,
+            allowed,
+            "the database allows fewer connections than this process may need; under load requests are answered with 503. \
+             Raise max_connections, or the limit of the role or database"
+        );
+    }
     let keys = if cli.listening.auth_required() { Keys::Required } else { Keys::NotAsked };
     let started = async {
         let listener = bind(&cli.listening)?;

@@ -38,11 +38,11 @@ impl Cohort {
 }
 
 /// Defines the measures. A measure that comes to mean something else gets another name, so that counts of the old meaning
-/// are recognised and rebuilt. A row has: what is counted; the measure; its name, which is the column's too; the event by
+/// are recognised and rebuilt. A row has: what is counted; the measure; its name, which is the column's too; what is counted, in Chinese; the event by
 /// whose day it counts; the types of event of which an aggregate must have a faulty one (few stars, a completed case, a
 /// complaint) to count here, none where no fault is needed; and whether it is also kept per product.
 macro_rules! measures {
-    ($($(#[doc = $about:literal])+ $measure:ident = $column:literal, $cohort:ident, [$($fault:ident),*], $per_product:ident;)+) => {
+    ($($(#[doc = $about:literal])+ $measure:ident = $column:literal, $zh:literal, $cohort:ident, [$($fault:ident),*], $per_product:ident;)+) => {
         /// One counted integer.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
         pub enum Measure { $($(#[doc = $about])+ $measure,)+ }
@@ -58,6 +58,11 @@ macro_rules! measures {
             /// What is counted, as documentation says it.
             pub fn about(self) -> &'static str {
                 match self { $(Measure::$measure => concat!($($about),+).trim_ascii(),)+ }
+            }
+
+            /// The same in Chinese.
+            pub fn about_zh(self) -> &'static str {
+                match self { $(Measure::$measure => $zh,)+ }
             }
 
             pub fn cohort(self) -> Cohort {
@@ -84,66 +89,66 @@ enum Kept {
 
 measures! {
     /// Signed orders: physical ones that the courier delivered, virtual ones that the buyer confirmed.
-    SignedOrders = "signed_orders", SignOff, [], PerProduct;
+    SignedOrders = "signed_orders", "签收订单：实物订单以物流送达为准，虚拟订单以买家确认收货为准。", SignOff, [], PerProduct;
     /// Signed orders that have a review.
-    Reviews = "reviews", SignOff, [], PerProduct;
+    Reviews = "reviews", "有评价的签收订单。", SignOff, [], PerProduct;
     /// Sum of the product stars of the reviews of signed orders.
-    ProductStars = "product_stars", SignOff, [], PerProduct;
+    ProductStars = "product_stars", "签收订单评价的商品星级之和。", SignOff, [], PerProduct;
     /// Signed orders whose review has 1 product star.
-    BadReviews1 = "bad_reviews_1", SignOff, [ReviewPosted], PerProduct;
+    BadReviews1 = "bad_reviews_1", "评价商品星级为 1 星的签收订单。", SignOff, [ReviewPosted], PerProduct;
     /// Signed orders whose review has at most 2 product stars.
-    BadReviews2 = "bad_reviews_2", SignOff, [ReviewPosted], PerProduct;
+    BadReviews2 = "bad_reviews_2", "评价商品星级不超过 2 星的签收订单。", SignOff, [ReviewPosted], PerProduct;
     /// Signed orders whose review has at most 3 product stars.
-    BadReviews3 = "bad_reviews_3", SignOff, [ReviewPosted], PerProduct;
+    BadReviews3 = "bad_reviews_3", "评价商品星级不超过 3 星的签收订单。", SignOff, [ReviewPosted], PerProduct;
     /// Signed orders whose review has service stars.
-    ServiceReviews = "service_reviews", SignOff, [], PerSubject;
+    ServiceReviews = "service_reviews", "评价含服务星级的签收订单。", SignOff, [], PerSubject;
     /// Signed orders whose review has 1 service star.
-    BadServiceReviews1 = "bad_service_reviews_1", SignOff, [ReviewPosted], PerSubject;
+    BadServiceReviews1 = "bad_service_reviews_1", "评价服务星级为 1 星的签收订单。", SignOff, [ReviewPosted], PerSubject;
     /// Signed orders whose review has at most 2 service stars.
-    BadServiceReviews2 = "bad_service_reviews_2", SignOff, [ReviewPosted], PerSubject;
+    BadServiceReviews2 = "bad_service_reviews_2", "评价服务星级不超过 2 星的签收订单。", SignOff, [ReviewPosted], PerSubject;
     /// Signed orders whose review has at most 3 service stars.
-    BadServiceReviews3 = "bad_service_reviews_3", SignOff, [ReviewPosted], PerSubject;
+    BadServiceReviews3 = "bad_service_reviews_3", "评价服务星级不超过 3 星的签收订单。", SignOff, [ReviewPosted], PerSubject;
     /// Signed orders with a quality return, a counted complaint, or a review of 1 product star.
-    NegativeOrders1 = "negative_orders_1", SignOff, [ReviewPosted, AftersaleCompleted, ComplaintFiled], PerSubject;
+    NegativeOrders1 = "negative_orders_1", "有品质退货、有效投诉或商品 1 星评价的签收订单。", SignOff, [ReviewPosted, AftersaleCompleted, ComplaintFiled], PerSubject;
     /// Signed orders with a quality return, a counted complaint, or a review of at most 2 product stars.
-    NegativeOrders2 = "negative_orders_2", SignOff, [ReviewPosted, AftersaleCompleted, ComplaintFiled], PerSubject;
+    NegativeOrders2 = "negative_orders_2", "有品质退货、有效投诉或商品不超过 2 星评价的签收订单。", SignOff, [ReviewPosted, AftersaleCompleted, ComplaintFiled], PerSubject;
     /// Signed orders with a quality return, a counted complaint, or a review of at most 3 product stars.
-    NegativeOrders3 = "negative_orders_3", SignOff, [ReviewPosted, AftersaleCompleted, ComplaintFiled], PerSubject;
+    NegativeOrders3 = "negative_orders_3", "有品质退货、有效投诉或商品不超过 3 星评价的签收订单。", SignOff, [ReviewPosted, AftersaleCompleted, ComplaintFiled], PerSubject;
     /// Signed orders that have a pick-up.
-    DeliveredOrders = "delivered_orders", SignOff, [], PerSubject;
+    DeliveredOrders = "delivered_orders", "有揽收记录的签收订单。", SignOff, [], PerSubject;
     /// Sum of the seconds from pick-up to sign-off.
-    DeliverySeconds = "delivery_seconds", SignOff, [], PerSubject;
+    DeliverySeconds = "delivery_seconds", "从揽收到签收的秒数之和。", SignOff, [], PerSubject;
     /// Paid orders.
-    PaidOrders = "paid_orders", Payment, [], PerProduct;
+    PaidOrders = "paid_orders", "支付订单。", Payment, [], PerProduct;
     /// Paid orders returned because of their quality or delivery: a case of kind return_refund, reason quality or
     /// logistics, completed as refunded.
-    QualityReturns = "quality_returns", Payment, [AftersaleCompleted], PerProduct;
+    QualityReturns = "quality_returns", "因品质或物流原因退货的支付订单：退货退款、原因为品质或物流、以退款完结的售后单。", Payment, [AftersaleCompleted], PerProduct;
     /// Paid orders returned because of their delivery, in a case opened within 14 days of shipping.
-    LogisticsReturns = "logistics_returns", Payment, [AftersaleCompleted], PerSubject;
+    LogisticsReturns = "logistics_returns", "因物流原因退货、且售后单在发货后 14 天内发起的支付订单。", Payment, [AftersaleCompleted], PerSubject;
     /// Complaints that were filed and not withdrawn; each complaint about an order counts.
-    Complaints = "complaints", Payment, [ComplaintFiled], PerProduct;
+    Complaints = "complaints", "已提交且未撤销的投诉；同一订单的每个投诉都计入。", Payment, [ComplaintFiled], PerProduct;
     /// Orders picked up, without pre-sale orders and those that need no shipping.
-    PickedUpOrders = "picked_up_orders", PickUp, [], PerSubject;
+    PickedUpOrders = "picked_up_orders", "已揽收的订单，不含预售订单和无需发货的订单。", PickUp, [], PerSubject;
     /// Sum of 70 for a pick-up within 24 hours of payment, 20 within 36, 10 within 48, 0 later.
-    PickupMarks = "pickup_marks", PickUp, [], PerSubject;
+    PickupMarks = "pickup_marks", "揽收得分之和：支付后 24 小时内 70 分，36 小时内 20 分，48 小时内 10 分，更晚 0 分。", PickUp, [], PerSubject;
     /// Completed cases of kind refund_only.
-    RefundOnlyCases = "refund_only_cases", Completion, [], PerSubject;
+    RefundOnlyCases = "refund_only_cases", "已完结的仅退款售后单。", Completion, [], PerSubject;
     /// Sum of the seconds in which completed refund_only cases waited for the merchant.
-    RefundOnlyWaitSeconds = "refund_only_wait_seconds", Completion, [], PerSubject;
+    RefundOnlyWaitSeconds = "refund_only_wait_seconds", "已完结的仅退款售后单等待商家处理的秒数之和。", Completion, [], PerSubject;
     /// Completed cases of kind return_refund or exchange.
-    ReturnRefundCases = "return_refund_cases", Completion, [], PerSubject;
+    ReturnRefundCases = "return_refund_cases", "已完结的退货退款或换货售后单。", Completion, [], PerSubject;
     /// Sum of the seconds in which completed return_refund and exchange cases waited for the merchant.
-    ReturnRefundWaitSeconds = "return_refund_wait_seconds", Completion, [], PerSubject;
+    ReturnRefundWaitSeconds = "return_refund_wait_seconds", "已完结的退货退款或换货售后单等待商家处理的秒数之和。", Completion, [], PerSubject;
     /// Completed cases in which the platform held the merchant liable.
-    MerchantLiableCases = "merchant_liable_cases", Completion, [ArbitrationDecided], PerSubject;
+    MerchantLiableCases = "merchant_liable_cases", "平台判定商家责任的已完结售后单。", Completion, [ArbitrationDecided], PerSubject;
     /// Human sessions started between 08:00:00 and 22:59:59.
-    DaytimeSessions = "daytime_sessions", SessionStart, [], PerSubject;
+    DaytimeSessions = "daytime_sessions", "08:00:00 至 22:59:59 开始的人工会话。", SessionStart, [], PerSubject;
     /// Human sessions started between 08:00:00 and 22:59:59 that a human answered within 180 seconds.
-    QuickReplies = "quick_replies", SessionStart, [], PerSubject;
+    QuickReplies = "quick_replies", "08:00:00 至 22:59:59 开始、人工在 180 秒内回复的人工会话。", SessionStart, [], PerSubject;
     /// Rated human sessions of any hour.
-    RatedSessions = "rated_sessions", SessionStart, [], PerSubject;
+    RatedSessions = "rated_sessions", "被评价的人工会话，不限时段。", SessionStart, [], PerSubject;
     /// Human sessions of any hour rated with 1 to 3 stars.
-    DissatisfiedSessions = "dissatisfied_sessions", SessionStart, [SessionRated], PerSubject;
+    DissatisfiedSessions = "dissatisfied_sessions", "被评为 1 至 3 星的人工会话，不限时段。", SessionStart, [SessionRated], PerSubject;
 }
 
 impl Measure {

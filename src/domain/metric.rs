@@ -116,6 +116,19 @@ impl Definition {
         }
     }
 
+    /// The quotient of measures that the metric is, such as `complaints / paid_orders`.
+    pub fn formula(&self, bad_stars_max: u8) -> String {
+        let denominator: Vec<&str> = self.denominator.iter().map(|measure| measure.column()).collect();
+        let (numerator, denominator) = (self.numerator(bad_stars_max).column(), denominator.join(" + "));
+        let denominator = match (self.denominator_scale, self.denominator.len()) {
+            (1, 1) => denominator,
+            (1, _) => format!("({denominator})"),
+            (scale, 1) => format!("({scale} * {denominator})"),
+            (scale, _) => format!("({scale} * ({denominator}))"),
+        };
+        format!("{numerator} / {denominator}")
+    }
+
     /// The event by whose day the metric counts.
     pub fn cohort(&self) -> Cohort {
         self.denominator[0].cohort()

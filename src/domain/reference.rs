@@ -108,6 +108,25 @@ fn field(page: &mut String, field: &FieldDefinition) {
     put(page, format_args!("| `{}` | {value} | {presence}. {} |\n", field.name, field.about));
 }
 
+/// What a metric's two counts are, in sentences.
+pub(crate) fn definition(definition: &Definition, bad_stars_max: u8, language: Language) -> String {
+    let about = |measure: &Measure| language.of(measure.about(), measure.about_zh());
+    let all: Vec<&str> = definition.denominator.iter().map(about).collect();
+    let (numerator, denominator) = (about(&definition.numerator(bad_stars_max)), all.join(language.of(" ", "")));
+    let only = match definition.population {
+        Population::All => "",
+        Population::QualifyingProducts => language.of(QUALIFYING_EN, QUALIFYING_ZH),
+    };
+    match language {
+        Language::English => format!("Numerator: {numerator} Denominator: {denominator}{only}"),
+        Language::Chinese => format!("分子：{numerator}分母：{denominator}{only}"),
+    }
+}
+
+const QUALIFYING_EN: &str = " Only products count that are on the shelf at the end of the day before the score date and have a \
+                             paid order in the window.";
+const QUALIFYING_ZH: &str = "仅计评分日前一天结束时在架、且窗口内有支付订单的商品。";
+
 fn measure(page: &mut String, measure: Measure) {
     let per_product = if Measure::OF_PRODUCT.contains(&measure) { "yes" } else { "" };
     let (column, about, cohort) = (measure.column(), measure.about(), measure.cohort());

@@ -24,7 +24,7 @@ use tracing::{Instrument, Level, Span};
 use super::addressee::check_addressee;
 use super::answer::compressed_tag;
 use super::decoding::decode;
-use super::problem::{Kind, Problem};
+use super::problem::Problem;
 use super::state::AppState;
 use crate::ingest::Unavailable;
 
@@ -81,8 +81,7 @@ async fn bound_head(request: Request, next: Next) -> Response {
     if target + of_headers.sum::<usize>() <= HEAD_BYTES_MAX {
         return next.run(request).await;
     }
-    let detail = "the URL and the headers have at most 48 KiB together; ask for fewer ids in one request";
-    Problem::new(Kind::HeadersTooLarge, detail).into_response()
+    Problem::head_too_large().into_response()
 }
 
 /// Tells browsers to take answers for what they are. Pages set a policy of their own.

@@ -8,6 +8,7 @@ pub(crate) mod writes;
 
 // What handlers take, and what they share.
 pub(crate) mod auth;
+mod bare_answer;
 pub mod bodies;
 pub(crate) mod cursor;
 mod json_body;

@@ -140,6 +140,12 @@ impl Problem {
         Problem::new(Kind::InvalidParameter, detail.clone()).with_errors(vec![FieldError::new(name, code, detail)])
     }
 
+    /// The URL and the headers are too large.
+    pub fn head_too_large() -> Problem {
+        let detail = "the URL and the headers have at most 48 KiB together; ask for fewer ids in one request";
+        Problem::new(Kind::HeadersTooLarge, detail)
+    }
+
     /// `in_chinese`: whether the client prefers Chinese.
     pub fn body(&self, status: StatusCode, instance: &str, in_chinese: bool) -> ProblemBody {
         let (title, title_zh) = self.kind.titles();

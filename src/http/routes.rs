@@ -15,7 +15,7 @@ use super::params::{Input, Nothing};
 use super::reads::{
     advice, benchmarks, changes, fleet, history, outlook, products, records, rule_sets, score, what_if,
 };
-use super::service::{docs, figures, health};
+use super::service::{docs, event_types, figures, health};
 use super::state::AppState;
 use super::writes::{events, exclusions, keys, registry, registry_batch, runs};
 use super::{middleware, problem};
@@ -29,6 +29,7 @@ fn api(api: Api<'_>) -> Api<'_> {
         routes!(health::readyz),
         routes!(docs::openapi_yaml),
         routes!(openapi_json),
+        routes!(event_types::list_event_types),
     ])
     .needs(Scope::EventsWrite, [routes!(events::post_events)])
     .needs(

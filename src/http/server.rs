@@ -15,8 +15,9 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tower::ServiceExt;
 
-/// The buffer that a request's line and headers are read into. [`super::middleware`] has the exact bound; what does not even
-/// fit in here is refused without a problem document.
+use super::bare_answer::WithProblems;
+
+/// The buffer that a request's line and headers are read into. [`super::middleware`] has the exact bound.
 const HEAD_BUFFER_BYTES: usize = 64 * 1024;
 /// How long a connection may wait for the headers of its next request.
 const HEAD_WAIT_MAX: Duration = Duration::from_secs(60);
@@ -79,7 +80,7 @@ fn converse(stream: TcpStream, place: OwnedSemaphorePermit, router: &Router, gra
         .timer(TokioTimer::new())
         .header_read_timeout(HEAD_WAIT_MAX)
         .max_buf_size(HEAD_BUFFER_BYTES)
-        .serve_connection(TokioIo::new(stream), TowerToHyperService::new(service));
+        .serve_connection(TokioIo::new(WithProblems::new(stream)), TowerToHyperService::new(service));
     let connection = graceful.watch(connection);
     tokio::spawn(async move {
         if let Err(error) = connection.await {

@@ -98,6 +98,19 @@ impl Store {
         sqlx::migrate!().run(&self.run).await.map_err(StoreError::Migration)
     }
 
+    /// How many connections this process opens at most, and how many the database allows for all together, where that is
+    /// fewer.
+    pub async fn lacking_connections(&self) -> Result<Option<(u32, i32)>, StoreError> {
+        let allowed = "select least(current_setting('max_connections')::integer
+                     - current_setting('superuser_reserved_connections')::integer,
+                   (select nullif(rolconnlimit, -1) from pg_roles where rolname = current_user),
+                   (select nullif(datconnlimit, -1) from pg_database where datname = current_database()))";
+        let allowed: i32 = sqlx::query_scalar(allowed).fetch_one(&self.run).await?;
+        let pools = [&self.ingest, &self.read, &self.run].map(|pool| pool.options().get_max_connections());
+        let wanted: u32 = pools.iter().sum();
+        Ok((i64::from(allowed) < i64::from(wanted)).then_some((wanted, allowed)))
+    }
+
     pub async fn close(&self) {
         self.ingest.close().await;
         self.read.close().await;

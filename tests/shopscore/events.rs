@@ -6,6 +6,8 @@ use flate2::Compression;
 use flate2::write::GzEncoder;
 use serde_json::{Value, json};
 
+use shopscore::domain::event::EventType;
+
 use crate::support::{TestService, answer};
 
 fn event(id: &str, event_type: &str, data: Value) -> Value {
@@ -278,5 +280,29 @@ async fn keys_that_the_json_library_keeps_for_itself_never_reach_the_store() {
         service.post("/v1/events", &event("e-1", "order.signed", json!({"order_id": "o-1", "price": "$5"}))).await;
     assert_eq!(status, 201, "a dollar is no harm");
     service.assert_counts_equal_a_rebuild().await;
+    service.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_list_of_event_types_has_them_all_with_examples_that_are_accepted() {
+    let service = TestService::start().await;
+    let answer = service.read("/v1/event-types").await;
+    let listed: Vec<&str> =
+        answer["items"].as_array().expect("items").iter().flat_map(|one| one["type"].as_str()).collect();
+    assert_eq!(listed, EventType::ALL.map(EventType::as_str));
+    for one in answer["items"].as_array().expect("items") {
+        let (status, said) = service.post("/v1/events", &one["example"]).await;
+        assert_eq!(status, 201, "{one}: {said}");
+        let mut without = one["example"].clone();
+        for field in one["fields"].as_array().expect("fields").iter().filter(|field| field["required"] == true) {
+            without["data"].as_object_mut().expect("data").remove(field["name"].as_str().expect("a name"));
+            let (status, said) = service.post("/v1/events", &without).await;
+            assert_eq!(status, 422, "{field} of {without}: {said}");
+        }
+    }
+    let signed =
+        answer["items"].as_array().expect("items").iter().find(|one| one["type"] == "order.signed").expect("it");
+    assert_eq!(signed["about_one_of"], serde_json::json!(["order_id"]));
+    assert!(signed["metrics"].as_array().expect("metrics").contains(&serde_json::json!("negative_feedback_rate")));
     service.stop().await;
 }

@@ -70,7 +70,7 @@ fn operations() -> Vec<(String, String, Option<String>)> {
 /// The scope that the contract names for a path.
 fn contracted(path: &str) -> Option<&'static str> {
     match path {
-        "/healthz" | "/readyz" | "/metrics" | "/openapi.yaml" | "/openapi.json" => None,
+        "/healthz" | "/readyz" | "/metrics" | "/openapi.yaml" | "/openapi.json" | "/v1/event-types" => None,
         "/v1/events" => Some("events:write"),
         "/v1/scores" | "/v1/categories/{category_id}/benchmarks" | "/v1/rule-sets" | "/v1/rule-sets/{id}" => {
             Some("scores:read")

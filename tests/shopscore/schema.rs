@@ -137,3 +137,14 @@ async fn the_indexes_that_find_records_have_the_events_that_measures_go_by() {
         assert_eq!(found, wanted, "{index}");
     }
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_database_that_allows_too_few_connections_is_told_apart() {
+    let service = TestService::start().await;
+    let store = &service.context.store;
+    assert_eq!(store.lacking_connections().await.expect("an answer"), None);
+    let limit = format!("alter database {} connection limit 10", service.database().get_database().expect("a name"));
+    sqlx::query(AssertSqlSafe(limit)).execute(&store.run).await.expect("a limit");
+    assert_eq!(store.lacking_connections().await.expect("an answer"), Some((12, 10)));
+    service.stop().await;
+}

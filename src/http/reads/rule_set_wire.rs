@@ -6,6 +6,7 @@ use utoipa::ToSchema;
 use super::wire::{Number, Shortest, WireTitle};
 use crate::domain::decimal::{Decimal, PLACES_MAX};
 use crate::domain::id::Id;
+use crate::domain::reference::{self, Language};
 use crate::domain::rules::{Assessment, CategoryRule, DimensionRule, MetricRule, NamedWindow, RuleSet};
 use crate::domain::weights::dimension_share;
 use crate::http::terms::{AssessmentTerm, AssessmentWay, BetterTerm, KindTerm, Term, UnitTerm};
@@ -94,6 +95,10 @@ pub(crate) struct WireDimensionRule {
 pub(crate) struct WireMetricRule {
     pub id: String,
     pub title: WireTitle,
+    /// What its two counts are.
+    pub definition: WireTitle,
+    /// The quotient of measures that it is; `docs/reference.md` has the measures.
+    pub formula: String,
     pub dimension: String,
     pub window: WireDaysAgo,
     /// Weight inside the dimension, relative to its other metrics.
@@ -208,6 +213,11 @@ fn metric(rule_set: &RuleSet, rule: &MetricRule) -> WireMetricRule {
     WireMetricRule {
         id: definition.id.to_owned(),
         title: WireTitle { en: definition.en.to_owned(), zh: definition.zh.to_owned() },
+        definition: WireTitle {
+            en: reference::definition(definition, rule_set.bad_stars_max, Language::English),
+            zh: reference::definition(definition, rule_set.bad_stars_max, Language::Chinese),
+        },
+        formula: definition.formula(rule_set.bad_stars_max),
         dimension: rule_set.dimensions[rule.dimension].id.clone(),
         window: (&rule.window).into(),
         weight: Shortest(rule.weight),

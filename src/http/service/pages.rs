@@ -41,7 +41,7 @@ fn part(name: &str, language: Language) -> Option<String> {
 }
 
 /// The metrics whose counts have their day from events of a type, or count one of them as a fault.
-fn fed_by(event_type: EventType) -> Vec<&'static str> {
+pub(super) fn fed_by(event_type: EventType) -> Vec<&'static str> {
     let feeds = |measure: &Measure| {
         measure.cohort().event_types().contains(&event_type) || measure.faults().contains(&event_type)
     };
