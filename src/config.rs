@@ -7,6 +7,7 @@ use chrono::NaiveDate;
 use chrono_tz::Tz;
 use clap::{Args, ValueEnum};
 
+use crate::domain::members::UnknownMembers;
 use crate::domain::slot::SlotTimes;
 
 fn parse_zone(text: &str) -> Result<Tz, String> {
@@ -102,12 +103,24 @@ pub struct IntakeSettings {
     /// credit none
     #[arg(long, env = "SHOPSCORE_MERCHANTS_NAME_CREATORS", global = true)]
     pub merchants_name_creators: bool,
+
+    /// Keep members of an event's data that its type does not know; otherwise they are dropped, so that no buyer's name or
+    /// phone number is stored by mistake
+    #[arg(long, env = "SHOPSCORE_KEEP_UNKNOWN_DATA", global = true)]
+    pub keep_unknown_data: bool,
+}
+
+impl IntakeSettings {
+    /// What becomes of members of data that an event's type does not know.
+    pub(crate) fn unknown_members(&self) -> UnknownMembers {
+        if self.keep_unknown_data { UnknownMembers::Kept } else { UnknownMembers::Dropped }
+    }
 }
 
 impl Default for IntakeSettings {
     fn default() -> IntakeSettings {
         let oldest_time = NaiveDate::from_ymd_opt(2010, 1, 1).unwrap_or_default();
-        IntakeSettings { oldest_time, merchants_name_creators: false }
+        IntakeSettings { oldest_time, merchants_name_creators: false, keep_unknown_data: false }
     }
 }
 

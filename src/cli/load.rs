@@ -16,7 +16,7 @@ use super::open::{Opened, open_prepared};
 use super::settings::{Cli, CommandError};
 use crate::domain::event::Relay;
 use crate::domain::parse::Envelope;
-use crate::ingest::door::{AcceptedTimes, is_utf16, read_event, without_mark};
+use crate::ingest::door::{Acceptance, ReadEvent, is_utf16, read_event, without_mark};
 use crate::ingest::queue::IngestQueue;
 use crate::ingest::{Atomicity, Outcome, SentEvent, Unavailable};
 use crate::storage::private::Sharing;
@@ -134,8 +134,8 @@ async fn load_lines(
         if batch.len() >= BATCH_EVENTS || batch_bytes >= BATCH_BYTES || (read == 0 && !batch.is_empty()) {
             batch_bytes = 0;
             let parcel = std::mem::replace(&mut batch, Vec::with_capacity(BATCH_EVENTS));
-            let times = AcceptedTimes::of(&opened.context);
-            under_way.push_back(tokio::spawn(write(queue.clone(), parcel, times)));
+            let acceptance = Acceptance::of(&opened.context);
+            under_way.push_back(tokio::spawn(write(queue.clone(), parcel, acceptance)));
         }
         while under_way.len() >= BATCHES_UNDER_WAY || (read == 0 && !under_way.is_empty()) {
             if let Some(oldest) = under_way.pop_front() {
@@ -155,13 +155,13 @@ struct Written {
     unreadable: Vec<(u64, String)>,
 }
 
-async fn write(queue: IngestQueue, lines: Vec<(u64, Vec<u8>)>, times: AcceptedTimes) -> Result<Written, Unavailable> {
+async fn write(queue: IngestQueue, lines: Vec<(u64, Vec<u8>)>, acceptance: Acceptance) -> Result<Written, Unavailable> {
     let (mut numbers, mut events, mut unreadable) = (Vec::new(), Vec::new(), Vec::new());
     for (number, line) in lines {
-        match read_event(line.trim_ascii(), Envelope::Native, &times) {
-            Ok(event) => {
+        match read_event(line.trim_ascii(), Envelope::Native, &acceptance) {
+            Ok(ReadEvent { event, .. }) => {
                 numbers.push(number);
-                events.push(SentEvent { event, key_id: None, relay: Relay::Everything });
+                events.push(SentEvent { event, key_id: None, relay: Relay::Everything, is_strict: false });
             }
             Err((_, faults)) => {
                 let faults: Vec<String> = faults
@@ -189,10 +189,10 @@ impl Totals {
         }
         for (number, outcome) in written.outcomes {
             match outcome {
-                Outcome::Accepted | Outcome::AcceptedWithoutCredit => self.accepted += 1,
+                Outcome::Accepted | Outcome::AcceptedWith(_) => self.accepted += 1,
                 Outcome::Duplicate => self.duplicates += 1,
                 Outcome::Conflict => self.conflicts += 1,
-                Outcome::AggregateFull | Outcome::ForbiddenRetraction | Outcome::Refused => {
+                Outcome::AggregateFull | Outcome::ForbiddenRetraction | Outcome::Doubtful(_) | Outcome::Refused => {
                     let fault = outcome.fault().map(|fault| fault.detail).unwrap_or_default();
                     self.reject(number, &fault, bar);
                 }

@@ -20,6 +20,18 @@ pub(crate) fn same_content(left: &str, right: &str) -> bool {
     }
 }
 
+/// The same of the members of two JSON objects that `counts` lets through.
+pub(crate) fn same_members(left: &str, right: &str, counts: impl Fn(&str) -> bool) -> bool {
+    let members = |text: &str| match serde_json::from_str::<Value>(text) {
+        Ok(Value::Object(mut members)) => {
+            members.retain(|name, _| counts(name));
+            Some(Value::Object(members))
+        }
+        _ => None,
+    };
+    left == right || members(left).zip(members(right)).is_some_and(|(left, right)| same_value(&left, &right))
+}
+
 /// A JSON text with every half of a surrogate pair, which stands for no character, replaced by U+FFFD; `None` where it
 /// has no such half.
 pub(crate) fn without_half_pairs(text: &[u8]) -> Option<Vec<u8>> {

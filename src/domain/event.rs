@@ -16,7 +16,7 @@ pub struct Event {
     /// When it happened, to the microsecond.
     pub time: DateTime<Utc>,
     pub fact: Fact,
-    /// `data` as JSON text, unknown fields included.
+    /// `data` as JSON text, as far as it is kept.
     pub data: String,
     /// Whether the creator that `data` names is not credited: the fact names none then.
     pub uncredited: bool,

@@ -91,6 +91,19 @@ macro_rules! events {
                 })+ }
             }
 
+            /// Whether events of this type may have a member of this name in `data`.
+            pub fn knows(self, member: &str) -> bool {
+                let is_field = match self { $(EventType::$type => {
+                    let fields: &[&str] = &[$($(stringify!($field),)+)?];
+                    fields.contains(&member)
+                })+ };
+                let names_aggregate = || match self.aggregate_kind() {
+                    Some(kind) => kind.field() == member,
+                    None => AggregateKind::ALL.iter().any(|kind| kind.field() == member),
+                };
+                is_field || names_aggregate()
+            }
+
             pub fn definition(self) -> EventDefinition {
                 match self { $(EventType::$type => EventDefinition {
                     event_type: self,

@@ -41,6 +41,8 @@ codes! {
     UnknownMetric = "unknown_metric", "The rule set does not have this metric.", "规则集中没有该指标。";
     UnknownParameter = "unknown_parameter", "The operation has no parameter of this name.", "该接口没有此名称的参数。";
     RepeatedParameter = "repeated_parameter", "A parameter is given more than once.", "参数重复出现。";
+    UnknownMember = "unknown_member", "A warning: `data` has a member that the type does not know and that looks like a misspelt one. It was ignored; with `strict=true` the event is rejected.", "警告：`data` 中有该类型不认识、且疑似拼错的成员，已被忽略；`strict=true` 时拒绝该事件。";
+    UnlikelyOrder = "unlikely_order", "A warning: the event lies before one that should come first, such as a signature before the payment. Check both times; with `strict=true` the event is rejected.", "警告：事件时间早于本应在前的事件，例如签收早于支付。请核对两个时间；`strict=true` 时拒绝该事件。";
     CreatorNotCredited = "creator_not_credited", "A warning: the event is stored, and credits no creator.", "警告：事件已存储，但不计入任何达人。";
 }
 

@@ -6,6 +6,7 @@ use super::event::{Aggregate, AggregateKind, Event, EventType, Fact};
 use super::fault::{Code, Fault};
 use super::fields::Fields;
 use super::id::Id;
+use super::members::{UnknownMembers, misspelt};
 
 /// Which envelope a body uses; they differ in where the shop stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -25,8 +26,15 @@ impl Envelope {
     }
 }
 
+/// An event, and what its sender should know of it.
+#[derive(Clone, Debug)]
+pub(crate) struct Parsed {
+    pub event: Event,
+    pub warnings: Vec<Fault>,
+}
+
 /// Parses one event. All faults are reported at once.
-pub(crate) fn parse_event(value: Value, envelope: Envelope) -> Result<Event, Vec<Fault>> {
+pub(crate) fn parse_event(value: Value, envelope: Envelope, unknown: UnknownMembers) -> Result<Parsed, Vec<Fault>> {
     let Value::Object(mut members) = value else {
         return Err(vec![Fault::new("", Code::NotAnObject, "an event must be a JSON object")]);
     };
@@ -65,12 +73,19 @@ pub(crate) fn parse_event(value: Value, envelope: Envelope) -> Result<Event, Vec
         body
     });
     match (id, shop_id, time, body, data) {
-        (Some(id), Some(shop_id), Some(time), Some((kind, aggregate_id, fact)), Some(data)) if faults.is_empty() => {
+        (Some(id), Some(shop_id), Some(time), Some((kind, aggregate_id, fact)), Some(mut data))
+            if faults.is_empty() =>
+        {
             let aggregate = Aggregate { shop_id, kind, id: aggregate_id };
+            let event_type = fact.event_type();
+            let warnings = misspelt(event_type, &data);
+            if unknown == UnknownMembers::Dropped {
+                data.retain(|name, _| event_type.knows(name));
+            }
             // Texts grow by doubling, and events are remembered for a while.
             let mut data = Value::Object(data).to_string();
             data.shrink_to_fit();
-            Ok(Event { aggregate, id, time, fact, data, uncredited: false })
+            Ok(Parsed { event: Event { aggregate, id, time, fact, data, uncredited: false }, warnings })
         }
         _ => Err(faults),
     }

@@ -3,9 +3,10 @@ use serde_json::{Value, json};
 use super::{Envelope, parse_event, stored_fact};
 use crate::domain::event::{EventType, Fact, OrderKind};
 use crate::domain::fault::Fault;
+use crate::domain::members::UnknownMembers;
 
 fn faults(value: Value) -> Vec<(String, &'static str)> {
-    let faults: Vec<Fault> = parse_event(value, Envelope::Native).expect_err("faults");
+    let faults: Vec<Fault> = parse_event(value, Envelope::Native, UnknownMembers::Kept).expect_err("faults");
     faults.into_iter().map(|fault| (fault.pointer, fault.code.as_str())).collect()
 }
 
@@ -16,7 +17,7 @@ fn event(event_type: &str, data: Value) -> Value {
 #[test]
 fn an_order_is_physical_and_needs_shipping_unless_it_says_otherwise() {
     let data = json!({"order_id": "o", "product_id": "p", "kind": null, "presale": null, "extra": {"kept": 1}});
-    let parsed = parse_event(event("order.paid", data), Envelope::Native).expect("sound");
+    let parsed = parse_event(event("order.paid", data), Envelope::Native, UnknownMembers::Kept).expect("sound").event;
     let Fact::OrderPaid { kind, creator_id, presale, needs_shipping, .. } = &parsed.fact else {
         panic!("{:?}", parsed.fact)
     };
@@ -71,10 +72,10 @@ fn leap_seconds_nul_characters_and_unknown_types_are_refused() {
 fn a_cloud_event_carries_its_shop_in_an_extension() {
     let mut sent = json!({"specversion": "1.0", "source": "/erp", "id": "e", "type": "order.signed", "shopid": "s",
         "time": "2026-11-08T02:00:00.1234567Z", "data": {"order_id": "o"}});
-    let parsed = parse_event(sent.clone(), Envelope::CloudEvents).expect("sound");
+    let parsed = parse_event(sent.clone(), Envelope::CloudEvents, UnknownMembers::Kept).expect("sound").event;
     assert_eq!(parsed.aggregate.shop_id.as_str(), "s");
     assert_eq!(parsed.time.timestamp_subsec_nanos(), 123_456_000);
     sent["specversion"] = json!("0.3");
-    let refused = parse_event(sent, Envelope::CloudEvents).expect_err("old version");
+    let refused = parse_event(sent, Envelope::CloudEvents, UnknownMembers::Kept).expect_err("old version");
     assert_eq!(refused[0].pointer, "/specversion");
 }

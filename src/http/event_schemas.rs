@@ -35,7 +35,7 @@ impl PartialSchema for Event {
         let reference = |event_type| Ref::from_schema_name(event_name(event_type));
         let mapping = EventType::ALL.map(|event_type| (event_type.as_str(), reference(event_type).ref_location));
         let all = EventType::ALL.into_iter().fold(OneOfBuilder::new(), |all, one| all.item(reference(one)));
-        let about = "Something that happened, in the envelope of this service. Unknown members are kept and ignored.";
+        let about = "Something that happened, in the envelope of this service. Members of `data` that the type does not know are ignored.";
         all.discriminator(Some(Discriminator::with_mapping("type", mapping))).description(Some(about)).into()
     }
 }

@@ -14,7 +14,7 @@ use crate::storage::event::event_of_row;
 fn part(events: usize) -> (Part, oneshot::Receiver<Answer>) {
     let aggregate = Aggregate { shop_id: Id::stored("s"), kind: AggregateKind::Order, id: Id::stored("o") };
     let event = event_of_row(&aggregate, 4, DateTime::UNIX_EPOCH, "e", (String::new(), false)).expect("an event");
-    let sent = SentEvent { event: event.into(), key_id: None, relay: Relay::Everything };
+    let sent = SentEvent { event: event.into(), key_id: None, relay: Relay::Everything, is_strict: false };
     let (reply, answer) = oneshot::channel();
     let room = Arc::new(Semaphore::new(1)).try_acquire_owned().expect("room");
     (Part { events: vec![sent; events], reply, _room: Arc::new(room) }, answer)

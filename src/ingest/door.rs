@@ -9,7 +9,8 @@ use crate::context::Context;
 use crate::domain::content::{duplicate_member, without_half_pairs};
 use crate::domain::event::Event;
 use crate::domain::fault::{Code, Fault};
-use crate::domain::parse::{Envelope, parse_event};
+use crate::domain::members::UnknownMembers;
+use crate::domain::parse::{Envelope, Parsed, parse_event};
 
 /// The most bytes of one event.
 const EVENT_BYTES_MAX: usize = 64 * 1024;
@@ -26,9 +27,11 @@ pub(crate) fn is_utf16(text: &[u8]) -> bool {
     matches!(text, [0xFE, 0xFF, ..] | [0xFF, 0xFE, ..])
 }
 
-/// The times that are accepted at one moment.
+/// What is accepted at one moment.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct AcceptedTimes {
+pub(crate) struct Acceptance {
+    /// What becomes of members of `data` that nobody asked for.
+    unknown: UnknownMembers,
     now: DateTime<Utc>,
     /// Earlier times are mistakes, such as a zero that became 1970.
     from: DateTime<Utc>,
@@ -36,11 +39,12 @@ pub(crate) struct AcceptedTimes {
     kept_from: Option<DateTime<Utc>>,
 }
 
-impl AcceptedTimes {
-    /// The times that are accepted now.
-    pub(crate) fn of(context: &Context) -> AcceptedTimes {
+impl Acceptance {
+    /// What is accepted now.
+    pub(crate) fn of(context: &Context) -> Acceptance {
         let (now, retention) = (context.now(), &context.retention);
-        AcceptedTimes {
+        Acceptance {
+            unknown: context.intake.unknown_members(),
             now,
             from: context.calendar().instant(context.intake.oldest_time, NaiveTime::MIN),
             kept_from: retention.event_days.map(|days| now - TimeDelta::days(days.into())),
@@ -71,11 +75,18 @@ impl AcceptedTimes {
     }
 }
 
+/// An event that was read, with what its sender should know of it.
+#[derive(Clone, Debug)]
+pub(crate) struct ReadEvent {
+    pub event: Arc<Event>,
+    pub warnings: Vec<Fault>,
+}
+
 /// An event that was read, or what is wrong with it and the id it claims.
-pub(crate) type Read = Result<Arc<Event>, (Option<String>, Vec<Fault>)>;
+pub(crate) type Read = Result<ReadEvent, (Option<String>, Vec<Fault>)>;
 
 /// Reads one event from its JSON text.
-pub(crate) fn read_event(text: &[u8], envelope: Envelope, times: &AcceptedTimes) -> Read {
+pub(crate) fn read_event(text: &[u8], envelope: Envelope, acceptance: &Acceptance) -> Read {
     let fault = |code, detail: &str| vec![Fault::new("", code, detail)];
     if text.len() > EVENT_BYTES_MAX {
         return Err((None, fault(Code::EventTooLarge, "an event has at most 65536 bytes")));
@@ -99,9 +110,10 @@ pub(crate) fn read_event(text: &[u8], envelope: Envelope, times: &AcceptedTimes)
         let detail = "a JSON object must name each member once";
         return Err((id, vec![Fault::new(pointer, Code::DuplicateMember, detail)]));
     }
-    let event = parse_event(value, envelope).map_err(|faults| (id.clone(), faults))?;
-    match times.fault(event.time) {
-        None => Ok(Arc::new(event)),
+    let Parsed { event, warnings } =
+        parse_event(value, envelope, acceptance.unknown).map_err(|faults| (id.clone(), faults))?;
+    match acceptance.fault(event.time) {
+        None => Ok(ReadEvent { event: Arc::new(event), warnings }),
         Some(fault) => Err((id, vec![fault])),
     }
 }

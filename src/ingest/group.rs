@@ -1,8 +1,9 @@
 //! One group of events through one transaction, and what happens when that fails.
 
+use super::arrival::Attempts;
 use super::recent::Recent;
 use super::retry::retrying;
-use super::writer::{Attempts, write};
+use super::writer::{rehearse, write};
 use super::{Atomicity, Outcome, SentEvent, Unavailable};
 use crate::context::Context;
 use crate::storage::StoreError;
@@ -35,6 +36,17 @@ pub(crate) async fn write_group(
             vec![Err(Unavailable); events.len()]
         }
     }
+}
+
+/// What would become of events that are sent now; nothing is stored.
+pub(crate) async fn rehearse_group(events: &[SentEvent], context: &Context) -> Result<Vec<Outcome>, Unavailable> {
+    let sent: Vec<&SentEvent> = events.iter().collect();
+    let tried: Result<Vec<Outcome>, StoreError> =
+        async { retrying!(context.store.ingest, connection => rehearse(&mut connection, &sent, context)) }.await;
+    tried.map_err(|cause| {
+        tracing::error!(%cause, events = events.len(), "events could not be compared with what is stored");
+        Unavailable
+    })
 }
 
 async fn try_write(

@@ -6,6 +6,7 @@
 //! numbering. HTTP status codes are not known here.
 
 pub(crate) mod apply;
+mod arrival;
 mod bounds;
 pub(crate) mod dispatch;
 pub(crate) mod door;
@@ -29,6 +30,8 @@ pub struct SentEvent {
     pub key_id: Option<i32>,
     /// Whose facts the sender may take back.
     pub relay: Relay,
+    /// Whether the sender wants an event rejected of which it would be warned.
+    pub is_strict: bool,
 }
 
 /// What became of one event.
@@ -36,8 +39,8 @@ pub struct SentEvent {
 pub enum Outcome {
     /// Stored and counted.
     Accepted,
-    /// The same, but the creator that the event names is not credited.
-    AcceptedWithoutCredit,
+    /// The same, with what the sender should know.
+    AcceptedWith(Vec<Fault>),
     /// Stored before, with the same content.
     Duplicate,
     /// Stored before, with other content, which stays.
@@ -46,6 +49,8 @@ pub enum Outcome {
     AggregateFull,
     /// A retraction of what is not its sender's to take back, or is not known yet.
     ForbiddenRetraction,
+    /// The sender would be warned of this, and wants no such event stored.
+    Doubtful(Fault),
     /// PostgreSQL refused the event.
     Refused,
 }
@@ -68,14 +73,24 @@ impl Outcome {
                 Some(Fault::new("/data/event_id", Code::ForbiddenType, detail))
             }
             Outcome::Refused => Some(Fault::new("", Code::RefusedByStore, "the database cannot store this event")),
-            Outcome::Accepted | Outcome::AcceptedWithoutCredit | Outcome::Duplicate | Outcome::Conflict => None,
+            Outcome::Doubtful(fault) => Some(fault.clone()),
+            Outcome::Accepted | Outcome::AcceptedWith(_) | Outcome::Duplicate | Outcome::Conflict => None,
         }
     }
 }
 
 impl Outcome {
+    /// Adds what the sender of an accepted event should know.
+    fn add_warning(&mut self, fault: Fault) {
+        match self {
+            Outcome::AcceptedWith(warnings) => warnings.push(fault),
+            Outcome::Accepted => *self = Outcome::AcceptedWith(vec![fault]),
+            _ => {}
+        }
+    }
+
     pub fn is_accepted(&self) -> bool {
-        matches!(self, Outcome::Accepted | Outcome::AcceptedWithoutCredit)
+        matches!(self, Outcome::Accepted | Outcome::AcceptedWith(_))
     }
 }
 

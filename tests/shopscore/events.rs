@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use shopscore::domain::event::EventType;
 
-use crate::support::{TestService, answer};
+use crate::support::{Choices, TestService, answer};
 
 fn event(id: &str, event_type: &str, data: Value) -> Value {
     json!({"id": id, "type": event_type, "shop_id": "shop-7", "time": "2026-11-08T10:00:00+08:00", "data": data})
@@ -24,7 +24,7 @@ async fn post(service: &TestService, media_type: &str, body: impl Into<reqwest::
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_single_event_is_created_then_a_duplicate_and_with_other_content_a_conflict() {
-    let service = TestService::start().await;
+    let service = TestService::start_with(Choices::keeping_unknown_data()).await;
     assert_eq!(
         service.post("/v1/events", &signed("e-1", "o-1")).await,
         (201, json!({"id": "e-1", "outcome": "accepted"}))
@@ -92,7 +92,7 @@ async fn a_batch_lists_what_was_not_accepted_and_good_events_stand_beside_bad_on
 
 #[tokio::test(flavor = "multi_thread")]
 async fn repeats_in_a_batch_are_compared_with_what_is_stored() {
-    let service = TestService::start().await;
+    let service = TestService::start_with(Choices::keeping_unknown_data()).await;
     let stored = signed("e-1", "o-1");
     let other = |x: i64| event("e-1", "order.signed", json!({"order_id": "o-1", "x": x}));
     service.post("/v1/events", &stored).await;

@@ -31,4 +31,5 @@ mod slot;
 mod structure;
 mod support;
 mod telemetry;
+mod warnings;
 mod what_if;

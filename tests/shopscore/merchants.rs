@@ -48,7 +48,7 @@ async fn a_merchant_fills_a_fifth_of_an_order_and_the_rest_is_the_platforms() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_merchants_large_events_leave_room_for_a_review_and_refused_ones_take_none() {
-    let service = guarded().await;
+    let service = guarded_with(Choices::keeping_unknown_data()).await;
     let (merchant, _) = make(&service, &["events:write"], &["s-1"]).await;
     let fat = |number: usize| {
         event(&format!("f-{number}"), "order.shipped", &json!({"order_id": "o-1", "x": "x".repeat(60_000)}))
@@ -72,7 +72,7 @@ async fn a_merchants_large_events_leave_room_for_a_review_and_refused_ones_take_
 
 #[tokio::test(flavor = "multi_thread")]
 async fn records_show_large_data_as_they_were_sent() {
-    let service = guarded().await;
+    let service = guarded_with(Choices::keeping_unknown_data()).await;
     let signed = |order: usize| {
         json!({"id": "signed", "type": "order.signed", "shop_id": "s-1", "time": "2026-11-08T10:00:00+08:00",
                "data": {"order_id": format!("o-{order}"), "note": "x".repeat(3_000)}})
@@ -92,7 +92,7 @@ async fn records_show_large_data_as_they_were_sent() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_order_holds_256_kib_and_small_facts_of_a_full_one_are_cheap() {
-    let service = guarded().await;
+    let service = guarded_with(Choices::keeping_unknown_data()).await;
     let fat = |number: usize, bytes: usize| {
         event(&format!("f-{number}"), "order.signed", &json!({"order_id": "o-1", "x": "x".repeat(bytes)}))
     };

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use shopscore::domain::run::{RunRequest, Trigger};
 use shopscore::storage::{lease, run as rows};
 
-use crate::support::TestService;
+use crate::support::{Choices, TestService};
 
 /// The value of a figure; `None` where it is not told.
 fn figure(text: &str, name: &str) -> Option<f64> {
@@ -32,7 +32,7 @@ fn signed(id: &str) -> Value {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn events_are_counted_by_what_became_of_them() {
-    let service = TestService::start().await;
+    let service = TestService::start_with(Choices::keeping_unknown_data()).await;
     assert_eq!(figure(&scrape(&service).await, "shopscore_events_total{outcome=\"accepted\"}"), None);
     let accepted: Vec<String> = (0..7).map(|number| signed(&format!("e-{number}")).to_string()).collect();
     service.send(&accepted).await;

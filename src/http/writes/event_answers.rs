@@ -3,7 +3,7 @@
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use crate::domain::fault::{Code, Fault};
+use crate::domain::fault::Fault;
 use crate::http::problem::FieldError;
 use crate::http::terms::{CodeTerm, ListedOutcome, RefusedTerm, StoredTerm, Term};
 use crate::ingest::Outcome;
@@ -23,6 +23,13 @@ pub(crate) struct BatchAnswer {
     /// What to know of events that were accepted.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub warnings: Vec<EventWarning>,
+    /// True where nothing was stored because the request says `dry_run=true`; absent otherwise.
+    #[serde(skip_serializing_if = "is_false")]
+    pub dry_run: bool,
+}
+
+fn is_false(flag: &bool) -> bool {
+    !flag
 }
 
 /// What to know of an event that was accepted.
@@ -39,11 +46,9 @@ pub(crate) struct EventWarning {
 }
 
 impl EventWarning {
-    pub(super) fn without_credit(index: Option<usize>) -> EventWarning {
-        let detail = "the event is stored, and credits no creator: a key bound to shops, without the scope events:relay, \
-                      credits registered creators only where the operator sets --merchants-name-creators";
-        let (code, pointer) = (Term(Code::CreatorNotCredited), "/data/creator_id".to_owned());
-        EventWarning { index, code, pointer, detail: detail.to_owned() }
+    pub(super) fn of(index: Option<usize>, fault: &Fault) -> EventWarning {
+        let Fault { pointer, code, detail } = fault.clone();
+        EventWarning { index, code: Term(code), pointer, detail }
     }
 }
 
@@ -77,6 +82,9 @@ pub(crate) struct EventAnswer {
     /// What to know of the event.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub warnings: Vec<EventWarning>,
+    /// True where nothing was stored because the request says `dry_run=true`; absent otherwise.
+    #[serde(skip_serializing_if = "is_false")]
+    pub dry_run: bool,
 }
 
 /// What events are answered with: a batch with its counts, a single event with its outcome.
@@ -89,12 +97,16 @@ pub(crate) enum EventsAnswer {
 }
 
 impl BatchAnswer {
-    pub(super) fn note(&mut self, index: usize, id: String, outcome: &Outcome) {
+    /// `warnings` are those of the event itself.
+    pub(super) fn note(&mut self, index: usize, id: String, outcome: &Outcome, warnings: &[Fault]) {
+        if outcome.is_accepted() {
+            self.warnings.extend(warnings.iter().map(|fault| EventWarning::of(Some(index), fault)));
+        }
         match outcome {
             Outcome::Accepted => self.accepted += 1,
-            Outcome::AcceptedWithoutCredit => {
+            Outcome::AcceptedWith(more) => {
                 self.accepted += 1;
-                self.warnings.push(EventWarning::without_credit(Some(index)));
+                self.warnings.extend(more.iter().map(|fault| EventWarning::of(Some(index), fault)));
             }
             Outcome::Duplicate => {
                 self.duplicates += 1;
@@ -104,7 +116,7 @@ impl BatchAnswer {
                 self.conflicts += 1;
                 self.results.push(EventResult::plain(index, id, ListedOutcome::Conflict));
             }
-            Outcome::AggregateFull | Outcome::ForbiddenRetraction | Outcome::Refused => {
+            Outcome::AggregateFull | Outcome::ForbiddenRetraction | Outcome::Doubtful(_) | Outcome::Refused => {
                 let faults: Vec<Fault> = outcome.fault().into_iter().collect();
                 self.reject(index, Some(id), &faults);
             }

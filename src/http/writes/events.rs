@@ -21,7 +21,8 @@ use crate::http::problem::{Kind, Problem};
 use crate::http::problem_responses::EventProblems;
 use crate::http::state::AppState;
 use crate::http::terms::{StoredOutcome, Term};
-use crate::ingest::door::{AcceptedTimes, Read, read_event};
+use crate::ingest::door::{Acceptance, Read, ReadEvent, read_event};
+use crate::ingest::group::rehearse_group;
 use crate::ingest::{Atomicity, Outcome, SentEvent};
 
 parameters! {
@@ -29,6 +30,10 @@ parameters! {
     pub(crate) struct EventsQuery {
         /// All or nothing: if any event is rejected or conflicts, none is written.
         atomic: Option<bool>,
+        /// Reject events of which the answer would warn.
+        strict: Option<bool>,
+        /// Answer what would become of the events, and store nothing.
+        dry_run: Option<bool>,
     }
 }
 
@@ -70,20 +75,32 @@ pub(crate) async fn post_events(
     // The room is given back when the answer is made.
     let limit = BodyLimit { bytes: BODY_BYTES_MAX, weight: 1, key_id: caller.key_id() };
     let (bytes, _room) = state.bodies.read(body, limit).await?;
-    let times = AcceptedTimes::of(&state.context);
-    let mut parsed = parse_body(headers, bytes, times).await?;
+    let acceptance = Acceptance::of(&state.context);
+    let mut parsed = parse_body(headers, bytes, acceptance).await?;
+    let is_strict = query.strict == Some(true);
     for read in &mut parsed.events {
-        if let Ok(event) = read
-            && let Some(fault) = not_the_callers(event, &caller, parsed.envelope)
-        {
-            *read = Err((Some(event.id.to_string()), vec![fault]));
+        let Ok(ReadEvent { event, warnings }) = read else { continue };
+        let faults = match not_the_callers(event, &caller, parsed.envelope) {
+            Some(fault) => vec![fault],
+            None if is_strict => std::mem::take(warnings),
+            None => continue,
+        };
+        if !faults.is_empty() {
+            *read = Err((Some(event.id.to_string()), faults));
         }
     }
-    if parsed.single {
-        single_answer(&state, &caller, parsed).await
-    } else {
-        batch_answer(&state, &caller, parsed, atomicity).await
-    }
+    let sending = Sending { state: &state, caller: &caller, is_strict, is_dry: query.dry_run == Some(true), atomicity };
+    if parsed.single { single_answer(&sending, parsed).await } else { batch_answer(&sending, parsed).await }
+}
+
+/// How the events of a request are to be stored.
+struct Sending<'a> {
+    state: &'a AppState,
+    caller: &'a Caller,
+    is_strict: bool,
+    /// Whether nothing is to be stored at all.
+    is_dry: bool,
+    atomicity: Atomicity,
 }
 
 struct Parsed {
@@ -92,11 +109,15 @@ struct Parsed {
     events: Vec<Read>,
 }
 
-async fn parse_body(headers: HeaderMap, bytes: Bytes, times: AcceptedTimes) -> Result<Parsed, Problem> {
+async fn parse_body(headers: HeaderMap, bytes: Bytes, acceptance: Acceptance) -> Result<Parsed, Problem> {
     let large = bytes.len() > SMALL_BYTES;
     let parse = move || -> Result<Parsed, Problem> {
         let RawEvents { envelope, single, texts } = media::split(&headers, &bytes)?;
-        Ok(Parsed { envelope, single, events: texts.iter().map(|text| read_event(text, envelope, &times)).collect() })
+        Ok(Parsed {
+            envelope,
+            single,
+            events: texts.iter().map(|text| read_event(text, envelope, &acceptance)).collect(),
+        })
     };
     if !large {
         return parse();
@@ -120,55 +141,68 @@ fn not_the_callers(event: &Event, caller: &Caller, envelope: Envelope) -> Option
     })
 }
 
-async fn store(
-    state: &AppState,
-    caller: &Caller,
-    events: Vec<Arc<Event>>,
-    atomicity: Atomicity,
-) -> Result<Vec<Outcome>, Problem> {
-    if events.is_empty() {
-        return Ok(Vec::new());
+impl Sending<'_> {
+    async fn store(&self, events: Vec<Arc<Event>>) -> Result<Vec<Outcome>, Problem> {
+        if events.is_empty() {
+            return Ok(Vec::new());
+        }
+        let (key_id, relay, is_strict) = (self.caller.key_id(), self.caller.relay(), self.is_strict);
+        let sent = events.into_iter().map(|event| SentEvent { event, key_id, relay, is_strict }).collect::<Vec<_>>();
+        if self.is_dry {
+            return Ok(rehearse_group(&sent, &self.state.context).await?);
+        }
+        Ok(self.state.queue.write(sent, self.atomicity).await?)
     }
-    let (key_id, relay) = (caller.key_id(), caller.relay());
-    let sent = events.into_iter().map(|event| SentEvent { event, key_id, relay }).collect();
-    Ok(state.queue.write(sent, atomicity).await?)
+
+    /// What is not stored is not counted.
+    fn count(&self, outcome: &'static str, events: usize) {
+        if !self.is_dry {
+            self.state.telemetry.count_events(outcome, events);
+        }
+    }
 }
 
-async fn single_answer(state: &AppState, caller: &Caller, parsed: Parsed) -> Result<Response, Problem> {
+async fn single_answer(sending: &Sending<'_>, parsed: Parsed) -> Result<Response, Problem> {
     let Some(read) = parsed.events.into_iter().next() else {
         return Err(Problem::of_status(StatusCode::BAD_REQUEST));
     };
-    let event = read.map_err(|(_, faults)| {
-        state.telemetry.count_events("rejected", 1);
+    let ReadEvent { event, mut warnings } = read.map_err(|(_, faults)| {
+        sending.count("rejected", 1);
         rejected(&faults)
     })?;
     let id = event.id.to_string();
-    let outcomes = store(state, caller, vec![event], Atomicity::EachAlone).await?;
-    let warnings: Vec<EventWarning> = outcomes
-        .iter()
-        .filter(|one| **one == Outcome::AcceptedWithoutCredit)
-        .map(|_| EventWarning::without_credit(None))
-        .collect();
-    let answer = |status, outcome| (status, Json(EventAnswer { id: id.clone(), outcome: Term(outcome), warnings }));
-    let word = match outcomes.first() {
-        Some(Outcome::Accepted | Outcome::AcceptedWithoutCredit) => "accepted",
-        Some(Outcome::Duplicate) => "duplicate",
-        Some(Outcome::Conflict) => "conflict",
-        _ => "rejected",
+    let outcome = sending.store(vec![event]).await?.into_iter().next();
+    let outcome = outcome.ok_or_else(|| Problem::of_status(StatusCode::INTERNAL_SERVER_ERROR))?;
+    if let Outcome::AcceptedWith(more) = &outcome {
+        warnings.extend(more.iter().cloned());
+    }
+    sending.count(word(&outcome), 1);
+    let answer = |outcome, warnings: &[Fault]| {
+        let warnings = warnings.iter().map(|fault| EventWarning::of(None, fault)).collect();
+        Json(EventAnswer { id: id.clone(), outcome: Term(outcome), warnings, dry_run: sending.is_dry })
     };
-    state.telemetry.count_events(word, 1);
-    match outcomes.first() {
-        Some(Outcome::Accepted | Outcome::AcceptedWithoutCredit) => {
-            Ok(answer(StatusCode::CREATED, StoredOutcome::Accepted).into_response())
+    match outcome {
+        Outcome::Accepted | Outcome::AcceptedWith(_) => {
+            let status = if sending.is_dry { StatusCode::OK } else { StatusCode::CREATED };
+            Ok((status, answer(StoredOutcome::Accepted, &warnings)).into_response())
         }
-        Some(Outcome::Duplicate) => Ok(answer(StatusCode::OK, StoredOutcome::Duplicate).into_response()),
-        Some(Outcome::Conflict) => {
+        Outcome::Duplicate => Ok(answer(StoredOutcome::Duplicate, &[]).into_response()),
+        Outcome::Conflict => {
             let detail = "an event with this id and different content is already stored for the same aggregate; \
                           to correct it, retract it and send the right one under another id";
             Err(Problem::new(Kind::EventConflict, detail).with("id", id))
         }
-        Some(outcome) => Err(rejected(&outcome.fault().into_iter().collect::<Vec<_>>())),
-        None => Err(Problem::of_status(StatusCode::INTERNAL_SERVER_ERROR)),
+        other => Err(rejected(&other.fault().into_iter().collect::<Vec<_>>())),
+    }
+}
+
+/// How outcomes are counted.
+fn word(outcome: &Outcome) -> &'static str {
+    match outcome {
+        Outcome::Accepted | Outcome::AcceptedWith(_) => "accepted",
+        Outcome::Duplicate => "duplicate",
+        Outcome::Conflict => "conflict",
+        Outcome::AggregateFull | Outcome::ForbiddenRetraction | Outcome::Doubtful(_) | Outcome::Refused => "rejected",
     }
 }
 
@@ -176,39 +210,34 @@ fn rejected(faults: &[Fault]) -> Problem {
     Problem::of_faults(Kind::EventRejected, faults)
 }
 
-async fn batch_answer(
-    state: &AppState,
-    caller: &Caller,
-    parsed: Parsed,
-    atomicity: Atomicity,
-) -> Result<Response, Problem> {
+async fn batch_answer(sending: &Sending<'_>, parsed: Parsed) -> Result<Response, Problem> {
     let any_rejected = parsed.events.iter().any(Result::is_err);
     let (mut valid, mut reads) = (Vec::new(), Vec::with_capacity(parsed.events.len()));
     for read in parsed.events {
         match read {
-            Ok(event) => {
-                reads.push(Ok(event.id.clone()));
+            Ok(ReadEvent { event, warnings }) => {
+                reads.push(Ok((event.id.clone(), warnings)));
                 valid.push(event);
             }
             Err(faulty) => reads.push(Err(faulty)),
         }
     }
-    let untouched = atomicity == Atomicity::AllOrNothing && any_rejected;
-    let outcomes = if untouched { Vec::new() } else { store(state, caller, valid, atomicity).await? };
-    let mut answer = BatchAnswer::default();
+    let is_whole = sending.atomicity == Atomicity::AllOrNothing;
+    let outcomes = if is_whole && any_rejected { Vec::new() } else { sending.store(valid).await? };
+    let mut answer = BatchAnswer { dry_run: sending.is_dry, ..BatchAnswer::default() };
     let mut outcomes = outcomes.into_iter();
     for (index, read) in reads.into_iter().enumerate() {
-        match read.map(|id| (id, outcomes.next())) {
+        match read.map(|one| (one, outcomes.next())) {
             Err((id, faults)) => answer.reject(index, id, &faults),
-            Ok((id, Some(outcome))) => answer.note(index, id.to_string(), &outcome),
+            Ok(((id, warnings), Some(outcome))) => answer.note(index, id.to_string(), &outcome, &warnings),
             // Nothing was written.
             Ok((_, None)) => {}
         }
     }
-    state.telemetry.count_events("duplicate", answer.duplicates);
-    state.telemetry.count_events("conflict", answer.conflicts);
-    state.telemetry.count_events("rejected", answer.rejected);
-    if atomicity == Atomicity::AllOrNothing && answer.conflicts + answer.rejected > 0 {
+    sending.count("duplicate", answer.duplicates);
+    sending.count("conflict", answer.conflicts);
+    sending.count("rejected", answer.rejected);
+    if is_whole && answer.conflicts + answer.rejected > 0 {
         let detail = "atomic=true: correct or leave out the events in results, and send the batch again";
         answer.accepted = 0;
         let problem = Problem::new(Kind::BatchRejected, detail);
@@ -218,6 +247,6 @@ async fn batch_answer(
             .with("rejected", answer.rejected)
             .with("results", serde_json::to_value(&answer.results).unwrap_or_default()));
     }
-    state.telemetry.count_events("accepted", answer.accepted);
+    sending.count("accepted", answer.accepted);
     Ok(Json(answer).into_response())
 }

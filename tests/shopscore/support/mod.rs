@@ -130,6 +130,14 @@ impl Default for Choices {
     }
 }
 
+impl Choices {
+    /// Members of data that no type knows are kept.
+    pub fn keeping_unknown_data() -> Choices {
+        let intake = IntakeSettings { keep_unknown_data: true, ..IntakeSettings::default() };
+        Choices { intake, ..Choices::default() }
+    }
+}
+
 impl TestService {
     /// On the morning of 2026-11-20, an hour before the slot, with the built-in rule sets.
     pub async fn start() -> TestService {
@@ -172,7 +180,8 @@ impl TestService {
     /// A further service on the same database, asked by the same client, that remembers nothing.
     pub async fn another(&self) -> TestService {
         let options = self.database();
-        let choices = Choices { auth_required: self.auth_required, ..Choices::default() };
+        let (auth_required, intake) = (self.auth_required, self.context.intake);
+        let choices = Choices { auth_required, intake, ..Choices::default() };
         let mut another = TestService::start_on(options, choices).await;
         another.client = self.client.clone();
         another

@@ -1,0 +1,127 @@
+//! What senders are told of events that look wrong: warnings, strict requests, rehearsals, and what is not kept.
+
+use serde_json::{Value, json};
+
+use crate::support::{Choices, TestService};
+
+fn event(id: &str, event_type: &str, time: &str, mut data: Value) -> Value {
+    data["order_id"] = json!("o-1");
+    json!({"id": id, "type": event_type, "shop_id": "s-1", "time": time, "data": data})
+}
+
+fn paid(data: Value) -> Value {
+    let mut data = data;
+    data["product_id"] = json!("p-1");
+    event("paid", "order.paid", "2026-11-08T10:00:00+08:00", data)
+}
+
+/// The codes and pointers of an answer's warnings.
+fn warned(answer: &Value) -> Vec<(String, String)> {
+    let text = |one: &Value, name: &str| one[name].as_str().expect("text").to_owned();
+    let warnings = answer["warnings"].as_array().cloned().unwrap_or_default();
+    warnings.iter().map(|one| (text(one, "code"), text(one, "pointer"))).collect()
+}
+
+fn pair(code: &str, pointer: &str) -> (String, String) {
+    (code.to_owned(), pointer.to_owned())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn misspelt_members_and_times_that_cannot_follow_each_other_are_told_and_refused_if_asked_for() {
+    let service = TestService::start().await;
+    let misspelt = paid(json!({"creatorId": "c-1", "type": "virtual", "buyer_phone": "13800000000"}));
+    let (status, refused) = service.post("/v1/events?strict=true", &misspelt).await;
+    assert_eq!((status, &refused["errors"][0]["code"]), (422, &json!("unknown_member")), "{refused}");
+    assert_eq!(refused["errors"].as_array().map(Vec::len), Some(2), "{refused}");
+    let (status, answer) = service.post("/v1/events", &misspelt).await;
+    assert_eq!(status, 201, "{answer}");
+    assert_eq!(warned(&answer), [pair("unknown_member", "/data/creatorId"), pair("unknown_member", "/data/type")]);
+    assert!(answer.to_string().contains("did you mean creator_id?"), "{answer}");
+
+    let early = event("signed", "order.signed", "2026-11-01T10:00:00+08:00", json!({}));
+    let (status, refused) = service.post("/v1/events?strict=true", &early).await;
+    assert_eq!((status, &refused["errors"][0]["code"]), (422, &json!("unlikely_order")), "{refused}");
+    let (status, answer) = service.post("/v1/events", &json!([early])).await;
+    assert_eq!((status, &answer["accepted"]), (200, &json!(1)), "{answer}");
+    assert_eq!(warned(&answer), [pair("unlikely_order", "/time")]);
+    assert_eq!(answer["warnings"][0]["index"], json!(0));
+
+    // A wrong event that was taken back doubts nobody.
+    let taken_back = event("back", "event.retracted", "2026-11-09T10:00:00+08:00", json!({"event_id": "signed"}));
+    let right = event("signed-2", "order.signed", "2026-11-10T10:00:00+08:00", json!({}));
+    let shipped = event("shipped", "order.shipped", "2026-11-09T10:00:00+08:00", json!({}));
+    let batch = json!([taken_back, right, shipped]);
+    let (status, answer) = service.post("/v1/events?strict=true&atomic=true", &batch).await;
+    assert_eq!((status, &answer["accepted"]), (200, &json!(3)), "{answer}");
+    let late = event("picked", "order.picked_up", "2026-11-12T10:00:00+08:00", json!({}));
+    let (_, answer) = service.post("/v1/events?strict=true", &json!([late, misspelt])).await;
+    assert_eq!((&answer["rejected"], &answer["accepted"]), (&json!(2), &json!(0)), "{answer}");
+    assert_eq!(answer["results"][0]["code"], json!("unlikely_order"), "{answer}");
+    service.assert_counts_equal_a_rebuild().await;
+    service.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_dry_run_says_what_would_become_of_events_and_stores_nothing() {
+    let service = TestService::start().await;
+    let (status, answer) = service.post("/v1/events", &paid(json!({}))).await;
+    assert_eq!(status, 201, "{answer}");
+    assert!(answer.get("dry_run").is_none(), "{answer}");
+    let other = paid(json!({"kind": "virtual"}));
+    let signed = event("signed", "order.signed", "2026-11-01T10:00:00+08:00", json!({}));
+    let nothing = json!({"id": "x"});
+    let batch = json!([paid(json!({})), other, signed, nothing]);
+    for _ in 0..2 {
+        let (status, answer) = service.post("/v1/events?dry_run=true", &batch).await;
+        assert_eq!((status, &answer["dry_run"]), (200, &json!(true)), "{answer}");
+        let counts = ["accepted", "duplicates", "conflicts", "rejected"].map(|name| answer[name].as_i64());
+        assert_eq!(counts, [Some(1), Some(1), Some(1), Some(1)], "{answer}");
+        assert_eq!(warned(&answer), [pair("unlikely_order", "/time")]);
+        let (status, answer) = service.post("/v1/events?dry_run=true", &signed).await;
+        assert_eq!((status, &answer["outcome"]), (200, &json!("accepted")), "{answer}");
+        let (status, _) = service.post("/v1/events?dry_run=true", &other).await;
+        assert_eq!(status, 409);
+        let (status, _) = service.post("/v1/events?dry_run=true&atomic=true", &batch).await;
+        assert_eq!(status, 422);
+    }
+    let stored: i64 =
+        sqlx::query_scalar("select count(*) from event").fetch_one(&service.context.store.read).await.expect("events");
+    assert_eq!(stored, 1);
+    service.stop().await;
+}
+
+async fn stored_data(service: &TestService) -> String {
+    let data = sqlx::query_scalar("select data::text from event where event_id = 'paid'");
+    data.fetch_one(&service.context.store.read).await.expect("an event")
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn members_that_no_type_knows_are_not_kept_unless_the_operator_wants_them() {
+    let with_phone = paid(json!({"buyer_phone": "13800000000", "kind": "physical"}));
+    let service = TestService::start().await;
+    assert_eq!(service.post("/v1/events", &with_phone).await.0, 201);
+    assert!(!stored_data(&service).await.contains("13800000000"));
+    // What is not kept makes no other event.
+    let changed = paid(json!({"buyer_phone": "13900000000", "kind": "physical"}));
+    for same in [&with_phone, &changed, &paid(json!({"kind": "physical"}))] {
+        assert_eq!(service.post("/v1/events", same).await.0, 200, "{same}");
+    }
+    assert_eq!(service.post("/v1/events", &paid(json!({"kind": "virtual"}))).await.0, 409);
+    let database = service.database();
+    service.stop().await;
+
+    let keeping = TestService::start_with(Choices::keeping_unknown_data()).await;
+    assert_eq!(keeping.post("/v1/events", &with_phone).await.0, 201);
+    assert!(stored_data(&keeping).await.contains("13800000000"));
+    assert_eq!(keeping.post("/v1/events", &changed).await.0, 409, "what is kept is compared");
+    let kept = keeping.database();
+    keeping.stop().await;
+
+    // What was kept once counts no more where nothing is kept.
+    let service = TestService::start_on(kept, Choices::default()).await;
+    assert_eq!(service.post("/v1/events", &changed).await.0, 200);
+    service.stop().await;
+    let keeping = TestService::start_on(database, Choices::keeping_unknown_data()).await;
+    assert_eq!(keeping.post("/v1/events", &paid(json!({"kind": "physical"}))).await.0, 200);
+    keeping.stop().await;
+}
