@@ -99,7 +99,7 @@ fn effective_events<'a>(events: impl Iterator<Item = &'a Event> + Clone, exclusi
 }
 
 /// Whether an exclusion, which is one of the event's own aggregate, removes the event.
-fn excludes(exclusion: &Exclusion, event: &Event) -> bool {
+pub(crate) fn excludes(exclusion: &Exclusion, event: &Event) -> bool {
     let part = match exclusion.target {
         ExclusionTarget::Order | ExclusionTarget::Session => return true,
         ExclusionTarget::Review => Part::Review(&exclusion.id),

@@ -17,6 +17,7 @@ pub(crate) mod page;
 pub(crate) mod param_types;
 pub(crate) mod params;
 pub(crate) mod state;
+pub(crate) mod subject_params;
 pub(crate) mod terms;
 
 // Answers and problems.

@@ -9,11 +9,10 @@ use utoipa::openapi::schema::{KnownFormat, SchemaFormat, Type};
 
 use super::cursor::{CursorKey, Signer};
 use super::params::{Parameter, Params, id_schema, in_path, in_query, parameters, string};
-use super::problem::Problem;
 use crate::domain::calendar::parse_date;
 use crate::domain::decimal::Decimal;
 use crate::domain::id::Id;
-use crate::domain::subject::{Subject, SubjectKind};
+use crate::domain::subject::SubjectKind;
 use crate::domain::words::Word;
 
 /// Items of a page when the client does not say.
@@ -194,25 +193,6 @@ impl Parameter for KindQuery {
     }
 }
 
-/// A kind of subject in the path; any other word is a path that does not exist.
-pub(crate) struct KindSegment(pub SubjectKind);
-
-impl Parameter for KindSegment {
-    fn read(params: &mut Params<'_>, name: &str) -> Option<Self> {
-        let kind = match params.segment(name).as_str() {
-            "shops" => SubjectKind::Shop,
-            "creators" => SubjectKind::Creator,
-            _ => return params.refuse(Problem::of_status(axum::http::StatusCode::NOT_FOUND)),
-        };
-        params.kind = Some(kind);
-        Some(KindSegment(kind))
-    }
-
-    fn describe(name: &str, _: &str) -> Vec<Described> {
-        in_path(name, "`shops` or `creators`.", string().enum_values(Some(["shops", "creators"])))
-    }
-}
-
 /// An id in the path.
 pub(crate) struct IdSegment(pub Id);
 
@@ -261,38 +241,5 @@ parameters! {
         pub cursor: Cursor<i64>,
         /// Items of a page, default 100.
         pub limit: Limit,
-    }
-}
-
-parameters! {
-    /// The subject that a path `/v1/{kind}/{id}` names.
-    pub(crate) struct SubjectPath {
-        pub kind: KindSegment,
-        /// The shop_id or creator_id.
-        pub id: IdSegment,
-    }
-}
-
-impl SubjectPath {
-    pub(crate) fn subject(self) -> Subject {
-        Subject { kind: self.kind.0, id: self.id.0 }
-    }
-}
-
-/// The subject that a path names, if it exists for the caller.
-pub(crate) struct SeenSubject(pub Subject);
-
-impl Parameter for SeenSubject {
-    fn read(params: &mut Params<'_>, _: &str) -> Option<Self> {
-        let subject = <SubjectPath as Parameter>::read(params, "")?.subject();
-        match params.caller.as_ref().map(|caller| caller.see(&subject)) {
-            Some(Ok(())) => Some(SeenSubject(subject)),
-            Some(Err(problem)) => params.refuse(problem),
-            None => params.refuse(Problem::unknown_subject(&subject)),
-        }
-    }
-
-    fn describe(_: &str, _: &str) -> Vec<Described> {
-        <SubjectPath as Parameter>::describe("", "")
     }
 }

@@ -35,6 +35,7 @@ kinds! {
     NotFound = NOT_FOUND, "not-found", "Not found", "未找到";
     SubjectNotFound = NOT_FOUND, "subject-not-found", "Unknown shop or creator", "店铺或达人不存在";
     ScoreNotPublished = NOT_FOUND, "score-not-published", "No score is published", "尚未发布体验分";
+    EventsNotFound = NOT_FOUND, "events-not-found", "No events of it are stored", "没有该对象的事件";
     ExclusionNotFound = NOT_FOUND, "exclusion-not-found", "Unknown exclusion", "剔除记录不存在";
     KeyNotFound = NOT_FOUND, "key-not-found", "Unknown key", "密钥不存在";
     RuleSetNotFound = NOT_FOUND, "rule-set-not-found", "Unknown rule set", "规则集不存在";

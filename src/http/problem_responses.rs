@@ -35,6 +35,7 @@ problem_responses! {
     TooLarge { "413": "Too many entries; nothing was written.", }
     DatabaseUnavailable { "503": "The database is unavailable; send again later.", }
     SubjectNotFound { "404": "`subject-not-found`", }
+    EventsNotFound { "404": "`events-not-found`, or `subject-not-found` for another shop's key.", }
     ExclusionNotFound { "404": "`exclusion-not-found`", }
     KeyNotFound { "404": "`key-not-found`", }
     RunNotFound { "404": "`run-not-found`", }

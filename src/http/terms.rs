@@ -8,6 +8,7 @@ use utoipa::openapi::{ObjectBuilder, RefOr, Schema};
 use utoipa::{PartialSchema, ToSchema};
 
 use crate::access::Scope;
+use crate::answers::lookup::EventState;
 use crate::answers::records::Side;
 use crate::domain::curve::Better;
 use crate::domain::exclusion::ExclusionTarget;
@@ -60,6 +61,7 @@ pub(crate) type RefusedTerm = Term<ListedOutcome>;
 pub(crate) type AliveTerm = Term<Alive>;
 pub(crate) type ReadyTerm = Term<Ready>;
 pub(crate) type CodeTerm = Term<Code>;
+pub(crate) type EventStateTerm = Term<EventState>;
 
 words! {
     /// How a value becomes points.

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
+use sqlx::postgres::PgRow;
 use sqlx::{PgConnection, Row};
 
 use super::StoreError;
@@ -169,6 +170,36 @@ async fn stored_before(
         loaded[index].push(StoredEvent { event: Arc::new(event), seq, is_merchants, data_bytes, has_data });
     }
     Ok(loaded)
+}
+
+/// A stored event with its arrival.
+#[derive(Clone, Debug)]
+pub(crate) struct ReceivedEvent {
+    pub event: Event,
+    pub received_at: DateTime<Utc>,
+}
+
+/// All events of one aggregate, by time.
+pub(crate) async fn received_of(
+    connection: &mut PgConnection,
+    aggregate: &Aggregate,
+) -> Result<Vec<ReceivedEvent>, StoreError> {
+    let rows = sqlx::query(
+        "select type, time, event_id, data::text, coalesce(uncredited, false), received_at from event
+         where shop_id = $1 collate \"C\" and aggregate_kind = $2 and aggregate_id = $3 collate \"C\"
+         order by time, event_id collate \"C\"",
+    )
+    .bind(aggregate.shop_id.as_str())
+    .bind(aggregate.kind.code())
+    .bind(aggregate.id.as_str())
+    .fetch_all(connection)
+    .await?;
+    let received = |row: &PgRow| {
+        let data = (sent_data(aggregate, row.try_get(3)?), row.try_get(4)?);
+        let event = event_of_row(aggregate, row.try_get(0)?, row.try_get(1)?, row.try_get(2)?, data)?;
+        Ok(ReceivedEvent { event, received_at: row.try_get(5)? })
+    };
+    rows.iter().map(received).collect()
 }
 
 /// Puts an event together from the columns of its row; of the data, also whether they credit nobody.

@@ -28,10 +28,19 @@ pub(crate) struct ExclusionRow {
     pub revoked_at: Option<DateTime<Utc>>,
     pub revoked_by: Option<String>,
     pub revoke_note: Option<String>,
+    /// Whether an event of the target is stored.
+    pub is_matched: bool,
 }
 
+/// Of a target inside an order, one of whose events names it by a member of `data`; of an order or session, any event.
 const COLUMNS: &str = "exclusion_id, shop_id, target, target_id, order_id, aggregate_kind, aggregate_id, reason,
-    decided_by, note, created_at, revoked_at, revoked_by, revoke_note";
+    decided_by, note, created_at, revoked_at, revoked_by, revoke_note,
+    exists (
+        select from event
+        where event.shop_id = exclusion.shop_id and event.aggregate_kind = exclusion.aggregate_kind
+          and event.aggregate_id = exclusion.aggregate_id
+          and (exclusion.order_id is null or event.data ->> (exclusion.target || '_id') = exclusion.target_id)
+    ) as is_matched";
 
 impl ExclusionRow {
     pub(crate) fn aggregate(&self) -> Result<Aggregate, StoreError> {

@@ -260,6 +260,13 @@ async fn every_described_operation_exists_takes_its_parameters_and_answers_as_de
     let service = guarded().await;
     let events: Vec<String> = (0..40).flat_map(|number| order("s-1", &format!("o-{number}"), Some("c-1"))).collect();
     service.send(&events).await;
+    let others =
+        [("im.session_started", json!({"session_id": "im-1"})), ("product.listed", json!({"product_id": "p-1"}))];
+    let others = others.map(|(event_type, data)| {
+        json!({"id": "e", "type": event_type, "shop_id": "s-1", "time": "2026-11-08T10:00:00+08:00", "data": data})
+            .to_string()
+    });
+    service.send(&others).await;
     service.run("2026-11-19".parse().expect("date")).await;
     let run = service.run("2026-11-20".parse().expect("date")).await;
     let key_id = service.post("/v1/keys", &json!({"scopes": ["admin"]})).await.1["key_id"].clone();
@@ -273,6 +280,9 @@ async fn every_described_operation_exists_takes_its_parameters_and_answers_as_de
                 .replace("{kind}", "shops")
                 .replace("/v1/rule-sets/{id}", "/v1/rule-sets/shop-v1")
                 .replace("{id}", "s-1")
+                .replace("{order_id}", "o-1")
+                .replace("{session_id}", "im-1")
+                .replace("{product_id}", "p-1")
                 .replace("{metric}", "negative_feedback_rate")
                 .replace("{category_id}", "food")
                 .replace("{key_id}", key_id.as_str().expect("id"))

@@ -75,7 +75,7 @@ fn contracted(path: &str) -> Option<&'static str> {
         "/v1/scores" | "/v1/categories/{category_id}/benchmarks" | "/v1/rule-sets" | "/v1/rule-sets/{id}" => {
             Some("scores:read")
         }
-        path if path.starts_with("/v1/{kind}/{id}/") => Some("scores:read"),
+        path if path.starts_with("/v1/{kind}/{id}/") || path.starts_with("/v1/shops/{id}/") => Some("scores:read"),
         _ => Some("admin"),
     }
 }

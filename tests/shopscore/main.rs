@@ -15,6 +15,7 @@ mod key_events;
 mod key_sharing;
 mod keys;
 mod laws;
+mod lookup;
 mod merchants;
 mod outlook;
 mod parameters;

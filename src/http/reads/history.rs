@@ -14,11 +14,12 @@ use crate::domain::score::Scored;
 use crate::http::answer::Answer;
 use crate::http::asked::Asked;
 use crate::http::page::subject_ids;
-use crate::http::param_types::{RuleSetId, SeenSubject};
+use crate::http::param_types::RuleSetId;
 use crate::http::params::{Input, parameters};
 use crate::http::problem::Problem;
 use crate::http::problem_responses::{NotModified, ReadProblems};
 use crate::http::state::AppState;
+use crate::http::subject_params::SeenSubject;
 use crate::http::terms::{StatusTerm, Term};
 
 /// The penalties in force.

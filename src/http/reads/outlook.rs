@@ -14,11 +14,12 @@ use crate::domain::rules::{MetricRule, RuleSet};
 use crate::domain::score::MetricCard;
 use crate::http::answer::Answer;
 use crate::http::asked::Asked;
-use crate::http::param_types::{self, RuleSetId, SeenSubject};
+use crate::http::param_types::{self, RuleSetId};
 use crate::http::params::{Input, parameters};
 use crate::http::problem::Problem;
 use crate::http::problem_responses::ReadProblems;
 use crate::http::state::AppState;
+use crate::http::subject_params::SeenSubject;
 use crate::http::terms::{StatusTerm, Term};
 
 /// Days of a forecast when the client does not say, and at most.

@@ -11,11 +11,12 @@ use crate::answers::published::{Published, ReadError, Wanted};
 use crate::domain::score::Scored;
 use crate::http::answer::Answer;
 use crate::http::asked::Asked;
-use crate::http::param_types::{Revision, RuleSetId, SeenSubject};
+use crate::http::param_types::{Revision, RuleSetId};
 use crate::http::params::{Input, parameters};
 use crate::http::problem::Problem;
 use crate::http::problem_responses::{NotModified, ReadProblems};
 use crate::http::state::AppState;
+use crate::http::subject_params::SeenSubject;
 use crate::http::terms::{StatusTerm, Term};
 
 parameters! {
@@ -48,6 +49,9 @@ pub(crate) struct ScoreAnswer {
     pub status: StatusTerm,
     /// Signed orders in the rule set's near window.
     pub signed_orders: i64,
+    /// Signed orders that a score takes at least; absent where there is one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub needed: Option<i64>,
     /// Null without enough volume.
     #[schema(required, value_type = Option<f64>)]
     pub score: Option<Number<2>>,
@@ -77,6 +81,7 @@ pub(crate) async fn get_score(
             key: ScoreKey::from(&published),
             status: Term(card.status()),
             signed_orders: card.signed_orders,
+            needed: needed(&published.scored),
             score: card.score.map(Number),
             dimensions: wire_dimensions(rule_set, card),
             tier: wire_tier(rule_set, card.score),
@@ -94,6 +99,9 @@ pub(crate) struct MetricsAnswer {
     pub status: StatusTerm,
     /// Signed orders in the rule set's near window.
     pub signed_orders: i64,
+    /// Signed orders that a score takes at least; absent where there is one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub needed: Option<i64>,
     pub metrics: Vec<WireMetric>,
 }
 
@@ -117,11 +125,17 @@ pub(crate) async fn get_metrics(
             key: ScoreKey::from(&published),
             status: Term(card.status()),
             signed_orders: card.signed_orders,
+            needed: needed(&published.scored),
             metrics: wire_metrics(rule_set, card, published.run.date),
         };
         Answer::of(&answer, published.published_at())
     };
     asked.answer(&state, make).await
+}
+
+/// Signed orders that a score would take, where there is none.
+fn needed(Scored { rule_set, card }: &Scored) -> Option<i64> {
+    card.score.is_none().then_some(rule_set.minimums.signed_orders)
 }
 
 async fn find(state: &AppState, query: CardQuery) -> Result<Published, ReadError> {

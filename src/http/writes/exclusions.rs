@@ -77,6 +77,8 @@ pub(crate) struct WireExclusion {
     pub revoked_by: Option<String>,
     #[schema(required)]
     pub revoke_note: Option<String>,
+    /// Whether an event of the target is stored. Where it is not, check the ids: the exclusion waits for it.
+    pub matched: bool,
 }
 
 impl From<ExclusionRow> for WireExclusion {
@@ -95,6 +97,7 @@ impl From<ExclusionRow> for WireExclusion {
             revoked_at: row.revoked_at,
             revoked_by: row.revoked_by,
             revoke_note: row.revoke_note,
+            matched: row.is_matched,
         }
     }
 }

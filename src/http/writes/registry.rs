@@ -14,11 +14,12 @@ use crate::domain::id::Id;
 use crate::domain::subject::Subject;
 use crate::http::json_body::{JsonBody, RequestBody};
 use crate::http::page::{Page, subject_ids};
-use crate::http::param_types::{Cursor, KindSegment, Limit, SubjectPath};
+use crate::http::param_types::{Cursor, Limit};
 use crate::http::params::{Input, parameters};
 use crate::http::problem::Problem;
 use crate::http::problem_responses::{SubjectNotFound, SubjectProblems, WrongParameter};
 use crate::http::state::AppState;
+use crate::http::subject_params::{KindSegment, SubjectPath};
 use crate::ingest::ledger;
 use crate::storage::registry::{self, Registration, SubjectRow};
 
