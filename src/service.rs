@@ -13,6 +13,7 @@ use crate::context::{Context, StartError};
 use crate::http::answer::AnswerCache;
 use crate::http::bodies::BodyBudget;
 use crate::http::cursor::SigningKey;
+use crate::http::remembered::{LastReady, RunFigures};
 use crate::http::routes::router;
 use crate::http::server;
 use crate::http::state::{App, AppState};
@@ -73,7 +74,9 @@ impl Service {
             bodies: BodyBudget::default(),
             auth_required: keys == Keys::Required,
             answers: AnswerCache::default(),
-            telemetry: Telemetry::default(),
+            telemetry: Telemetry::new().map_err(|error| std::io::Error::other(error.to_string()))?,
+            run_figures: RunFigures::default(),
+            readiness: LastReady::default(),
             cursor_key,
         });
         let (stop, stopped) = oneshot::channel::<()>();

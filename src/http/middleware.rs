@@ -1,14 +1,13 @@
 //! What surrounds every handler: request ids, logging, decompression, panics, time limits, problem bodies.
 
-use std::collections::HashMap;
 use std::panic::resume_unwind;
 use std::pin::Pin;
 use std::task::{Context, Poll};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use axum::Router;
 use axum::body::{Body, Bytes, HttpBody};
-use axum::extract::Request;
+use axum::extract::{MatchedPath, Request, State};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, header};
 use axum::middleware::{Next, from_fn, from_fn_with_state, map_request};
 use axum::response::{IntoResponse, Response};
@@ -24,6 +23,7 @@ use tracing::{Instrument, Level, Span};
 use super::addressee::check_addressee;
 use super::answer::compressed_tag;
 use super::decoding::decode;
+use super::preferences::{prefers_chinese, refuses_all_codings};
 use super::problem::Problem;
 use super::state::AppState;
 use crate::ingest::Unavailable;
@@ -40,6 +40,7 @@ pub(crate) fn wrap(router: Router, state: &AppState) -> Router {
         .on_response(DefaultOnResponse::new().level(Level::DEBUG))
         .on_failure(());
     let layers = ServiceBuilder::new()
+        .layer(from_fn_with_state(state.clone(), measure))
         .layer(SetRequestIdLayer::new(REQUEST_ID, RandomRequestId))
         .layer(PropagateRequestIdLayer::new(REQUEST_ID))
         .layer(trace)
@@ -53,6 +54,16 @@ pub(crate) fn wrap(router: Router, state: &AppState) -> Router {
         .layer(from_fn_with_state(state.clone(), check_addressee))
         .layer(from_fn(decode));
     router.layer(layers).layer(map_request(keep_plain_id))
+}
+
+/// Counts requests by their route, with how long they took.
+async fn measure(State(state): State<AppState>, request: Request, next: Next) -> Response {
+    let (began, method) = (Instant::now(), request.method().clone());
+    let route = request.extensions().get::<MatchedPath>().cloned();
+    let response = next.run(request).await;
+    let route = route.as_ref().map_or("none", MatchedPath::as_str);
+    state.telemetry.count_request(route, &method, response.status(), began.elapsed());
+    response
 }
 
 /// The most characters of a request id that a client chooses.
@@ -192,39 +203,6 @@ async fn negotiate_coding(mut request: Request, next: Next) -> Response {
     response
 }
 
-/// Whether a client accepts neither gzip nor an answer without coding (RFC 9110, section 12.5.3).
-fn refuses_all_codings(headers: &HeaderMap) -> bool {
-    if !headers.contains_key(header::ACCEPT_ENCODING) {
-        return false;
-    }
-    let codings: HashMap<String, f32> = weighted(headers, &header::ACCEPT_ENCODING).into_iter().collect();
-    let weight_of = |coding: &str| codings.get(coding).or_else(|| codings.get("*")).copied();
-    let accepts_gzip = ["gzip", "x-gzip"].iter().any(|coding| weight_of(coding).is_some_and(|weight| weight > 0.0));
-    weight_of("identity") == Some(0.0) && !accepts_gzip
-}
-
-/// What the items of a header weigh (RFC 9110, section 12.4.2), in lower case; what is no weight counts as 1.
-fn weighted(headers: &HeaderMap, name: &HeaderName) -> Vec<(String, f32)> {
-    let values = headers.get_all(name).iter().filter_map(|value| value.to_str().ok());
-    let weigh = |item: &str| {
-        let (item, parameters) = item.split_once(';').unwrap_or((item, ""));
-        let weight = parameters.trim().strip_prefix(['q', 'Q']).and_then(|rest| rest.trim_start().strip_prefix('='));
-        let weight = weight.and_then(|weight| weight.trim().parse().ok()).unwrap_or(1.0);
-        (item.trim().to_ascii_lowercase(), weight)
-    };
-    values.flat_map(|value| value.split(',')).map(weigh).collect()
-}
-
-/// Whether Chinese is the language that a client likes best of the two that there are (RFC 9110, section 12.5.4).
-fn prefers_chinese(headers: &HeaderMap) -> bool {
-    let wanted = weighted(headers, &header::ACCEPT_LANGUAGE);
-    let best = |tag: &str| {
-        let matching = wanted.iter().filter(|(language, _)| language.split('-').next() == Some(tag));
-        matching.map(|(_, weight)| *weight).fold(0.0_f32, f32::max)
-    };
-    best("zh") > best("en")
-}
-
 /// Gives every error answer its problem document.
 async fn write_problem(request: Request, next: Next) -> Response {
     let (uri, id) = (request.uri().clone(), request.headers().get(REQUEST_ID).cloned());
@@ -270,28 +248,5 @@ impl MakeRequestId for RandomRequestId {
     fn make_request_id<B>(&mut self, _: &axum::http::Request<B>) -> Option<RequestId> {
         let id = format!("{:032x}", rand::random::<u128>());
         HeaderValue::try_from(id).ok().map(RequestId::new)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use axum::http::{HeaderMap, HeaderValue, header};
-
-    use super::refuses_all_codings;
-
-    #[test]
-    fn only_a_client_that_names_no_coding_of_ours_refuses_all() {
-        let refuses = |value: &'static str| {
-            let mut headers = HeaderMap::new();
-            headers.insert(header::ACCEPT_ENCODING, HeaderValue::from_static(value));
-            refuses_all_codings(&headers)
-        };
-        for value in ["br, *;q=0", "identity;q=0", "br;q=1.0, identity; q=0.0", "*;q=0", "gzip;q=0, IDENTITY;Q=0.000"] {
-            assert!(refuses(value), "{value}");
-        }
-        for value in ["", "br", "gzip, *;q=0", "identity;q=0, x-gzip;q=0.1", "*;q=0, identity;q=0.5", "*", "gzip;q=0"] {
-            assert!(!refuses(value), "{value}");
-        }
-        assert!(!refuses_all_codings(&HeaderMap::new()));
     }
 }

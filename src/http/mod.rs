@@ -23,6 +23,7 @@ pub(crate) mod terms;
 // Answers and problems.
 pub(crate) mod answer;
 pub(crate) mod asked;
+mod preferences;
 pub(crate) mod problem;
 mod problem_kind;
 pub(crate) mod problem_responses;
@@ -33,6 +34,7 @@ mod decoding;
 mod description;
 mod event_schemas;
 pub(crate) mod middleware;
+pub mod remembered;
 pub mod routes;
 pub(crate) mod server;
 pub(crate) mod telemetry;

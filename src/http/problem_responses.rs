@@ -33,7 +33,6 @@ problem_responses! {
     InvalidBody { "422": "The body is not valid.", }
     InvalidEntry { "422": "An entry is not valid; nothing was written.", }
     TooLarge { "413": "Too many entries; nothing was written.", }
-    DatabaseUnavailable { "503": "The database is unavailable; send again later.", }
     SubjectNotFound { "404": "`subject-not-found`", }
     EventsNotFound { "404": "`events-not-found`, or `subject-not-found` for another shop's key.", }
     ExclusionNotFound { "404": "`exclusion-not-found`", }

@@ -7,6 +7,7 @@ use tokio::sync::Notify;
 use super::answer::AnswerCache;
 use super::bodies::BodyBudget;
 use super::cursor::SigningKey;
+use super::remembered::{LastReady, RunFigures};
 use super::telemetry::Telemetry;
 use crate::answers::source::Source;
 use crate::context::Context;
@@ -28,5 +29,7 @@ pub struct App {
     pub source: Source,
     pub answers: AnswerCache,
     pub telemetry: Telemetry,
+    pub run_figures: RunFigures,
+    pub readiness: LastReady,
     pub cursor_key: SigningKey,
 }

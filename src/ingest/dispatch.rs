@@ -43,6 +43,17 @@ pub(crate) struct Dispatch {
     available: Notify,
     /// How many groups were committed so far, by stripe.
     committed: Vec<AtomicU64>,
+    groups: AtomicU64,
+    group_events: AtomicU64,
+}
+
+/// How much is waiting, and how much was written so far.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Depth {
+    pub waiting: usize,
+    pub unfinished: usize,
+    pub groups: u64,
+    pub group_events: u64,
 }
 
 #[derive(Default)]
@@ -74,6 +85,8 @@ impl Default for Dispatch {
             state: Mutex::new(State { lines: (0..STRIPES).map(line).collect(), ..State::default() }),
             available: Notify::new(),
             committed: (0..STRIPES).map(|_| AtomicU64::new(0)).collect(),
+            groups: AtomicU64::new(0),
+            group_events: AtomicU64::new(0),
         }
     }
 }
@@ -124,6 +137,16 @@ impl Dispatch {
                 return taken.map(group);
             }
             self.available.notified().await;
+        }
+    }
+
+    pub(crate) fn depth(&self) -> Depth {
+        let state = self.state();
+        Depth {
+            waiting: state.waiting_events,
+            unfinished: state.unfinished_events,
+            groups: self.groups.load(Ordering::Relaxed),
+            group_events: self.group_events.load(Ordering::Relaxed),
         }
     }
 
@@ -219,6 +242,8 @@ impl Group {
     /// Tells everybody what became of their events, whose results stand in the order of the events.
     pub(crate) fn answer(mut self, results: Answer) {
         if results.iter().any(Result::is_ok) {
+            self.dispatch.groups.fetch_add(1, Ordering::Relaxed);
+            self.dispatch.group_events.fetch_add(results.len() as u64, Ordering::Relaxed);
             for stripe in self.recent.stripes.keys() {
                 self.dispatch.committed[*stripe as usize].fetch_add(1, Ordering::Relaxed);
             }

@@ -12,6 +12,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
 use tokio::task::JoinSet;
 use tokio::time::timeout;
 
+pub(crate) use super::dispatch::Depth;
 use super::dispatch::{Answer, Dispatch, Part, WRITERS};
 use super::group::write_group;
 use super::{Atomicity, Outcome, SentEvent, Unavailable};
@@ -59,6 +60,11 @@ impl IngestQueue {
         tasks.spawn(write_wholes(context.clone(), waiting, Arc::clone(&dispatch), Arc::clone(&wholes_committed)));
         let room = Arc::new(Semaphore::new(QUEUE_BYTES_MAX));
         IngestQueue { entrance: Arc::new(Entrance { dispatch, wholes, wholes_committed, room }) }
+    }
+
+    /// How much is waiting, and how much was written so far.
+    pub(crate) fn depth(&self) -> Depth {
+        self.entrance.dispatch.depth()
     }
 
     /// Hands events in and waits until they are committed. The outcomes stand in the order of the events. When any of

@@ -6,6 +6,7 @@ use shopscore::scoring::run::{RunError, execute};
 use shopscore::storage::{lease, run as rows};
 
 use crate::support::{Choices, TestService, fresh_database, shanghai};
+use crate::telemetry::figure_becomes;
 
 /// Waits until the runs of a date are as wanted.
 async fn runs_when(service: &TestService, date: &str, wanted: impl Fn(&[Value]) -> bool) -> Vec<Value> {
@@ -97,7 +98,7 @@ async fn a_run_by_hand_in_the_morning_does_not_stand_for_the_one_of_the_slot() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_service_is_not_ready_while_the_run_of_the_slot_is_owed_though_one_by_hand_came_before_it() {
+async fn a_run_of_the_slot_that_is_owed_shows_as_overdue_though_one_by_hand_came_before_it() {
     let service = TestService::start().await;
     service.register_in(&["s-1".to_owned()], "food").await;
     service.run("2026-11-20".parse().expect("date")).await;
@@ -106,14 +107,15 @@ async fn a_service_is_not_ready_while_the_run_of_the_slot_is_owed_though_one_by_
     let mut deciding = sqlx::Connection::begin(&mut *connection).await.expect("a transaction");
     sqlx::query("select from schedule for update").execute(&mut *deciding).await.expect("the schedule");
     service.context.clock.set(shanghai("2026-11-20T13:00:00"));
-    let (status, problem) = service.get("/readyz").await;
-    assert_eq!(status, 503, "{problem}");
-    assert!(problem["detail"].as_str().expect("a reason").contains("2026-11-20"), "{problem}");
+    figure_becomes(&service, "shopscore_run_overdue", 1.0).await;
+    assert_eq!(
+        service.get("/readyz").await.0,
+        200,
+        "all processes share the fact: none is taken out of service for it"
+    );
     deciding.rollback().await.expect("the schedule is free");
     drop(connection);
-    while service.get("/readyz").await.0 != 200 {
-        tokio::task::yield_now().await;
-    }
+    figure_becomes(&service, "shopscore_run_overdue", 0.0).await;
     service.stop().await;
 }
 

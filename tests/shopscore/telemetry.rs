@@ -1,4 +1,4 @@
-//! `/metrics`: what is counted, what is said of runs, and that an overdue run shows there and in `/readyz`.
+//! `/metrics`: what is counted, what is said of runs, and that it answers without a database.
 
 use chrono::DateTime;
 use serde_json::{Value, json};
@@ -26,6 +26,19 @@ async fn scrape(service: &TestService) -> String {
     text
 }
 
+/// Waits until a figure has a value; what is said of runs may be a second old.
+pub async fn figure_becomes(service: &TestService, name: &str, value: f64) {
+    let began = std::time::Instant::now();
+    loop {
+        let text = scrape(service).await;
+        if figure(&text, name) == Some(value) {
+            return;
+        }
+        assert!(began.elapsed().as_secs() < 20, "{name} does not become {value}:\n{text}");
+        tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+    }
+}
+
 fn signed(id: &str) -> Value {
     json!({"id": id, "type": "order.signed", "shop_id": "s-1", "time": "2026-11-08T10:00:00+08:00", "data": {"order_id": "o-1"}})
 }
@@ -33,7 +46,7 @@ fn signed(id: &str) -> Value {
 #[tokio::test(flavor = "multi_thread")]
 async fn events_are_counted_by_what_became_of_them() {
     let service = TestService::start_with(Choices::keeping_unknown_data()).await;
-    assert_eq!(figure(&scrape(&service).await, "shopscore_events_total{outcome=\"accepted\"}"), None);
+    assert_eq!(figure(&scrape(&service).await, "shopscore_events_total{outcome=\"accepted\"}"), Some(0.0));
     let accepted: Vec<String> = (0..7).map(|number| signed(&format!("e-{number}")).to_string()).collect();
     service.send(&accepted).await;
     let mut conflict = signed("e-1");
@@ -55,6 +68,7 @@ async fn the_newest_run_tells_its_figures_and_an_overdue_one_shows_until_it_is_p
     assert_eq!(figure(&scrape(&service).await, "shopscore_run_overdue"), Some(0.0));
     assert_eq!(service.post("/v1/events", &signed("e-1")).await.0, 201);
     service.run("2026-11-20".parse().expect("date")).await;
+    figure_becomes(&service, "shopscore_run_subjects{rule_set=\"shop-v2\"}", 1.0).await;
     let text = scrape(&service).await;
     for rule_set in ["shop-v2", "creator-v1"] {
         for (name, value) in [
@@ -88,11 +102,9 @@ async fn the_newest_run_tells_its_figures_and_an_overdue_one_shows_until_it_is_p
     service.context.clock.set(at("2026-11-21T12:59:59+08:00"));
     assert_eq!(service.read("/readyz").await["newest_published"], json!("2026-11-20"), "not before its slot ends");
     service.context.clock.set(at("2026-11-21T13:00:00+08:00"));
-    let (status, problem) = service.get("/readyz").await;
-    assert_eq!(status, 503);
-    assert!(problem["detail"].as_str().expect("a reason").contains("2026-11-21"), "{problem}");
+    figure_becomes(&service, "shopscore_run_overdue", 1.0).await;
+    assert_eq!(service.get("/readyz").await.0, 200, "an overdue run takes no process out of service");
     let text = scrape(&service).await;
-    assert_eq!(figure(&text, "shopscore_run_overdue"), Some(1.0));
     assert_eq!(figure(&text, "shopscore_newest_date_age_days{rule_set=\"shop-v2\"}"), Some(1.0));
     assert_eq!(figure(&text, "shopscore_newest_publication_age_seconds{rule_set=\"shop-v2\"}"), Some(93_600.0));
 
@@ -101,11 +113,45 @@ async fn the_newest_run_tells_its_figures_and_an_overdue_one_shows_until_it_is_p
         .await
         .expect("an expired lease");
     drop(connection);
-    while service.get("/readyz").await.0 != 200 {
-        tokio::task::yield_now().await;
-    }
+    figure_becomes(&service, "shopscore_run_overdue", 0.0).await;
     let text = scrape(&service).await;
-    assert_eq!(figure(&text, "shopscore_run_overdue"), Some(0.0));
     assert_eq!(figure(&text, "shopscore_newest_date_age_days{rule_set=\"shop-v2\"}"), Some(0.0));
+    service.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn requests_rejections_and_writers_are_counted_and_the_database_need_not_be_there() {
+    let service = TestService::start().await;
+    assert_eq!(service.post("/v1/events", &signed("e-1")).await.0, 201);
+    assert_eq!(service.post("/v1/events", &json!([signed("e-2"), {"id": "x"}, signed("e-1")])).await.0, 200);
+    assert_eq!(service.post("/v1/events?dry_run=true", &json!([{"id": "x"}])).await.0, 200);
+    assert_eq!(service.get("/v1/shops/s-1/score").await.0, 404);
+    assert_eq!(service.get("/v1/shops/s-2/score").await.0, 404);
+    assert_eq!(service.get("/nothing").await.0, 404);
+    let text = scrape(&service).await;
+    for (name, value) in [
+        ("shopscore_http_requests_total{route=\"/v1/events\",method=\"POST\",status=\"200\"}", 2.0),
+        ("shopscore_http_requests_total{route=\"/v1/events\",method=\"POST\",status=\"201\"}", 1.0),
+        ("shopscore_http_requests_total{route=\"/v1/{kind}/{id}/score\",method=\"GET\",status=\"404\"}", 2.0),
+        ("shopscore_http_requests_total{route=\"none\",method=\"GET\",status=\"404\"}", 1.0),
+        ("shopscore_http_request_duration_seconds_count{route=\"/v1/{kind}/{id}/score\",method=\"GET\"}", 2.0),
+        ("shopscore_event_rejections_total{code=\"missing_field\"}", 1.0),
+        ("shopscore_event_rejections_total{code=\"unknown_type\"}", 0.0),
+        ("shopscore_ingest_groups_total", 2.0),
+        ("shopscore_ingest_group_events_total", 3.0),
+        ("shopscore_ingest_unfinished_events", 0.0),
+        ("shopscore_database_up", 1.0),
+    ] {
+        assert_eq!(figure(&text, name), Some(value), "{name}\n{text}");
+    }
+    assert!(text.contains("shopscore_build_info{version="), "{text}");
+    // A database that is gone.
+    service.context.store.close().await;
+    figure_becomes(&service, "shopscore_database_up", 0.0).await;
+    let began = std::time::Instant::now();
+    let text = scrape(&service).await;
+    assert!(began.elapsed().as_millis() < 500, "{:?}", began.elapsed());
+    assert_eq!(figure(&text, "shopscore_ingest_groups_total"), Some(2.0));
+    assert_eq!(service.get("/readyz").await.0, 503);
     service.stop().await;
 }

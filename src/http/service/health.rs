@@ -12,7 +12,6 @@ use crate::http::problem::ProblemBody;
 use crate::http::problem::{Kind, Problem};
 use crate::http::state::AppState;
 use crate::http::terms::{Alive, AliveTerm, Ready, ReadyTerm, Term};
-use crate::scoring::schedule;
 use crate::storage::run;
 
 #[derive(Serialize, ToSchema)]
@@ -34,7 +33,8 @@ pub(crate) struct Readiness {
     pub newest_published: Option<NaiveDate>,
 }
 
-/// Readiness check: the database answers, rule sets are loaded, and no run is overdue.
+/// Readiness check: the database answers with the schema of this version, and rule sets are loaded. An overdue run is no
+/// reason to take a process out of service; `/metrics` tells of it.
 #[utoipa::path(
     get,
     path = "/readyz",
@@ -45,15 +45,19 @@ pub(crate) struct Readiness {
     )
 )]
 pub(crate) async fn readyz(State(state): State<AppState>, _: Input<Nothing>) -> Result<Json<Readiness>, Problem> {
-    let mut connection = state.source.connection().await?;
-    let newest = run::published_dates(&mut connection).await?.map(|(_, newest)| newest);
-    if let Some(date) = schedule::read_overdue(&mut connection, &state.context).await? {
-        let detail = format!("today's run ({date}) is overdue; see /v1/runs?date={date}");
-        return Err(Problem::new(Kind::Unavailable, detail));
-    }
     // A kind without rule sets would be served nothing.
     if SubjectKind::ALL.iter().any(|kind| state.context.rules.default_for(*kind).is_none()) {
         return Err(Problem::new(Kind::Unavailable, "no rule set is loaded for shops or creators"));
     }
-    Ok(Json(Readiness { status: Term(Ready::Ready), newest_published: newest }))
+    let publication = state.source.freshness.publication();
+    let newest_published = match state.readiness.newest(publication) {
+        Some(newest) => newest,
+        None => {
+            let mut connection = state.source.connection().await?;
+            let newest = run::published_dates(&mut connection).await?.map(|(_, newest)| newest);
+            state.readiness.note(publication, newest);
+            newest
+        }
+    };
+    Ok(Json(Readiness { status: Term(Ready::Ready), newest_published }))
 }

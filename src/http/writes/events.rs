@@ -160,6 +160,13 @@ impl Sending<'_> {
             self.state.telemetry.count_events(outcome, events);
         }
     }
+
+    /// Counts a rejected event by its first fault.
+    fn count_rejection(&self, faults: &[Fault]) {
+        if let Some(fault) = faults.first().filter(|_| !self.is_dry) {
+            self.state.telemetry.count_rejection(fault.code);
+        }
+    }
 }
 
 async fn single_answer(sending: &Sending<'_>, parsed: Parsed) -> Result<Response, Problem> {
@@ -168,6 +175,7 @@ async fn single_answer(sending: &Sending<'_>, parsed: Parsed) -> Result<Response
     };
     let ReadEvent { event, mut warnings } = read.map_err(|(_, faults)| {
         sending.count("rejected", 1);
+        sending.count_rejection(&faults);
         rejected(&faults)
     })?;
     let id = event.id.to_string();
@@ -192,7 +200,11 @@ async fn single_answer(sending: &Sending<'_>, parsed: Parsed) -> Result<Response
                           to correct it, retract it and send the right one under another id";
             Err(Problem::new(Kind::EventConflict, detail).with("id", id))
         }
-        other => Err(rejected(&other.fault().into_iter().collect::<Vec<_>>())),
+        other => {
+            let faults: Vec<Fault> = other.fault().into_iter().collect();
+            sending.count_rejection(&faults);
+            Err(rejected(&faults))
+        }
     }
 }
 
@@ -228,8 +240,14 @@ async fn batch_answer(sending: &Sending<'_>, parsed: Parsed) -> Result<Response,
     let mut outcomes = outcomes.into_iter();
     for (index, read) in reads.into_iter().enumerate() {
         match read.map(|one| (one, outcomes.next())) {
-            Err((id, faults)) => answer.reject(index, id, &faults),
-            Ok(((id, warnings), Some(outcome))) => answer.note(index, id.to_string(), &outcome, &warnings),
+            Err((id, faults)) => {
+                sending.count_rejection(&faults);
+                answer.reject(index, id, &faults);
+            }
+            Ok(((id, warnings), Some(outcome))) => {
+                sending.count_rejection(outcome.fault().as_slice());
+                answer.note(index, id.to_string(), &outcome, &warnings);
+            }
             // Nothing was written.
             Ok((_, None)) => {}
         }

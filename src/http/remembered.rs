@@ -1,0 +1,127 @@
+//! What is asked for again and again and remembered for a second, so that asking costs the database nothing: what is said of
+//! runs, the same by every process, and whether the database answers.
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use chrono::NaiveDate;
+use metrics::{describe_gauge, gauge};
+use metrics_exporter_prometheus::PrometheusBuilder;
+use sqlx::PgConnection;
+
+use crate::context::Context;
+use crate::scoring::schedule;
+use crate::storage::StoreError;
+use crate::storage::run::{self as rows, RunRow};
+
+/// How long what was read is good.
+const GOOD_FOR: Duration = Duration::from_secs(1);
+/// How long a scrape waits for newer ones.
+const WAIT_MAX: Duration = Duration::from_millis(40);
+
+/// What was last read about runs.
+#[derive(Clone, Debug, Default)]
+pub struct RunFigures(Arc<Mutex<Read>>);
+
+#[derive(Debug, Default)]
+struct Read {
+    text: String,
+    /// When it was read; `None` before the first time, and when the database did not answer.
+    at: Option<Instant>,
+}
+
+impl RunFigures {
+    /// The figures of runs, at most a second old while the database answers, and whether it does.
+    pub(crate) async fn current(&self, context: &Context) -> String {
+        if !self.is_good() {
+            let (kept, context) = (self.clone(), context.clone());
+            // Nobody waits for a database that does not answer, and what was asked of it is not broken off.
+            let reading = tokio::spawn(async move { kept.read(&context).await });
+            let _ = tokio::time::timeout(WAIT_MAX, reading).await;
+        }
+        let up = u8::from(self.is_good());
+        let text = &self.0.lock().unwrap_or_else(PoisonError::into_inner).text;
+        format!("# TYPE shopscore_database_up gauge\nshopscore_database_up {up}\n{text}")
+    }
+
+    fn is_good(&self) -> bool {
+        let read = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        read.at.is_some_and(|at| at.elapsed() < GOOD_FOR)
+    }
+
+    async fn read(&self, context: &Context) {
+        let read = async {
+            let mut connection = context.store.read.acquire().await?;
+            figures_of_runs(&mut connection, context).await
+        };
+        if let Ok(text) = read.await {
+            *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Read { text, at: Some(Instant::now()) };
+        }
+    }
+}
+
+/// The newest published run of each rule set that a published run used, and what is overdue.
+async fn figures_of_runs(connection: &mut PgConnection, context: &Context) -> Result<String, StoreError> {
+    let newest = rows::newest_by_rule_set(connection).await?;
+    let overdue = schedule::read_overdue(connection, context).await?.is_some();
+    let now = context.now();
+    let today = context.calendar().day(now);
+    let recorder = PrometheusBuilder::new().build_recorder();
+    metrics::with_local_recorder(&recorder, || {
+        describe_gauge!("shopscore_run_duration_seconds", "From start to publication of the newest published run.");
+        describe_gauge!("shopscore_run_subjects", "Subjects of the newest published run.");
+        describe_gauge!(
+            "shopscore_run_late_seconds",
+            "How long after its slot the newest published run was published."
+        );
+        describe_gauge!("shopscore_newest_date_age_days", "Days since the newest published date.");
+        describe_gauge!("shopscore_newest_publication_age_seconds", "Time since the newest publication.");
+        describe_gauge!("shopscore_run_overdue", "1 while today's run is overdue.");
+        gauge!("shopscore_run_overdue").set(if overdue { 1.0 } else { 0.0 });
+        for (rule_set, row) in &newest {
+            let set = |name: &'static str, value: f64| gauge!(name, "rule_set" => rule_set.clone()).set(value);
+            let Some(published_at) = row.published_at else { continue };
+            let seconds = |span: chrono::TimeDelta| span.as_seconds_f64().max(0.0);
+            set(
+                "shopscore_run_duration_seconds",
+                row.started_at.map_or(0.0, |started| seconds(published_at - started)),
+            );
+            set("shopscore_run_subjects", row.subjects_total as f64);
+            set("shopscore_run_late_seconds", late_seconds(row, context));
+            set("shopscore_newest_date_age_days", (today - row.date).num_days() as f64);
+            set("shopscore_newest_publication_age_seconds", seconds(now - published_at));
+        }
+    });
+    Ok(recorder.handle().render())
+}
+
+fn late_seconds(row: &RunRow, context: &Context) -> f64 {
+    let end = context.slot.end(row.date);
+    let published_at = row.published_at.filter(|_| row.late);
+    published_at.map_or(0.0, |published_at| (published_at - end).as_seconds_f64().max(0.0))
+}
+
+/// When the database answered last, at which publication, and with which newest date.
+#[derive(Clone, Debug, Default)]
+pub struct LastReady(Arc<Mutex<Option<Seen>>>);
+
+#[derive(Clone, Copy, Debug)]
+struct Seen {
+    at: Instant,
+    publication: Option<i64>,
+    newest: Option<NaiveDate>,
+}
+
+impl LastReady {
+    /// The newest date, if it was read within the last second and nothing was published since.
+    pub(crate) fn newest(&self, publication: Option<i64>) -> Option<Option<NaiveDate>> {
+        let seen = (*self.0.lock().unwrap_or_else(PoisonError::into_inner))?;
+        let is_good = seen.at.elapsed() < GOOD_FOR && publication.is_some() && seen.publication == publication;
+        is_good.then_some(seen.newest)
+    }
+
+    pub(crate) fn note(&self, publication: Option<i64>, newest: Option<NaiveDate>) {
+        let seen = Seen { at: Instant::now(), publication, newest };
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(seen);
+    }
+}
