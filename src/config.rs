@@ -21,6 +21,15 @@ pub enum Auth {
     Required,
 }
 
+/// How the log is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum LogFormat {
+    /// Lines for people
+    Text,
+    /// One JSON object a line
+    Json,
+}
+
 /// Where the database is.
 #[derive(Clone, Debug, Args)]
 pub struct DatabaseSettings {

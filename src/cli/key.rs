@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use chrono::{DateTime, NaiveTime, Utc};
 
-use super::open::{Opened, open_prepared};
+use super::open::{Opened, open_checked};
 use super::settings::{Cli, CommandError, KeyCommand};
 use crate::access::{self, KeyRequest};
 use crate::domain::calendar::{parse_date, parse_instant};
@@ -15,7 +15,7 @@ use crate::storage::private::Sharing;
 const PAGE: i64 = 1_000;
 
 pub(super) async fn key(cli: &Cli, command: &KeyCommand) -> Result<ExitCode, CommandError> {
-    let opened = open_prepared(cli, Sharing::Join).await?;
+    let opened = open_checked(cli, Sharing::Join).await?;
     let result = match command {
         KeyCommand::Create { scopes, shops, name, expires } => {
             let request = KeyRequest {

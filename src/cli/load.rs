@@ -12,7 +12,7 @@ use tokio::io::{AsyncBufRead, AsyncBufReadExt, AsyncRead, BufReader};
 use tokio::task::{JoinHandle, JoinSet};
 
 use super::maintain::bar_style;
-use super::open::{Opened, open_prepared};
+use super::open::{Opened, open_checked};
 use super::settings::{Cli, CommandError};
 use crate::domain::event::Relay;
 use crate::domain::parse::Envelope;
@@ -41,7 +41,7 @@ struct Totals {
 }
 
 pub(super) async fn load(cli: &Cli, file: &Path) -> Result<ExitCode, CommandError> {
-    let opened = open_prepared(cli, Sharing::Join).await?;
+    let opened = open_checked(cli, Sharing::Join).await?;
     let result = load_into(&opened, file).await;
     opened.close().await;
     let (totals, elapsed) = result?;

@@ -1,4 +1,4 @@
-//! `shopscore run`, `rebuild`, `verify` and `retain`.
+//! `shopscore run`, `migrate`, `rebuild`, `verify` and `retain`.
 
 use std::process::ExitCode;
 use std::time::Duration;
@@ -6,7 +6,7 @@ use std::time::Duration;
 use chrono::NaiveDate;
 use indicatif::{ProgressBar, ProgressStyle};
 
-use super::open::{Opened, open, open_prepared};
+use super::open::{Opened, open, open_checked};
 use super::settings::{Cli, CommandError};
 use crate::context::Context;
 use crate::domain::run::RunRequest;
@@ -16,13 +16,14 @@ use crate::storage::StoreError;
 use crate::storage::lease;
 use crate::storage::private::Sharing;
 use crate::storage::run::{self as rows, Requested, RunRow};
+use crate::storage::schema::Schema;
 
 /// How often progress is looked at.
 const LOOK_EVERY: Duration = Duration::from_millis(200);
 
 /// Computes and publishes one date. A service on the same database may claim the run first; then this waits for it.
 pub(super) async fn run(cli: &Cli, date: NaiveDate, reason: Option<String>) -> Result<ExitCode, CommandError> {
-    let opened = open_prepared(cli, Sharing::Join).await?;
+    let opened = open_checked(cli, Sharing::Join).await?;
     let result = run_date(&opened, date, reason).await;
     opened.close().await;
     let row = result?;
@@ -88,7 +89,7 @@ pub(super) fn bar_style(unit: &str) -> ProgressStyle {
 pub(super) async fn rebuild(cli: &Cli) -> Result<ExitCode, CommandError> {
     let opened = open(cli, Sharing::Join).await?;
     let result = async {
-        opened.context.store.migrate().await?;
+        opened.context.store.check_schema().await?;
         rebuild::rebuild(&opened.context.store, &opened.context.calendar()).await
     };
     let result = result.await;
@@ -98,8 +99,30 @@ pub(super) async fn rebuild(cli: &Cli) -> Result<ExitCode, CommandError> {
     Ok(ExitCode::SUCCESS)
 }
 
+/// Brings the schema up to date, or only says what that would do.
+pub(super) async fn migrate(cli: &Cli, only_plan: bool) -> Result<ExitCode, CommandError> {
+    let opened = open(cli, Sharing::Join).await?;
+    let result = async {
+        let schema = opened.context.store.schema().await?;
+        if !only_plan {
+            opened.context.store.migrate().await?;
+        }
+        Ok::<Schema, StoreError>(schema)
+    };
+    let result = result.await;
+    opened.close().await;
+    let Schema { applied, pending } = result?;
+    let applied = applied.map_or_else(|| "empty".to_owned(), |version| format!("at schema {version}"));
+    let done = if only_plan { "to apply" } else { "applied" };
+    println!("the database was {applied}; {} migrations {done}", pending.len());
+    for (version, description) in pending {
+        println!("{version:04} {description}");
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
 pub(super) async fn verify(cli: &Cli) -> Result<ExitCode, CommandError> {
-    let opened = open_prepared(cli, Sharing::Join).await?;
+    let opened = open_checked(cli, Sharing::Join).await?;
     let result = rebuild::verify(&opened.context.store, &opened.context.calendar()).await;
     opened.close().await;
     let verification = result?;
@@ -120,7 +143,7 @@ pub(super) async fn verify(cli: &Cli) -> Result<ExitCode, CommandError> {
 
 /// One whole sweep. A service on the same database may sweep at the same time.
 pub(super) async fn retain(cli: &Cli) -> Result<ExitCode, CommandError> {
-    let opened = open_prepared(cli, Sharing::Join).await?;
+    let opened = open_checked(cli, Sharing::Join).await?;
     let result = retention::sweep(&opened.context).await;
     let kept = opened.context.retention;
     opened.close().await;

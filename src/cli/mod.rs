@@ -1,6 +1,7 @@
 //! The command line: one file for each group of commands.
 
 mod demo;
+mod health;
 mod key;
 mod load;
 mod maintain;
@@ -23,6 +24,8 @@ pub async fn execute(cli: &Cli) -> Result<ExitCode, CommandError> {
         None | Some(Command::Serve) => serve::serve(cli).await,
         Some(Command::Run { date, reason }) => maintain::run(cli, *date, reason.clone()).await,
         Some(Command::Load { file }) => load::load(cli, file).await,
+        Some(Command::Migrate { plan }) => maintain::migrate(cli, *plan).await,
+        Some(Command::Health { url }) => health::health(cli, url.as_deref()).await,
         Some(Command::Rebuild) => maintain::rebuild(cli).await,
         Some(Command::Verify) => maintain::verify(cli).await,
         Some(Command::Retain) => maintain::retain(cli).await,

@@ -8,7 +8,7 @@ use sqlx::postgres::PgConnectOptions;
 use super::settings::{Cli, CommandError};
 use crate::clock::Clock;
 use crate::config::DatabaseSettings;
-use crate::context::Context;
+use crate::context::{Context, StartError};
 use crate::domain::calendar::Calendar;
 use crate::domain::slot::DailySlot;
 use crate::scoring::rule_sets;
@@ -51,10 +51,22 @@ pub(super) async fn open(cli: &Cli, sharing: Sharing) -> Result<Opened, CommandE
     Ok(Opened { context, private })
 }
 
-/// Opens the database and brings its schema up to date.
-pub(super) async fn open_prepared(cli: &Cli, sharing: Sharing) -> Result<Opened, CommandError> {
+/// Opens the database, whose schema must be this program's.
+pub(super) async fn open_checked(cli: &Cli, sharing: Sharing) -> Result<Opened, CommandError> {
     let opened = open(cli, sharing).await?;
-    match opened.context.prepare().await {
+    let checked = opened.context.check().await;
+    with_end(opened, checked).await
+}
+
+/// Opens the database and brings its schema up to date: only the service does that, beside `shopscore migrate`.
+pub(super) async fn open_migrated(cli: &Cli, sharing: Sharing) -> Result<Opened, CommandError> {
+    let opened = open(cli, sharing).await?;
+    let prepared = opened.context.prepare().await;
+    with_end(opened, prepared).await
+}
+
+async fn with_end(opened: Opened, ready: Result<(), StartError>) -> Result<Opened, CommandError> {
+    match ready {
         Ok(()) => Ok(opened),
         Err(error) => {
             opened.close().await;

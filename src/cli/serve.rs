@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 
-use super::open::open_prepared;
+use super::open::open_migrated;
 use super::settings::{Cli, CommandError};
 use crate::config::ListenSettings;
 use crate::service::{self, Keys, Service};
@@ -13,7 +13,7 @@ use crate::storage::private::Sharing;
 
 pub async fn serve(cli: &Cli) -> Result<ExitCode, CommandError> {
     check_exposure(&cli.listening)?;
-    let opened = open_prepared(cli, Sharing::Exclusive).await?;
+    let opened = open_migrated(cli, Sharing::Exclusive).await?;
     if let Some((wanted, allowed)) = opened.context.store.lacking_connections().await? {
         tracing::warn!(
             wanted,
@@ -34,13 +34,11 @@ pub async fn serve(cli: &Cli) -> Result<ExitCode, CommandError> {
             return Err(error);
         }
     };
+    let interrupted = interrupted()?;
     tracing::info!(address = %service.address, "serving");
     let failed = tokio::select! {
         () = service.failed() => true,
-        result = interrupted() => {
-            result?;
-            false
-        }
+        () = interrupted => false,
     };
     tracing::info!("stopping");
     service.stop().await;
@@ -67,11 +65,13 @@ pub fn bind(listening: &ListenSettings) -> Result<TcpListener, CommandError> {
     Ok(service::listen(listening.listen).map_err(explain)?)
 }
 
-/// Waits for Ctrl-C or a request to terminate.
-pub async fn interrupted() -> std::io::Result<()> {
-    let mut terminate = signal(SignalKind::terminate())?;
-    tokio::select! {
-        result = tokio::signal::ctrl_c() => result,
-        _ = terminate.recv() => Ok(()),
-    }
+/// Waits for Ctrl-C or a request to terminate. From the call on, neither ends the process by itself.
+pub fn interrupted() -> std::io::Result<impl Future<Output = ()>> {
+    let (mut interrupt, mut terminate) = (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
+    Ok(async move {
+        tokio::select! {
+            _ = interrupt.recv() => {}
+            _ = terminate.recv() => {}
+        }
+    })
 }

@@ -5,14 +5,17 @@ use std::path::PathBuf;
 use chrono::NaiveDate;
 use clap::{Args, Parser, Subcommand};
 
-use crate::config::{DatabaseSettings, IntakeSettings, ListenSettings, RetentionSettings, ScoringSettings};
+use crate::config::{DatabaseSettings, IntakeSettings, ListenSettings, LogFormat, RetentionSettings, ScoringSettings};
+
+/// Version and commit.
+const VERSION: &str = concat!(env!("CARGO_PKG_VERSION"), " (", env!("SHOPSCORE_COMMIT"), ")");
 
 /// The open engine for a marketplace's shop experience score.
 ///
 /// Without a command it runs the service: backends post events, scores are published in the daily slot, and dashboards
 /// read them.
 #[derive(Clone, Debug, Parser)]
-#[command(name = "shopscore", version, max_term_width = 110)]
+#[command(name = "shopscore", version = VERSION, max_term_width = 110)]
 pub struct Cli {
     #[command(flatten)]
     pub database: DatabaseSettings,
@@ -24,6 +27,9 @@ pub struct Cli {
     pub intake: IntakeSettings,
     #[command(flatten)]
     pub listening: ListenSettings,
+    /// How the log is written to standard error
+    #[arg(long, env = "SHOPSCORE_LOG_FORMAT", value_name = "FORMAT", value_enum, default_value_t = LogFormat::Text, global = true)]
+    pub log_format: LogFormat,
     #[command(subcommand)]
     pub command: Option<Command>,
 }
@@ -45,6 +51,18 @@ pub enum Command {
     Load {
         /// File of events, or - for standard input
         file: PathBuf,
+    },
+    /// Bring the database's schema up to date; besides this, only serve and demo do
+    Migrate {
+        /// Only print the migrations that are missing
+        #[arg(long)]
+        plan: bool,
+    },
+    /// Ask a service whether it is ready; exits with 1 if it is not
+    Health {
+        /// Address of the service [default: the one of --listen]
+        #[arg(value_name = "URL")]
+        url: Option<String>,
     },
     /// Rebuild all counts from the events
     Rebuild,

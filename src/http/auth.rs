@@ -8,6 +8,7 @@ use axum::http::request::Parts;
 use axum::http::{HeaderMap, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
+use tracing::Span;
 
 use super::problem::{Kind, Problem};
 use super::state::AppState;
@@ -88,6 +89,9 @@ impl<S: Send + Sync> FromRequestParts<S> for KeyHolder {
 pub(crate) async fn authorize(State(gate): State<Gate>, mut request: Request, next: Next) -> Response {
     match admit(&gate, request.headers()).await {
         Ok(caller) => {
+            if let Some(key_id) = caller.key_id() {
+                Span::current().record("key_id", key_id);
+            }
             request.extensions_mut().insert(caller);
             next.run(request).await
         }

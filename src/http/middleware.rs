@@ -18,6 +18,7 @@ use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::compression::CompressionLayer;
 use tower_http::request_id::{MakeRequestId, PropagateRequestIdLayer, RequestId, SetRequestIdLayer};
 use tower_http::trace::{DefaultOnResponse, TraceLayer};
+use tracing::field::Empty;
 use tracing::{Instrument, Level, Span};
 
 use super::addressee::check_addressee;
@@ -35,7 +36,7 @@ pub(crate) fn wrap(router: Router, state: &AppState) -> Router {
     let trace = TraceLayer::new_for_http()
         .make_span_with(|request: &Request| {
             let id = request.headers().get(REQUEST_ID).and_then(|id| id.to_str().ok()).unwrap_or_default();
-            tracing::debug_span!("request", method = %request.method(), path = request.uri().path(), id)
+            tracing::debug_span!("request", method = %request.method(), path = request.uri().path(), id, key_id = Empty)
         })
         .on_response(DefaultOnResponse::new().level(Level::DEBUG))
         .on_failure(());

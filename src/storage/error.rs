@@ -2,6 +2,8 @@
 
 use sqlx::migrate::MigrateError;
 
+use super::schema::SchemaError;
+
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
     /// The database is away, busy or broke the connection: the same work may succeed when it is tried again.
@@ -15,6 +17,9 @@ pub enum StoreError {
     Data(sqlx::Error),
     #[error("the database schema could not be migrated: {0}")]
     Migration(MigrateError),
+    /// The schema is of another version.
+    #[error(transparent)]
+    Schema(#[from] SchemaError),
     /// A row that this service cannot have written.
     #[error("the database holds data that this version cannot read: {0}")]
     Corrupt(String),

@@ -26,6 +26,7 @@ pub(crate) mod row_type;
 pub mod rule_set;
 pub mod run;
 pub(crate) mod schedule;
+pub mod schema;
 pub(crate) mod score;
 pub mod settled_sum;
 pub mod snapshot;
@@ -91,11 +92,6 @@ impl Store {
             // Long work must not fail for that, and a round trip to test the connection costs little beside it.
             run: pool(sizes.run, RUN_SESSION, true),
         }
-    }
-
-    /// Brings the schema up to date. Safe when several processes start at once: sqlx holds a lock while it migrates.
-    pub async fn migrate(&self) -> Result<(), StoreError> {
-        sqlx::migrate!().run(&self.run).await.map_err(StoreError::Migration)
     }
 
     /// How many connections this process opens at most, and how many the database allows for all together, where that is

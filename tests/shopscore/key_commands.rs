@@ -49,6 +49,7 @@ fn keys_are_asked_for_wherever_others_can_reach_the_service() {
 #[tokio::test(flavor = "multi_thread")]
 async fn keys_are_made_before_the_service_runs_and_listed_and_revoked_beside_it() {
     let directory = empty_directory("keys");
+    assert!(run(&directory, &["migrate"]).0);
     let create = ["key", "create", "--scope", "scores:read", "--shop", "s-1", "--name", "ERP"];
     let (success, made, said) = run(&directory, &create);
     assert!(success, "{said}");
@@ -104,6 +105,7 @@ async fn keys_are_made_before_the_service_runs_and_listed_and_revoked_beside_it(
 fn load_reads_compressed_and_marked_files_and_refuses_others_as_a_whole() {
     let directory = crate::support::scratch("load");
     std::fs::create_dir_all(&directory).expect("a directory");
+    assert!(run(&directory, &["migrate"]).0);
     let event = |id: &str| {
         format!(
             r#"{{"id":"{id}","type":"order.signed","shop_id":"s","time":"2026-11-08T10:00:00+08:00","data":{{"order_id":"o"}}}}"#

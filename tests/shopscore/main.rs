@@ -2,6 +2,7 @@
 
 mod by_hand;
 mod changes;
+mod commands;
 mod contract;
 mod documentation;
 mod door;

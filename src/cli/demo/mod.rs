@@ -13,7 +13,7 @@ use indicatif::ProgressBar;
 use serde_json::{Value, json};
 
 use super::maintain::bar_style;
-use super::open::open_prepared;
+use super::open::open_migrated;
 use super::serve::{bind, interrupted};
 use super::settings::{Cli, CommandError, DemoSettings};
 use crate::config::Auth;
@@ -48,14 +48,14 @@ pub(super) async fn demo(cli: &Cli, settings: &DemoSettings) -> Result<ExitCode,
 
 async fn show_market(cli: &Cli, settings: &DemoSettings) -> Result<ExitCode, CommandError> {
     println!("starting a private PostgreSQL and the service ...");
-    let opened = open_prepared(cli, Sharing::Exclusive).await?;
+    let opened = open_migrated(cli, Sharing::Exclusive).await?;
     let result = async {
         let listener = bind(&cli.listening)?;
         let service = Service::start(&opened.context, listener, Keys::NotAsked).await?;
         let shown = fill_and_show(&service, &opened.context, settings).await;
         if shown.is_ok() && !settings.exit {
             println!("\nThe service stays up; Ctrl-C ends it and removes the demo's data.");
-            interrupted().await?;
+            interrupted()?.await;
         }
         service.stop().await;
         shown

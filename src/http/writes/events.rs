@@ -165,6 +165,7 @@ impl Sending<'_> {
     fn count_rejection(&self, faults: &[Fault]) {
         if let Some(fault) = faults.first().filter(|_| !self.is_dry) {
             self.state.telemetry.count_rejection(fault.code);
+            tracing::debug!(code = %fault.code, pointer = fault.pointer, detail = fault.detail, "an event was rejected");
         }
     }
 }

@@ -1,0 +1,85 @@
+//! The schema: what is applied, what this program wants, and how it gets there.
+
+use sqlx::migrate::Migrator;
+
+use super::{Store, StoreError};
+
+static MIGRATIONS: Migrator = sqlx::migrate!();
+
+/// How far a database's schema is.
+#[derive(Clone, Debug)]
+pub struct Schema {
+    /// The newest migration that was applied; `None` for none.
+    pub applied: Option<i64>,
+    /// The migrations that are missing, with what they are about.
+    pub pending: Vec<(i64, String)>,
+}
+
+impl Schema {
+    /// The schema of this program.
+    pub fn wanted() -> i64 {
+        MIGRATIONS.iter().map(|migration| migration.version).max().unwrap_or_default()
+    }
+}
+
+/// Why this program cannot work on a database's schema.
+#[derive(Clone, Copy, Debug, thiserror::Error, PartialEq, Eq)]
+pub enum SchemaError {
+    #[error("the database is empty; run shopscore migrate, or shopscore serve")]
+    Empty,
+    #[error(
+        "the database has schema {0}, and shopscore {version} works on {wanted}; run shopscore migrate, when no process of the \
+         older version runs any more",
+        version = env!("CARGO_PKG_VERSION"),
+        wanted = Schema::wanted()
+    )]
+    Older(i64),
+    #[error(
+        "the database has schema {0}, of a newer version than shopscore {version}, which works on {wanted}; use the newer one",
+        version = env!("CARGO_PKG_VERSION"),
+        wanted = Schema::wanted()
+    )]
+    Newer(i64),
+}
+
+impl Store {
+    /// Brings the schema up to date. Safe when several processes start at once: sqlx holds a lock while it migrates.
+    pub async fn migrate(&self) -> Result<(), StoreError> {
+        match self.schema().await? {
+            Schema { applied: Some(applied), .. } if applied > Schema::wanted() => {
+                Err(SchemaError::Newer(applied).into())
+            }
+            _ => MIGRATIONS.run(&self.run).await.map_err(StoreError::Migration),
+        }
+    }
+
+    /// Fails if the schema is not the one of this program.
+    pub async fn check_schema(&self) -> Result<(), StoreError> {
+        let wanted = Schema::wanted();
+        match self.schema().await?.applied {
+            Some(applied) if applied == wanted => Ok(()),
+            Some(applied) if applied > wanted => Err(SchemaError::Newer(applied).into()),
+            Some(applied) => Err(SchemaError::Older(applied).into()),
+            None => Err(SchemaError::Empty.into()),
+        }
+    }
+
+    /// What the database holds, and what this program would add.
+    pub async fn schema(&self) -> Result<Schema, StoreError> {
+        let mut connection = self.run.acquire().await?;
+        let there: bool = sqlx::query_scalar("select to_regclass('_sqlx_migrations') is not null")
+            .fetch_one(&mut *connection)
+            .await?;
+        let applied: Option<i64> = if there {
+            sqlx::query_scalar("select max(version) from _sqlx_migrations where success")
+                .fetch_one(&mut *connection)
+                .await?
+        } else {
+            None
+        };
+        let is_pending = |version: i64| applied.is_none_or(|applied| version > applied);
+        let pending = MIGRATIONS.iter().filter(|migration| is_pending(migration.version));
+        let pending = pending.map(|migration| (migration.version, migration.description.to_string())).collect();
+        Ok(Schema { applied, pending })
+    }
+}

@@ -1,0 +1,87 @@
+//! Commands around the service: the schema is brought up to date on purpose alone, and health is asked for.
+
+use std::io::{BufRead, BufReader};
+use std::path::Path;
+use std::process::Stdio;
+
+use rustix::process::{Pid, Signal, kill_process};
+use serde_json::Value;
+
+use crate::support::program::{Process, empty_directory, output, program};
+
+fn run(directory: &Path, arguments: &[&str]) -> (bool, String) {
+    output(program(directory, arguments))
+}
+
+#[test]
+fn only_migrate_and_the_service_bring_the_schema_up_to_date() {
+    let directory = empty_directory("migrate");
+    let (success, said) = run(&directory, &["migrate", "--plan"]);
+    assert!(success && said.contains("the database was empty") && said.contains("0001 ground truth"), "{said}");
+    for command in [&["key", "list"][..], &["verify"], &["rebuild"], &["load", "-"], &["run", "--date", "2026-11-20"]] {
+        let (success, said) = run(&directory, command);
+        assert!(!success && said.contains("the database is empty; run shopscore migrate"), "{command:?}: {said}");
+    }
+    let (success, said) = run(&directory, &["migrate"]);
+    assert!(success && said.contains("migrations applied"), "{said}");
+    let (success, said) = run(&directory, &["migrate", "--plan"]);
+    assert!(success && said.contains("; 0 migrations to apply"), "{said}");
+    assert!(run(&directory, &["key", "list"]).0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_schema_of_another_version_is_named_and_left_alone() {
+    let database = crate::support::fresh_database().await;
+    let store =
+        shopscore::storage::Store::open(&database, shopscore::storage::PoolSizes { ingest: 1, read: 1, run: 2 });
+    store.check_schema().await.expect("the schema of this version");
+    let newest = shopscore::storage::schema::Schema::wanted();
+    let set = |version: i64| {
+        sqlx::query(
+            "update _sqlx_migrations set version = $1 where version = (select max(version) from _sqlx_migrations)",
+        )
+        .bind(version)
+        .execute(&store.run)
+    };
+    set(9_999).await.expect("a newer schema");
+    for refused in [store.check_schema().await, store.migrate().await] {
+        let said = refused.expect_err("a newer schema").to_string();
+        assert!(said.contains("schema 9999, of a newer version"), "{said}");
+    }
+    sqlx::query("delete from _sqlx_migrations where version = 9999")
+        .execute(&store.run)
+        .await
+        .expect("an older schema");
+    let said = store.check_schema().await.expect_err("an older schema").to_string();
+    assert!(said.contains(&format!("works on {newest}; run shopscore migrate")), "{said}");
+    let pending = store.schema().await.expect("the schema").pending;
+    assert_eq!(pending.iter().map(|(version, _)| *version).collect::<Vec<_>>(), [newest]);
+    store.close().await;
+}
+
+#[test]
+fn health_tells_whether_a_service_is_ready() {
+    let directory = empty_directory("health");
+    let (success, said) = run(&directory, &["health", "http://127.0.0.1:9"]);
+    assert!(!success && said.contains("not ready: http://127.0.0.1:9/readyz does not answer"), "{said}");
+    let service = Process::start(&mut program(&directory, &["--listen", "127.0.0.1:0"]));
+    let (success, said) = run(&directory, &["health", &service.base]);
+    assert!(success && said.contains("ready:"), "{said}");
+    let address = service.base.trim_start_matches("http://");
+    let (success, said) = run(&directory, &["health", "--listen", address]);
+    assert!(success, "{said}");
+}
+
+#[test]
+fn logs_are_json_if_wanted() {
+    let directory = empty_directory("json");
+    let mut command = program(&directory, &["--listen", "127.0.0.1:0", "--log-format", "json"]);
+    let mut service = command.stderr(Stdio::piped()).spawn().expect("the program");
+    let lines = BufReader::new(service.stderr.take().expect("its log")).lines();
+    let serving = lines.map(|line| serde_json::from_str::<Value>(&line.expect("a line")).expect("JSON"));
+    let serving = serving.into_iter().find(|line| line["message"] == "serving").expect("it serves");
+    assert_eq!(serving["level"], "INFO");
+    assert!(serving["address"].as_str().is_some_and(|address| address.starts_with("127.0.0.1:")), "{serving}");
+    kill_process(Pid::from_child(&service), Signal::TERM).expect("a signal");
+    assert!(service.wait().expect("an end").success());
+}
