@@ -18,6 +18,7 @@ use crate::http::routes::router;
 use crate::http::server;
 use crate::http::state::{App, AppState};
 use crate::http::telemetry::Telemetry;
+use crate::ingest::journal::Journal;
 use crate::ingest::queue::IngestQueue;
 use crate::scoring::{retention, schedule};
 use crate::storage::{StoreError, cursor_secret};
@@ -47,6 +48,7 @@ pub struct Service {
     slot: tokio::task::JoinHandle<()>,
     retention: tokio::task::JoinHandle<()>,
     freshness: tokio::task::JoinHandle<()>,
+    noting: tokio::task::JoinHandle<()>,
     writers: JoinSet<()>,
 }
 
@@ -66,6 +68,8 @@ impl Service {
         let retention = tokio::spawn(retention::sweep_daily(context.clone()));
         let source = Source::new(context);
         let freshness = tokio::spawn(source.freshness.clone().watch());
+        let journal = Journal::default();
+        let noting = tokio::spawn(journal.clone().keep(context.store.clone()));
         let state = AppState::new(App {
             context: context.clone(),
             source,
@@ -74,6 +78,7 @@ impl Service {
             bodies: BodyBudget::default(),
             auth_required: keys == Keys::Required,
             answers: AnswerCache::default(),
+            journal: journal.clone(),
             telemetry: Telemetry::new().map_err(|error| std::io::Error::other(error.to_string()))?,
             run_figures: RunFigures::default(),
             readiness: LastReady::default(),
@@ -85,7 +90,7 @@ impl Service {
             // A sender that is gone means the same as one that sent.
             let _ = stopped.await;
         }));
-        Ok(Service { address, state, stop, server, slot, retention, freshness, writers })
+        Ok(Service { address, state, stop, server, slot, retention, freshness, noting, writers })
     }
 
     /// Waits until a task ends that should not.
@@ -95,6 +100,7 @@ impl Service {
             _ = &mut self.slot => tracing::error!("the daily slot ended"),
             _ = &mut self.retention => tracing::error!("the daily retention ended"),
             _ = &mut self.freshness => tracing::error!("the watcher for publications ended"),
+            _ = &mut self.noting => tracing::error!("the journal of rejections ended"),
             _ = self.writers.join_next() => tracing::error!("a writer ended"),
         }
     }
@@ -112,6 +118,9 @@ impl Service {
         // A sweep that breaks off leaves whole transactions; the next day's goes on.
         self.retention.abort();
         self.freshness.abort();
+        self.noting.abort();
+        let last = self.state.journal.write(&self.state.context.store);
+        let _ = tokio::time::timeout(std::time::Duration::from_secs(1), last).await;
         drop(self.state);
         let mut writers = self.writers;
         let drained = async { while writers.join_next().await.is_some() {} };

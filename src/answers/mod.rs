@@ -9,6 +9,7 @@ pub(crate) mod changes;
 pub(crate) mod fleet;
 pub(crate) mod freshness;
 pub(crate) mod history;
+pub(crate) mod intake;
 pub(crate) mod lookup;
 pub(crate) mod outlook;
 pub(crate) mod products;

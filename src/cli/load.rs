@@ -163,8 +163,9 @@ async fn write(queue: IngestQueue, lines: Vec<(u64, Vec<u8>)>, acceptance: Accep
                 numbers.push(number);
                 events.push(SentEvent { event, key_id: None, relay: Relay::Everything, is_strict: false });
             }
-            Err((_, faults)) => {
-                let faults: Vec<String> = faults
+            Err(rejected) => {
+                let faults: Vec<String> = rejected
+                    .faults
                     .iter()
                     .map(|fault| format!("{} {}", fault.pointer, fault.detail).trim().to_owned())
                     .collect();

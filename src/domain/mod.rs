@@ -37,6 +37,7 @@ pub(crate) mod tally;
 pub(crate) mod window;
 
 // Rules: from counts to a score.
+pub(crate) mod coverage;
 pub(crate) mod curve;
 pub mod decimal;
 pub(crate) mod peers;

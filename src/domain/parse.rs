@@ -18,7 +18,7 @@ pub(crate) enum Envelope {
 }
 
 impl Envelope {
-    fn shop_field(self) -> &'static str {
+    pub(crate) fn shop_field(self) -> &'static str {
         match self {
             Envelope::Native => "shop_id",
             Envelope::CloudEvents => "shopid",
@@ -31,6 +31,8 @@ impl Envelope {
 pub(crate) struct Parsed {
     pub event: Event,
     pub warnings: Vec<Fault>,
+    /// Members of its data that its type does not know.
+    pub unknown: Vec<String>,
 }
 
 /// Parses one event. All faults are reported at once.
@@ -78,14 +80,15 @@ pub(crate) fn parse_event(value: Value, envelope: Envelope, unknown: UnknownMemb
         {
             let aggregate = Aggregate { shop_id, kind, id: aggregate_id };
             let event_type = fact.event_type();
-            let warnings = misspelt(event_type, &data);
-            if unknown == UnknownMembers::Dropped {
+            let names: Vec<String> = data.keys().filter(|name| !event_type.knows(name)).cloned().collect();
+            let warnings = if names.is_empty() { Vec::new() } else { misspelt(event_type, &data) };
+            if unknown == UnknownMembers::Dropped && !names.is_empty() {
                 data.retain(|name, _| event_type.knows(name));
             }
             // Texts grow by doubling, and events are remembered for a while.
             let mut data = Value::Object(data).to_string();
             data.shrink_to_fit();
-            Ok(Parsed { event: Event { aggregate, id, time, fact, data, uncredited: false }, warnings })
+            Ok(Parsed { event: Event { aggregate, id, time, fact, data, uncredited: false }, warnings, unknown: names })
         }
         _ => Err(faults),
     }

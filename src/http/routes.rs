@@ -13,7 +13,7 @@ use super::auth::{Gate, authorize};
 use super::description::{add_examples, add_problems, describe_scope, operations};
 use super::params::{Input, Nothing};
 use super::reads::{
-    advice, benchmarks, changes, fleet, history, lookup, outlook, products, records, rule_sets, score, what_if,
+    advice, benchmarks, changes, fleet, history, intake, lookup, outlook, products, records, rule_sets, score, what_if,
 };
 use super::service::{docs, event_types, figures, health};
 use super::state::AppState;
@@ -44,6 +44,7 @@ fn api(api: Api<'_>) -> Api<'_> {
             routes!(advice::get_advice),
             routes!(what_if::post_what_if),
             routes!(products::get_products),
+            routes!(intake::get_intake),
             routes!(lookup::get_order),
             routes!(lookup::get_session),
             routes!(lookup::get_product),

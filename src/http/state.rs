@@ -11,6 +11,7 @@ use super::remembered::{LastReady, RunFigures};
 use super::telemetry::Telemetry;
 use crate::answers::source::Source;
 use crate::context::Context;
+use crate::ingest::journal::Journal;
 use crate::ingest::queue::IngestQueue;
 
 /// Cloning is cheap.
@@ -29,6 +30,8 @@ pub struct App {
     pub source: Source,
     pub answers: AnswerCache,
     pub telemetry: Telemetry,
+    /// What senders should know of their mistakes.
+    pub journal: Journal,
     pub run_figures: RunFigures,
     pub readiness: LastReady,
     pub cursor_key: SigningKey,

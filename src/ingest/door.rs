@@ -9,6 +9,7 @@ use crate::context::Context;
 use crate::domain::content::{duplicate_member, without_half_pairs};
 use crate::domain::event::Event;
 use crate::domain::fault::{Code, Fault};
+use crate::domain::id::Id;
 use crate::domain::members::UnknownMembers;
 use crate::domain::parse::{Envelope, Parsed, parse_event};
 
@@ -80,16 +81,47 @@ impl Acceptance {
 pub(crate) struct ReadEvent {
     pub event: Arc<Event>,
     pub warnings: Vec<Fault>,
+    /// Members of its data that its type does not know.
+    pub unknown: Vec<String>,
 }
 
-/// An event that was read, or what is wrong with it and the id it claims.
-pub(crate) type Read = Result<ReadEvent, (Option<String>, Vec<Fault>)>;
+/// An event that is rejected, with what it claims to be as far as that could be read.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Rejected {
+    pub id: Option<String>,
+    pub shop_id: Option<Id>,
+    pub event_type: Option<String>,
+    /// At least one.
+    pub faults: Vec<Fault>,
+}
+
+impl Rejected {
+    /// A sound event that is rejected all the same.
+    pub(crate) fn of(event: &Event, faults: Vec<Fault>) -> Rejected {
+        let (id, shop_id) = (Some(event.id.to_string()), Some(event.aggregate.shop_id.clone()));
+        Rejected { id, shop_id, event_type: Some(event.fact.event_type().to_string()), faults }
+    }
+
+    /// What a text claims that was read as JSON.
+    fn claimed(value: &Value, envelope: Envelope, faults: Vec<Fault>) -> Rejected {
+        let text =
+            |name: &str| value.get(name).and_then(Value::as_str).map(|text| text.chars().take(128).collect::<String>());
+        let shop_id = text(envelope.shop_field()).and_then(|id| Id::parse(&id).ok());
+        Rejected { id: text("id"), shop_id, event_type: text("type"), faults }
+    }
+}
+
+/// An event that was read, or what is wrong with it.
+pub(crate) type Read = Result<ReadEvent, Rejected>;
 
 /// Reads one event from its JSON text.
 pub(crate) fn read_event(text: &[u8], envelope: Envelope, acceptance: &Acceptance) -> Read {
     let fault = |code, detail: &str| vec![Fault::new("", code, detail)];
     if text.len() > EVENT_BYTES_MAX {
-        return Err((None, fault(Code::EventTooLarge, "an event has at most 65536 bytes")));
+        return Err(Rejected {
+            faults: fault(Code::EventTooLarge, "an event has at most 65536 bytes"),
+            ..Rejected::default()
+        });
     }
     let mended;
     let (value, text): (Value, &[u8]) = match serde_json::from_slice(text) {
@@ -98,35 +130,37 @@ pub(crate) fn read_event(text: &[u8], envelope: Envelope, acceptance: &Acceptanc
             // Half a character in a text that nobody reads does not cost the event.
             mended = without_half_pairs(text).unwrap_or_default();
             let value = serde_json::from_slice(&mended);
-            (value.map_err(|_| (None, fault(Code::MalformedJson, &format!("not JSON: {error}"))))?, &mended)
+            let malformed = || fault(Code::MalformedJson, &format!("not JSON: {error}"));
+            (value.map_err(|_| Rejected { faults: malformed(), ..Rejected::default() })?, &mended)
         }
     };
     let has_escaped_dollar = || text.contains(&b'\\') && text.windows(6).any(|part| part == b"\\u0024");
     if text.contains(&b'$') || has_escaped_dollar() {
         refuse_private_keys(&value, text)?;
     }
-    let id = value.get("id").and_then(Value::as_str).map(|id| id.chars().take(128).collect::<String>());
     if let Some(pointer) = duplicate_member(text, &value) {
         let detail = "a JSON object must name each member once";
-        return Err((id, vec![Fault::new(pointer, Code::DuplicateMember, detail)]));
+        return Err(Rejected::claimed(&value, envelope, vec![Fault::new(pointer, Code::DuplicateMember, detail)]));
     }
-    let Parsed { event, warnings } =
-        parse_event(value, envelope, acceptance.unknown).map_err(|faults| (id.clone(), faults))?;
+    let claimed = Rejected::claimed(&value, envelope, Vec::new());
+    let Parsed { event, warnings, unknown } =
+        parse_event(value, envelope, acceptance.unknown).map_err(|faults| Rejected { faults, ..claimed })?;
     match acceptance.fault(event.time) {
-        None => Ok(ReadEvent { event: Arc::new(event), warnings }),
-        Some(fault) => Err((id, vec![fault])),
+        None => Ok(ReadEvent { event: Arc::new(event), warnings, unknown }),
+        Some(fault) => Err(Rejected::of(&event, vec![fault])),
     }
 }
 
 /// The JSON library gives objects with a key of its own name a meaning of their own. What does not read back as it was
 /// written must not be stored.
-fn refuse_private_keys(value: &Value, text: &[u8]) -> Result<(), (Option<String>, Vec<Fault>)> {
+fn refuse_private_keys(value: &Value, text: &[u8]) -> Result<(), Rejected> {
     const PRIVATE: &[u8] = b"$serde_json::private";
     let named = text.windows(PRIVATE.len()).any(|part| part == PRIVATE);
     let read_back = serde_json::from_str::<Value>(&value.to_string());
     if !named && read_back.is_ok_and(|read_back| read_back == *value) {
         Ok(())
     } else {
-        Err((None, vec![Fault::new("", Code::MalformedJson, "the key name is reserved")]))
+        let faults = vec![Fault::new("", Code::MalformedJson, "the key name is reserved")];
+        Err(Rejected { faults, ..Rejected::default() })
     }
 }

@@ -11,6 +11,7 @@ mod bounds;
 pub(crate) mod dispatch;
 pub(crate) mod door;
 pub(crate) mod group;
+pub(crate) mod journal;
 pub(crate) mod ledger;
 pub(crate) mod queue;
 pub(crate) mod recent;

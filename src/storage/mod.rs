@@ -12,6 +12,7 @@ pub(crate) mod error;
 pub(crate) mod event;
 pub(crate) mod exclusion;
 pub(crate) mod freshness;
+pub(crate) mod intake;
 pub mod late_count;
 pub mod lease;
 pub(crate) mod live;

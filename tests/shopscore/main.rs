@@ -10,6 +10,7 @@ mod events;
 mod faults;
 mod fleet;
 mod golden;
+mod intake;
 mod kept;
 mod key_commands;
 mod key_events;

@@ -5,6 +5,7 @@ pub(crate) mod benchmarks;
 pub(crate) mod changes;
 pub(crate) mod fleet;
 pub(crate) mod history;
+pub(crate) mod intake;
 pub(crate) mod lookup;
 pub(crate) mod outlook;
 pub(crate) mod products;

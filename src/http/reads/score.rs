@@ -6,8 +6,12 @@ use chrono::NaiveDate;
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::wire::{Number, ScoreKey, WireDimension, WireMetric, WireTier, wire_dimensions, wire_metrics, wire_tier};
+use super::wire::{
+    Number, ScoreKey, WireDimension, WireMetric, WireTier, WireTitle, WireWindow, wire_dimensions, wire_metrics,
+    wire_tier,
+};
 use crate::answers::published::{Published, ReadError, Wanted};
+use crate::domain::coverage::{Gap, gaps};
 use crate::domain::score::Scored;
 use crate::http::answer::Answer;
 use crate::http::asked::Asked;
@@ -59,6 +63,20 @@ pub(crate) struct ScoreAnswer {
     /// Null without a score.
     #[schema(required)]
     pub tier: Option<WireTier>,
+    /// Kinds of events of which nothing was received: where there should be some, they may not be sent.
+    pub coverage: Vec<WireGap>,
+}
+
+/// A kind of event of which nothing was counted, though there are signed orders.
+#[derive(Serialize, ToSchema)]
+#[schema(as = CoverageGap)]
+pub(crate) struct WireGap {
+    #[serde(rename = "type")]
+    pub event_type: String,
+    pub window: WireWindow,
+    /// The metrics that know nothing, or nothing bad, for lack of it.
+    pub metrics: Vec<&'static str>,
+    pub about: WireTitle,
 }
 
 /// The score of a shop or a creator.
@@ -85,6 +103,7 @@ pub(crate) async fn get_score(
             score: card.score.map(Number),
             dimensions: wire_dimensions(rule_set, card),
             tier: wire_tier(rule_set, card.score),
+            coverage: coverage(&published),
         };
         Answer::of(&answer, published.published_at())
     };
@@ -103,6 +122,8 @@ pub(crate) struct MetricsAnswer {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub needed: Option<i64>,
     pub metrics: Vec<WireMetric>,
+    /// Kinds of events of which nothing was received: where there should be some, they may not be sent.
+    pub coverage: Vec<WireGap>,
 }
 
 /// The metrics behind a score, with everything needed to recompute it by hand.
@@ -127,10 +148,25 @@ pub(crate) async fn get_metrics(
             signed_orders: card.signed_orders,
             needed: needed(&published.scored),
             metrics: wire_metrics(rule_set, card, published.run.date),
+            coverage: coverage(&published),
         };
         Answer::of(&answer, published.published_at())
     };
     asked.answer(&state, make).await
+}
+
+fn coverage(published: &Published) -> Vec<WireGap> {
+    let wire = |gap: Gap| {
+        let window = WireWindow::of(&gap.window, published.run.date);
+        let (from, to) = (window.from, window.to);
+        let about = WireTitle {
+            en: format!("No {} from {from} to {to}: check that it is sent.", gap.event_type),
+            zh: format!("{from} 至 {to} 没有 {}：请确认该事件已接入。", gap.event_type),
+        };
+        let metrics = gap.metrics.iter().map(|metric| metric.id()).collect();
+        WireGap { event_type: gap.event_type.to_string(), window, metrics, about }
+    };
+    gaps(&published.scored).into_iter().map(wire).collect()
 }
 
 /// Signed orders that a score would take, where there is none.

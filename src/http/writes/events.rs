@@ -11,6 +11,7 @@ use axum::response::{IntoResponse, Response};
 use super::event_answers::{BatchAnswer, EventAnswer, EventWarning, EventsAnswer};
 use crate::domain::event::Event;
 use crate::domain::fault::{Code, Fault};
+use crate::domain::id::Id;
 use crate::domain::parse::Envelope;
 use crate::http::auth::Caller;
 use crate::http::bodies::{BodyLimit, SMALL_BYTES};
@@ -21,7 +22,7 @@ use crate::http::problem::{Kind, Problem};
 use crate::http::problem_responses::EventProblems;
 use crate::http::state::AppState;
 use crate::http::terms::{StoredOutcome, Term};
-use crate::ingest::door::{Acceptance, Read, ReadEvent, read_event};
+use crate::ingest::door::{Acceptance, Read, ReadEvent, Rejected, read_event};
 use crate::ingest::group::rehearse_group;
 use crate::ingest::{Atomicity, Outcome, SentEvent};
 
@@ -79,14 +80,14 @@ pub(crate) async fn post_events(
     let mut parsed = parse_body(headers, bytes, acceptance).await?;
     let is_strict = query.strict == Some(true);
     for read in &mut parsed.events {
-        let Ok(ReadEvent { event, warnings }) = read else { continue };
+        let Ok(ReadEvent { event, warnings, .. }) = read else { continue };
         let faults = match not_the_callers(event, &caller, parsed.envelope) {
             Some(fault) => vec![fault],
             None if is_strict => std::mem::take(warnings),
             None => continue,
         };
         if !faults.is_empty() {
-            *read = Err((Some(event.id.to_string()), faults));
+            *read = Err(Rejected::of(event, faults));
         }
     }
     let sending = Sending { state: &state, caller: &caller, is_strict, is_dry: query.dry_run == Some(true), atomicity };
@@ -161,11 +162,28 @@ impl Sending<'_> {
         }
     }
 
-    /// Counts a rejected event by its first fault.
-    fn count_rejection(&self, faults: &[Fault]) {
-        if let Some(fault) = faults.first().filter(|_| !self.is_dry) {
-            self.state.telemetry.count_rejection(fault.code);
-            tracing::debug!(code = %fault.code, pointer = fault.pointer, detail = fault.detail, "an event was rejected");
+    /// Counts a rejected event by its first fault, and notes it for the shop that the event claims, if that is the caller's.
+    fn note_rejection(&self, rejected: &Rejected) {
+        let Some(fault) = rejected.faults.first().filter(|_| !self.is_dry) else { return };
+        self.state.telemetry.count_rejection(fault.code);
+        tracing::debug!(code = %fault.code, pointer = fault.pointer, detail = fault.detail, "an event was rejected");
+        if let Some(shop_id) = self.shop_of(rejected) {
+            let claimed = (rejected.id.as_deref(), rejected.event_type.as_deref());
+            self.state.journal.reject(shop_id, claimed, fault, (self.caller.key_id(), self.state.context.now()));
+        }
+    }
+
+    /// The shop whose senders should know: the one that is claimed, or the only one that the caller may send of.
+    fn shop_of<'r>(&'r self, rejected: &'r Rejected) -> Option<&'r Id> {
+        let of_key = || self.caller.shops().filter(|shops| shops.len() == 1).and_then(|shops| shops.first());
+        rejected.shop_id.as_ref().filter(|shop_id| self.caller.may_write(shop_id)).or_else(of_key)
+    }
+
+    /// Notes members that an event's type does not know.
+    fn note_unknown(&self, ReadEvent { event, unknown, .. }: &ReadEvent) {
+        if !unknown.is_empty() && !self.is_dry {
+            let (shop_id, event_type) = (&event.aggregate.shop_id, event.fact.event_type());
+            self.state.journal.unknown(shop_id, event_type, unknown, self.state.context.now());
         }
     }
 }
@@ -174,11 +192,14 @@ async fn single_answer(sending: &Sending<'_>, parsed: Parsed) -> Result<Response
     let Some(read) = parsed.events.into_iter().next() else {
         return Err(Problem::of_status(StatusCode::BAD_REQUEST));
     };
-    let ReadEvent { event, mut warnings } = read.map_err(|(_, faults)| {
+    let read = read.map_err(|refused| {
         sending.count("rejected", 1);
-        sending.count_rejection(&faults);
-        rejected(&faults)
+        sending.note_rejection(&refused);
+        rejected(&refused.faults)
     })?;
+    sending.note_unknown(&read);
+    let ReadEvent { event, mut warnings, .. } = read;
+    let sent = Arc::clone(&event);
     let id = event.id.to_string();
     let outcome = sending.store(vec![event]).await?.into_iter().next();
     let outcome = outcome.ok_or_else(|| Problem::of_status(StatusCode::INTERNAL_SERVER_ERROR))?;
@@ -202,9 +223,9 @@ async fn single_answer(sending: &Sending<'_>, parsed: Parsed) -> Result<Response
             Err(Problem::new(Kind::EventConflict, detail).with("id", id))
         }
         other => {
-            let faults: Vec<Fault> = other.fault().into_iter().collect();
-            sending.count_rejection(&faults);
-            Err(rejected(&faults))
+            let refused = Rejected::of(&sent, other.fault().into_iter().collect());
+            sending.note_rejection(&refused);
+            Err(rejected(&refused.faults))
         }
     }
 }
@@ -228,11 +249,12 @@ async fn batch_answer(sending: &Sending<'_>, parsed: Parsed) -> Result<Response,
     let (mut valid, mut reads) = (Vec::new(), Vec::with_capacity(parsed.events.len()));
     for read in parsed.events {
         match read {
-            Ok(ReadEvent { event, warnings }) => {
-                reads.push(Ok((event.id.clone(), warnings)));
-                valid.push(event);
+            Ok(read) => {
+                sending.note_unknown(&read);
+                reads.push(Ok((Arc::clone(&read.event), read.warnings)));
+                valid.push(read.event);
             }
-            Err(faulty) => reads.push(Err(faulty)),
+            Err(refused) => reads.push(Err(refused)),
         }
     }
     let is_whole = sending.atomicity == Atomicity::AllOrNothing;
@@ -241,13 +263,15 @@ async fn batch_answer(sending: &Sending<'_>, parsed: Parsed) -> Result<Response,
     let mut outcomes = outcomes.into_iter();
     for (index, read) in reads.into_iter().enumerate() {
         match read.map(|one| (one, outcomes.next())) {
-            Err((id, faults)) => {
-                sending.count_rejection(&faults);
-                answer.reject(index, id, &faults);
+            Err(refused) => {
+                sending.note_rejection(&refused);
+                answer.reject(index, refused.id, &refused.faults);
             }
-            Ok(((id, warnings), Some(outcome))) => {
-                sending.count_rejection(outcome.fault().as_slice());
-                answer.note(index, id.to_string(), &outcome, &warnings);
+            Ok(((event, warnings), Some(outcome))) => {
+                if let Some(fault) = outcome.fault() {
+                    sending.note_rejection(&Rejected::of(&event, vec![fault]));
+                }
+                answer.note(index, event.id.to_string(), &outcome, &warnings);
             }
             // Nothing was written.
             Ok((_, None)) => {}

@@ -1,0 +1,100 @@
+//! What senders should know of their mistakes: noted in memory when an event is answered, written a moment later. It is no ground
+//! truth, so it costs no answer anything; what is too much for the moment is dropped.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use chrono::{DateTime, Utc};
+use tokio::time::{MissedTickBehavior, interval};
+
+use crate::domain::event::EventType;
+use crate::domain::fault::Fault;
+use crate::domain::id::Id;
+use crate::storage::intake::{self, Rejection, UnknownMember};
+use crate::storage::{Store, StoreError};
+
+/// How often what was noted is written.
+const WRITE_EVERY: Duration = Duration::from_millis(300);
+/// The most that waits to be written.
+const REJECTIONS_MAX: usize = 5_000;
+const MEMBERS_MAX: usize = 5_000;
+/// Characters of what senders wrote themselves.
+const TEXT_LENGTH_MAX: usize = 200;
+
+/// Cloning is cheap.
+#[derive(Clone, Default)]
+pub struct Journal(Arc<Mutex<Noted>>);
+
+#[derive(Default)]
+struct Noted {
+    rejections: Vec<Rejection>,
+    members: HashMap<(Id, EventType, String), (i64, DateTime<Utc>)>,
+}
+
+fn short(text: &str) -> String {
+    text.chars().take(TEXT_LENGTH_MAX).collect()
+}
+
+impl Journal {
+    /// Notes an event of a shop that was rejected.
+    pub(crate) fn reject(
+        &self,
+        shop_id: &Id,
+        (event_id, event_type): (Option<&str>, Option<&str>),
+        fault: &Fault,
+        (key_id, now): (Option<i32>, DateTime<Utc>),
+    ) {
+        let mut noted = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if noted.rejections.len() < REJECTIONS_MAX {
+            noted.rejections.push(Rejection {
+                shop_id: shop_id.to_string(),
+                rejected_at: now,
+                key_id,
+                event_id: event_id.map(short),
+                event_type: event_type.map(short),
+                code: fault.code.to_string(),
+                pointer: short(&fault.pointer),
+                detail: short(&fault.detail),
+            });
+        }
+    }
+
+    /// Notes members of an event's data that its type does not know.
+    pub(crate) fn unknown(&self, shop_id: &Id, event_type: EventType, members: &[String], now: DateTime<Utc>) {
+        let mut noted = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        for member in members {
+            let key = (shop_id.clone(), event_type, short(member));
+            if noted.members.len() < MEMBERS_MAX || noted.members.contains_key(&key) {
+                let (events, last_at) = noted.members.entry(key).or_insert((0, now));
+                (*events, *last_at) = (*events + 1, now);
+            }
+        }
+    }
+
+    /// Writes what is noted, every now and then.
+    pub(crate) async fn keep(self, store: Store) {
+        let mut ticks = interval(WRITE_EVERY);
+        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        loop {
+            ticks.tick().await;
+            if let Err(error) = self.write(&store).await {
+                tracing::debug!(%error, "what was rejected could not be noted");
+            }
+        }
+    }
+
+    /// Writes what is noted. What cannot be written is gone.
+    pub(crate) async fn write(&self, store: &Store) -> Result<(), StoreError> {
+        let noted = std::mem::take(&mut *self.0.lock().unwrap_or_else(PoisonError::into_inner));
+        if noted.rejections.is_empty() && noted.members.is_empty() {
+            return Ok(());
+        }
+        let member = |((shop_id, event_type, member), (events, last_at)): ((Id, EventType, String), (i64, _))| {
+            UnknownMember { shop_id: shop_id.to_string(), type_code: event_type.code(), member, events, last_at }
+        };
+        let members: Vec<UnknownMember> = noted.members.into_iter().map(member).collect();
+        let mut connection = store.ingest.acquire().await?;
+        intake::note(&mut connection, &noted.rejections, &members).await
+    }
+}

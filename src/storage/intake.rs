@@ -1,0 +1,198 @@
+//! What a shop's senders should know: what was received of it, what was rejected, and what is missing.
+
+use chrono::{DateTime, TimeDelta, Utc};
+use sqlx::{FromRow, PgConnection};
+
+use super::StoreError;
+use crate::domain::event::EventType;
+use crate::domain::id::Id;
+
+/// Rejections that are kept of each shop.
+pub(crate) const REJECTIONS_KEPT: i64 = 100;
+/// Unknown members that are kept of each shop.
+const MEMBERS_KEPT: i64 = 200;
+/// Orders that are named.
+const ORDERS_SHOWN: i64 = 20;
+
+/// An event that was rejected.
+#[derive(Clone, Debug, FromRow)]
+pub(crate) struct Rejection {
+    pub shop_id: String,
+    pub rejected_at: DateTime<Utc>,
+    pub key_id: Option<i32>,
+    pub event_id: Option<String>,
+    #[sqlx(rename = "type")]
+    pub event_type: Option<String>,
+    pub code: String,
+    pub pointer: String,
+    pub detail: String,
+}
+
+/// A member of `data` that the type does not know, in so many events.
+#[derive(Clone, Debug, FromRow)]
+pub(crate) struct UnknownMember {
+    pub shop_id: String,
+    #[sqlx(rename = "type")]
+    pub type_code: i16,
+    pub member: String,
+    pub events: i64,
+    pub last_at: DateTime<Utc>,
+}
+
+/// What was received of one event type.
+#[derive(Clone, Copy, Debug, FromRow)]
+pub(crate) struct TypeIntake {
+    #[sqlx(rename = "type")]
+    pub type_code: i16,
+    pub events: i64,
+    pub first_time: DateTime<Utc>,
+    pub last_time: DateTime<Utc>,
+    pub last_received_at: DateTime<Utc>,
+    pub last_24_hours: i64,
+    pub last_30_days: i64,
+}
+
+/// Orders whose payment is not known, so that they count for nothing.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct UnpaidOrders {
+    pub orders: i64,
+    /// Some of them, by id.
+    pub order_ids: Vec<String>,
+}
+
+/// Notes what was rejected and what was unknown, and keeps the newest of each shop.
+pub(crate) async fn note(
+    connection: &mut PgConnection,
+    rejections: &[Rejection],
+    members: &[UnknownMember],
+) -> Result<(), StoreError> {
+    let texts = |text: fn(&Rejection) -> &str| -> Vec<&str> { rejections.iter().map(text).collect() };
+    sqlx::query(
+        "insert into rejection (shop_id, rejected_at, key_id, event_id, type, code, pointer, detail)
+         select * from unnest($1::text[], $2::timestamptz[], $3::integer[], $4::text[], $5::text[], $6::text[], $7::text[],
+                              $8::text[])",
+    )
+    .bind(texts(|one| &one.shop_id))
+    .bind(rejections.iter().map(|one| one.rejected_at).collect::<Vec<_>>())
+    .bind(rejections.iter().map(|one| one.key_id).collect::<Vec<_>>())
+    .bind(rejections.iter().map(|one| one.event_id.as_deref()).collect::<Vec<_>>())
+    .bind(rejections.iter().map(|one| one.event_type.as_deref()).collect::<Vec<_>>())
+    .bind(texts(|one| &one.code))
+    .bind(texts(|one| &one.pointer))
+    .bind(texts(|one| &one.detail))
+    .execute(&mut *connection)
+    .await?;
+    sqlx::query(
+        "insert into unknown_member (shop_id, type, member, events, first_at, last_at)
+         select shop_id, type, member, events, at, at
+         from unnest($1::text[], $2::smallint[], $3::text[], $4::bigint[], $5::timestamptz[])
+             as new (shop_id, type, member, events, at)
+         order by shop_id, type, member
+         on conflict on constraint unknown_member_pkey do update
+             set events = unknown_member.events + excluded.events,
+                 last_at = greatest(unknown_member.last_at, excluded.last_at)",
+    )
+    .bind(members.iter().map(|one| one.shop_id.as_str()).collect::<Vec<_>>())
+    .bind(members.iter().map(|one| one.type_code).collect::<Vec<_>>())
+    .bind(members.iter().map(|one| one.member.as_str()).collect::<Vec<_>>())
+    .bind(members.iter().map(|one| one.events).collect::<Vec<_>>())
+    .bind(members.iter().map(|one| one.last_at).collect::<Vec<_>>())
+    .execute(&mut *connection)
+    .await?;
+    let mut shops: Vec<&str> = texts(|one| &one.shop_id);
+    shops.extend(members.iter().map(|one| one.shop_id.as_str()));
+    shops.sort_unstable();
+    shops.dedup();
+    prune(connection, &shops).await
+}
+
+async fn prune(connection: &mut PgConnection, shops: &[&str]) -> Result<(), StoreError> {
+    sqlx::query(
+        "delete from rejection using unnest($1::text[]) as named (shop_id)
+         where rejection.shop_id = named.shop_id and rejection.rejection_id <= (
+             select kept.rejection_id from rejection as kept where kept.shop_id = named.shop_id
+             order by kept.rejection_id desc offset $2 limit 1)",
+    )
+    .bind(shops)
+    .bind(REJECTIONS_KEPT)
+    .execute(&mut *connection)
+    .await?;
+    sqlx::query(
+        "delete from unknown_member using unnest($1::text[]) as named (shop_id)
+         where unknown_member.shop_id = named.shop_id and (unknown_member.type, unknown_member.member) in (
+             select kept.type, kept.member from unknown_member as kept where kept.shop_id = named.shop_id
+             order by kept.last_at desc offset $2)",
+    )
+    .bind(shops)
+    .bind(MEMBERS_KEPT)
+    .execute(connection)
+    .await?;
+    Ok(())
+}
+
+/// What was received of a shop, by type.
+pub(crate) async fn received(
+    connection: &mut PgConnection,
+    shop_id: &Id,
+    now: DateTime<Utc>,
+) -> Result<Vec<TypeIntake>, StoreError> {
+    let rows = sqlx::query_as(
+        "select type, count(*) as events, min(time) as first_time, max(time) as last_time,
+                max(received_at) as last_received_at,
+                count(*) filter (where received_at > $2) as last_24_hours,
+                count(*) filter (where received_at > $3) as last_30_days
+         from event where shop_id = $1 collate \"C\" group by type",
+    )
+    .bind(shop_id.as_str())
+    .bind(now - TimeDelta::hours(24))
+    .bind(now - TimeDelta::days(30))
+    .fetch_all(connection)
+    .await?;
+    Ok(rows)
+}
+
+/// The orders of a shop that have events and no payment.
+pub(crate) async fn unpaid_orders(connection: &mut PgConnection, shop_id: &Id) -> Result<UnpaidOrders, StoreError> {
+    let (orders, order_ids): (i64, Option<Vec<String>>) = sqlx::query_as(
+        "with unpaid as (
+             select aggregate_id from event where shop_id = $1 collate \"C\" and aggregate_kind = 1
+             group by aggregate_id having not bool_or(type = $2))
+         select count(*), (select array_agg(aggregate_id) from (
+             select aggregate_id from unpaid order by aggregate_id limit $3) as shown) from unpaid",
+    )
+    .bind(shop_id.as_str())
+    .bind(EventType::OrderPaid.code())
+    .bind(ORDERS_SHOWN)
+    .fetch_one(connection)
+    .await?;
+    Ok(UnpaidOrders { orders, order_ids: order_ids.unwrap_or_default() })
+}
+
+/// The newest rejections of a shop, newest first.
+pub(crate) async fn rejections(connection: &mut PgConnection, shop_id: &Id) -> Result<Vec<Rejection>, StoreError> {
+    let rows = sqlx::query_as(
+        "select shop_id, rejected_at, key_id, event_id, type, code, pointer, detail from rejection
+         where shop_id = $1 collate \"C\" order by rejection_id desc limit $2",
+    )
+    .bind(shop_id.as_str())
+    .bind(REJECTIONS_KEPT)
+    .fetch_all(connection)
+    .await?;
+    Ok(rows)
+}
+
+/// The unknown members of a shop's events, the latest first.
+pub(crate) async fn unknown_members(
+    connection: &mut PgConnection,
+    shop_id: &Id,
+) -> Result<Vec<UnknownMember>, StoreError> {
+    let rows = sqlx::query_as(
+        "select shop_id, type, member, events, last_at from unknown_member
+         where shop_id = $1 collate \"C\" order by last_at desc, type, member limit $2",
+    )
+    .bind(shop_id.as_str())
+    .bind(MEMBERS_KEPT)
+    .fetch_all(connection)
+    .await?;
+    Ok(rows)
+}
