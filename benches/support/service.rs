@@ -126,6 +126,10 @@ fn shopscore() -> Command {
 
 /// Makes a key for everything; the command opens the private PostgreSQL of the directory and closes it again.
 fn create_key(directory: &Path) -> Outcome<String> {
+    let migrated = shopscore().arg("migrate").arg("--state-dir").arg(directory).output()?;
+    if !migrated.status.success() {
+        return Err(format!("no schema was made: {}", String::from_utf8_lossy(&migrated.stderr)).into());
+    }
     let mut command = shopscore();
     command.args(["key", "create"]);
     for scope in SCOPES {

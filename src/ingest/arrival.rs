@@ -135,6 +135,9 @@ impl<'a> Arrival<'a> {
 
     /// The places of new events whose times are unlikely beside those of others that are in force, with what is.
     fn doubts(&self, events: &[&'a SentEvent]) -> Vec<(usize, Fault)> {
+        if self.new.is_empty() || self.new.len() + self.stored.len() == 1 {
+            return Vec::new();
+        }
         let new = || self.new.iter().map(|place| events[*place].event.as_ref());
         let all = || self.stored.iter().map(|stored| stored.event.as_ref()).chain(new());
         let retracted: Vec<&Id> = all()

@@ -97,31 +97,33 @@ pub(crate) struct Rejected {
 
 impl Rejected {
     /// A sound event that is rejected all the same.
-    pub(crate) fn of(event: &Event, faults: Vec<Fault>) -> Rejected {
+    pub(crate) fn of(event: &Event, faults: Vec<Fault>) -> Box<Rejected> {
         let (id, shop_id) = (Some(event.id.to_string()), Some(event.aggregate.shop_id.clone()));
-        Rejected { id, shop_id, event_type: Some(event.fact.event_type().to_string()), faults }
+        Box::new(Rejected { id, shop_id, event_type: Some(event.fact.event_type().to_string()), faults })
+    }
+
+    /// What claims nothing that could be read.
+    fn unread(faults: Vec<Fault>) -> Box<Rejected> {
+        Box::new(Rejected { faults, ..Rejected::default() })
     }
 
     /// What a text claims that was read as JSON.
-    fn claimed(value: &Value, envelope: Envelope, faults: Vec<Fault>) -> Rejected {
+    fn claimed(value: &Value, envelope: Envelope, faults: Vec<Fault>) -> Box<Rejected> {
         let text =
             |name: &str| value.get(name).and_then(Value::as_str).map(|text| text.chars().take(128).collect::<String>());
         let shop_id = text(envelope.shop_field()).and_then(|id| Id::parse(&id).ok());
-        Rejected { id: text("id"), shop_id, event_type: text("type"), faults }
+        Box::new(Rejected { id: text("id"), shop_id, event_type: text("type"), faults })
     }
 }
 
 /// An event that was read, or what is wrong with it.
-pub(crate) type Read = Result<ReadEvent, Rejected>;
+pub(crate) type Read = Result<ReadEvent, Box<Rejected>>;
 
 /// Reads one event from its JSON text.
 pub(crate) fn read_event(text: &[u8], envelope: Envelope, acceptance: &Acceptance) -> Read {
     let fault = |code, detail: &str| vec![Fault::new("", code, detail)];
     if text.len() > EVENT_BYTES_MAX {
-        return Err(Rejected {
-            faults: fault(Code::EventTooLarge, "an event has at most 65536 bytes"),
-            ..Rejected::default()
-        });
+        return Err(Rejected::unread(fault(Code::EventTooLarge, "an event has at most 65536 bytes")));
     }
     let mended;
     let (value, text): (Value, &[u8]) = match serde_json::from_slice(text) {
@@ -131,7 +133,7 @@ pub(crate) fn read_event(text: &[u8], envelope: Envelope, acceptance: &Acceptanc
             mended = without_half_pairs(text).unwrap_or_default();
             let value = serde_json::from_slice(&mended);
             let malformed = || fault(Code::MalformedJson, &format!("not JSON: {error}"));
-            (value.map_err(|_| Rejected { faults: malformed(), ..Rejected::default() })?, &mended)
+            (value.map_err(|_| Rejected::unread(malformed()))?, &mended)
         }
     };
     let has_escaped_dollar = || text.contains(&b'\\') && text.windows(6).any(|part| part == b"\\u0024");
@@ -142,9 +144,12 @@ pub(crate) fn read_event(text: &[u8], envelope: Envelope, acceptance: &Acceptanc
         let detail = "a JSON object must name each member once";
         return Err(Rejected::claimed(&value, envelope, vec![Fault::new(pointer, Code::DuplicateMember, detail)]));
     }
-    let claimed = Rejected::claimed(&value, envelope, Vec::new());
-    let Parsed { event, warnings, unknown } =
-        parse_event(value, envelope, acceptance.unknown).map_err(|faults| Rejected { faults, ..claimed })?;
+    // Most events are sound, so what a wrong one claims is read anew.
+    let claimed = |faults| {
+        let value: Value = serde_json::from_slice(text).unwrap_or_default();
+        Rejected::claimed(&value, envelope, faults)
+    };
+    let Parsed { event, warnings, unknown } = parse_event(value, envelope, acceptance.unknown).map_err(claimed)?;
     match acceptance.fault(event.time) {
         None => Ok(ReadEvent { event: Arc::new(event), warnings, unknown }),
         Some(fault) => Err(Rejected::of(&event, vec![fault])),
@@ -153,7 +158,7 @@ pub(crate) fn read_event(text: &[u8], envelope: Envelope, acceptance: &Acceptanc
 
 /// The JSON library gives objects with a key of its own name a meaning of their own. What does not read back as it was
 /// written must not be stored.
-fn refuse_private_keys(value: &Value, text: &[u8]) -> Result<(), Rejected> {
+fn refuse_private_keys(value: &Value, text: &[u8]) -> Result<(), Box<Rejected>> {
     const PRIVATE: &[u8] = b"$serde_json::private";
     let named = text.windows(PRIVATE.len()).any(|part| part == PRIVATE);
     let read_back = serde_json::from_str::<Value>(&value.to_string());
@@ -161,6 +166,6 @@ fn refuse_private_keys(value: &Value, text: &[u8]) -> Result<(), Rejected> {
         Ok(())
     } else {
         let faults = vec![Fault::new("", Code::MalformedJson, "the key name is reserved")];
-        Err(Rejected { faults, ..Rejected::default() })
+        Err(Rejected::unread(faults))
     }
 }
