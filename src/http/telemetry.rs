@@ -35,12 +35,18 @@ struct Figures {
     requests: RwLock<HashMap<String, ByStatus>>,
 }
 
-type ByStatus = HashMap<(Method, StatusCode), Requests>;
+type ByStatus = HashMap<(&'static str, StatusCode), Requests>;
 
 #[derive(Clone)]
 struct Requests {
     count: Counter,
     duration: Histogram,
+}
+
+/// A method's name. Clients may make up others, and each would be a series of its own.
+fn known(method: &Method) -> &'static str {
+    const KNOWN: [&str; 7] = ["GET", "HEAD", "POST", "PUT", "DELETE", "PATCH", "OPTIONS"];
+    KNOWN.into_iter().find(|known| *known == method.as_str()).unwrap_or("other")
 }
 
 impl Telemetry {
@@ -77,17 +83,18 @@ impl Telemetry {
 
     /// Counts a request that was answered. `route` is the path with its parameters' names.
     pub(crate) fn count_request(&self, route: &str, method: &Method, status: StatusCode, took: Duration) {
+        let method = known(method);
         let kept = {
             let requests = self.0.requests.read().unwrap_or_else(PoisonError::into_inner);
-            requests.get(route).and_then(|of_route| of_route.get(&(method.clone(), status))).cloned()
+            requests.get(route).and_then(|of_route| of_route.get(&(method, status))).cloned()
         };
         let requests = kept.unwrap_or_else(|| self.register(route, method, status));
         requests.count.increment(1);
         requests.duration.record(took.as_secs_f64());
     }
 
-    fn register(&self, route: &str, method: &Method, status: StatusCode) -> Requests {
-        let labels = || [("route", route.to_owned()), ("method", method.to_string())];
+    fn register(&self, route: &str, method: &'static str, status: StatusCode) -> Requests {
+        let labels = || [("route", route.to_owned()), ("method", method.to_owned())];
         let requests = with_local_recorder(&self.0.recorder, || {
             let [route, method] = labels();
             Requests {
@@ -96,7 +103,7 @@ impl Telemetry {
             }
         });
         let mut all = self.0.requests.write().unwrap_or_else(PoisonError::into_inner);
-        all.entry(route.to_owned()).or_default().insert((method.clone(), status), requests.clone());
+        all.entry(route.to_owned()).or_default().insert((method, status), requests.clone());
         requests
     }
 

@@ -38,11 +38,11 @@ pub(crate) async fn write_group(
     }
 }
 
-/// What would become of events that are sent now; nothing is stored.
+/// What would become of events that are sent now; nothing is stored, so no connection of the writers is taken for it.
 pub(crate) async fn rehearse_group(events: &[SentEvent], context: &Context) -> Result<Vec<Outcome>, Unavailable> {
     let sent: Vec<&SentEvent> = events.iter().collect();
     let tried: Result<Vec<Outcome>, StoreError> =
-        async { retrying!(context.store.ingest, connection => rehearse(&mut connection, &sent, context)) }.await;
+        async { retrying!(context.store.read, connection => rehearse(&mut connection, &sent, context)) }.await;
     tried.map_err(|cause| {
         tracing::error!(%cause, events = events.len(), "events could not be compared with what is stored");
         Unavailable

@@ -1,7 +1,7 @@
 //! What senders should know of their mistakes: noted in memory when an event is answered, written a moment later. It is no ground
 //! truth, so it costs no answer anything; what is too much for the moment is dropped.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -11,13 +11,13 @@ use tokio::time::{MissedTickBehavior, interval};
 use crate::domain::event::EventType;
 use crate::domain::fault::Fault;
 use crate::domain::id::Id;
-use crate::storage::intake::{self, Rejection, UnknownMember};
+use crate::storage::intake::{self, REJECTIONS_KEPT, Rejection, UnknownMember};
 use crate::storage::{Store, StoreError};
 
 /// How often what was noted is written.
 const WRITE_EVERY: Duration = Duration::from_millis(300);
-/// The most that waits to be written.
-const REJECTIONS_MAX: usize = 5_000;
+/// The most shops with rejections, and members, that wait to be written.
+const SHOPS_MAX: usize = 1_000;
 const MEMBERS_MAX: usize = 5_000;
 /// Characters of what senders wrote themselves.
 const TEXT_LENGTH_MAX: usize = 200;
@@ -28,7 +28,8 @@ pub struct Journal(Arc<Mutex<Noted>>);
 
 #[derive(Default)]
 struct Noted {
-    rejections: Vec<Rejection>,
+    /// By shop, as many as are kept.
+    rejections: HashMap<Id, VecDeque<Rejection>>,
     members: HashMap<(Id, EventType, String), (i64, DateTime<Utc>)>,
 }
 
@@ -46,8 +47,12 @@ impl Journal {
         (key_id, now): (Option<i32>, DateTime<Utc>),
     ) {
         let mut noted = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if noted.rejections.len() < REJECTIONS_MAX {
-            noted.rejections.push(Rejection {
+        if noted.rejections.len() < SHOPS_MAX || noted.rejections.contains_key(shop_id) {
+            let of_shop = noted.rejections.entry(shop_id.clone()).or_default();
+            if of_shop.len() >= REJECTIONS_KEPT as usize {
+                of_shop.pop_front();
+            }
+            of_shop.push_back(Rejection {
                 shop_id: shop_id.to_string(),
                 rejected_at: now,
                 key_id,
@@ -94,7 +99,8 @@ impl Journal {
             UnknownMember { shop_id: shop_id.to_string(), type_code: event_type.code(), member, events, last_at }
         };
         let members: Vec<UnknownMember> = noted.members.into_iter().map(member).collect();
+        let rejections: Vec<Rejection> = noted.rejections.into_values().flatten().collect();
         let mut connection = store.ingest.acquire().await?;
-        intake::note(&mut connection, &noted.rejections, &members).await
+        intake::note(&mut connection, &rejections, &members).await
     }
 }

@@ -128,12 +128,18 @@ async fn requests_rejections_and_writers_are_counted_and_the_database_need_not_b
     assert_eq!(service.get("/v1/shops/s-1/score").await.0, 404);
     assert_eq!(service.get("/v1/shops/s-2/score").await.0, 404);
     assert_eq!(service.get("/nothing").await.0, 404);
+    for made_up in ["BREW", "WHEN"] {
+        let method = reqwest::Method::from_bytes(made_up.as_bytes()).expect("a method");
+        let answer = service.client.request(method, service.url("/healthz")).send().await.expect("an answer");
+        assert_eq!(answer.status(), 405);
+    }
     let text = scrape(&service).await;
     for (name, value) in [
         ("shopscore_http_requests_total{route=\"/v1/events\",method=\"POST\",status=\"200\"}", 2.0),
         ("shopscore_http_requests_total{route=\"/v1/events\",method=\"POST\",status=\"201\"}", 1.0),
         ("shopscore_http_requests_total{route=\"/v1/{kind}/{id}/score\",method=\"GET\",status=\"404\"}", 2.0),
         ("shopscore_http_requests_total{route=\"none\",method=\"GET\",status=\"404\"}", 1.0),
+        ("shopscore_http_requests_total{route=\"/healthz\",method=\"other\",status=\"405\"}", 2.0),
         ("shopscore_http_request_duration_seconds_count{route=\"/v1/{kind}/{id}/score\",method=\"GET\"}", 2.0),
         ("shopscore_event_rejections_total{code=\"missing_field\"}", 1.0),
         ("shopscore_event_rejections_total{code=\"unknown_type\"}", 0.0),
