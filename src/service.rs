@@ -69,7 +69,11 @@ impl Service {
         let source = Source::new(context);
         let freshness = tokio::spawn(source.freshness.clone().watch());
         let journal = Journal::default();
-        let noting = tokio::spawn(journal.clone().keep(context.store.clone()));
+        let telemetry = Telemetry::new().map_err(|error| std::io::Error::other(error.to_string()))?;
+        let noting = {
+            let (journal, telemetry, store) = (journal.clone(), telemetry.clone(), context.store.clone());
+            tokio::spawn(async move { tokio::join!(journal.keep(store), telemetry.keep_up()).0 })
+        };
         let state = AppState::new(App {
             context: context.clone(),
             source,
@@ -79,7 +83,7 @@ impl Service {
             auth_required: keys == Keys::Required,
             answers: AnswerCache::default(),
             journal: journal.clone(),
-            telemetry: Telemetry::new().map_err(|error| std::io::Error::other(error.to_string()))?,
+            telemetry,
             run_figures: RunFigures::default(),
             readiness: LastReady::default(),
             cursor_key,

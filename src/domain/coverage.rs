@@ -6,48 +6,50 @@ use super::metric::Metric;
 use super::rules::NamedWindow;
 use super::score::Scored;
 
-/// A kind of event that a card has none of, though it has signed orders.
+/// A kind of event of which a card counts none, though it has signed orders.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Gap {
     pub event_type: EventType,
-    /// The window in which none was counted.
+    /// The window in which none counts: that of the first metric.
     pub window: NamedWindow,
     /// The metrics that know nothing, or nothing bad, for lack of it.
     pub metrics: Vec<Metric>,
 }
 
-/// The events that counts rest on: without any such event the count is 0.
-const RESTS_ON: [(Measure, EventType); 7] = [
-    (Measure::Reviews, EventType::ReviewPosted),
-    (Measure::ServiceReviews, EventType::ReviewPosted),
-    (Measure::PickedUpOrders, EventType::OrderPickedUp),
-    (Measure::Complaints, EventType::ComplaintFiled),
-    (Measure::RefundOnlyCases, EventType::AftersaleCompleted),
-    (Measure::DaytimeSessions, EventType::SessionStarted),
-    (Measure::RatedSessions, EventType::SessionRated),
+/// The counts that events of a type make: all of them are 0 where no such event counts.
+const COUNTED_BY: [(EventType, &[Measure]); 6] = [
+    (EventType::ReviewPosted, &[Measure::Reviews, Measure::ServiceReviews]),
+    (EventType::OrderPickedUp, &[Measure::PickedUpOrders, Measure::DeliveredOrders]),
+    (EventType::ComplaintFiled, &[Measure::Complaints]),
+    (EventType::AftersaleCompleted, &[Measure::RefundOnlyCases, Measure::ReturnRefundCases]),
+    (EventType::SessionStarted, &[Measure::DaytimeSessions, Measure::RatedSessions]),
+    (EventType::SessionRated, &[Measure::RatedSessions]),
 ];
 
-/// The kinds of events that are missing from a card, by the windows of its metrics. None without signed orders.
+/// The kinds of events of which a card counts none, though it has signed orders.
 pub(crate) fn gaps(scored: &Scored) -> Vec<Gap> {
-    let mut gaps: Vec<Gap> = Vec::new();
     if scored.card.signed_orders == 0 {
-        return gaps;
+        return Vec::new();
     }
-    for (rule, metric) in scored.rule_set.metrics.iter().zip(&scored.card.metrics) {
-        let definition = rule.metric.definition();
-        let numerator = definition.numerator(scored.rule_set.bad_stars_max);
-        let count = metric.count;
-        let rests_on = RESTS_ON.iter().find(|(measure, _)| {
-            count.volume == 0 && definition.denominator.contains(measure)
-                || count.numerator == 0 && numerator == *measure
-        });
-        let Some((_, event_type)) = rests_on.copied() else { continue };
-        match gaps.iter_mut().find(|gap| gap.event_type == event_type && gap.window == rule.window) {
-            Some(gap) => gap.metrics.push(rule.metric),
-            None => gaps.push(Gap { event_type, window: rule.window.clone(), metrics: vec![rule.metric] }),
+    let gap = |(event_type, measures): &(EventType, &[Measure])| {
+        let (mut window, mut metrics) = (None, Vec::new());
+        for (rule, card) in scored.rule_set.metrics.iter().zip(&scored.card.metrics) {
+            let definition = rule.metric.definition();
+            let numerator = definition.numerator(scored.rule_set.bad_stars_max);
+            let is_by = |measure: &Measure| definition.denominator.contains(measure) || numerator == *measure;
+            if !measures.iter().any(is_by) {
+                continue;
+            }
+            let is_counted = if measures.contains(&numerator) { card.count.numerator } else { card.count.volume };
+            if is_counted > 0 {
+                return None;
+            }
+            window.get_or_insert_with(|| rule.window.clone());
+            metrics.push(rule.metric);
         }
-    }
-    gaps
+        Some(Gap { event_type: *event_type, window: window?, metrics })
+    };
+    COUNTED_BY.iter().filter_map(gap).collect()
 }
 
 #[cfg(test)]
@@ -72,10 +74,10 @@ mod tests {
         let nothing = |_| MetricCount::default();
         let expected = [
             ("review.posted", 2),
-            ("order.picked_up", 1),
+            ("order.picked_up", 2),
             ("complaint.filed", 1),
-            ("aftersale.completed", 2),
-            ("im.session_started", 1),
+            ("aftersale.completed", 3),
+            ("im.session_started", 2),
             ("im.rated", 1),
         ];
         assert_eq!(told(nothing, 40), expected.map(|(name, metrics)| (name.to_owned(), metrics)));
@@ -87,5 +89,16 @@ mod tests {
             _ => MetricCount { numerator: 1, volume: 40 },
         };
         assert_eq!(told(no_complaint, 40), [("complaint.filed".to_owned(), 1)]);
+        let no_refunds = |metric| match metric {
+            Metric::RefundOnlyHandling | Metric::ImDissatisfactionRate | Metric::ServiceBadReviewRate => {
+                MetricCount::default()
+            }
+            _ => MetricCount { numerator: 1, volume: 40 },
+        };
+        assert_eq!(
+            told(no_refunds, 40),
+            [("im.rated".to_owned(), 1)],
+            "returns are cases, sessions and reviews there are"
+        );
     }
 }

@@ -13,6 +13,9 @@ pub(crate) enum UnknownMembers {
     Kept,
 }
 
+/// Unknown members of one event that are looked at, and warned of.
+pub(crate) const NAMES_MAX: usize = 20;
+const WARNINGS_MAX: usize = 5;
 /// How alike two names must be.
 const LIKENESS_MIN: f64 = 0.9;
 /// The least letters of a name that is taken for a part of another.
@@ -21,8 +24,8 @@ const PART_MIN: usize = 4;
 /// Warnings about members that look like misspelt ones. Nothing is done about the others: a sender may send more than is
 /// needed.
 pub(crate) fn misspelt(event_type: EventType, data: &Map<String, Value>) -> Vec<Fault> {
-    let unknown: Vec<(&String, &Value)> =
-        data.iter().filter(|(name, value)| !value.is_null() && !event_type.knows(name)).collect();
+    let unknown = data.iter().filter(|(name, value)| !value.is_null() && !event_type.knows(name));
+    let unknown: Vec<(&String, &Value)> = unknown.take(NAMES_MAX).collect();
     if unknown.is_empty() {
         return Vec::new();
     }
@@ -34,7 +37,7 @@ pub(crate) fn misspelt(event_type: EventType, data: &Map<String, Value>) -> Vec<
         let detail = format!("{event_type} has no member {shown:?}, and it was ignored; did you mean {meant}?");
         Some(Fault::new(pointer_to("/data", name), Code::UnknownMember, detail))
     };
-    unknown.into_iter().filter_map(warning).collect()
+    unknown.into_iter().filter_map(warning).take(WARNINGS_MAX).collect()
 }
 
 /// Whether a field is meant: it has nearly the same name, or the value is one of the words that the field takes.

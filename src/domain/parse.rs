@@ -6,7 +6,7 @@ use super::event::{Aggregate, AggregateKind, Event, EventType, Fact};
 use super::fault::{Code, Fault};
 use super::fields::Fields;
 use super::id::Id;
-use super::members::{UnknownMembers, misspelt};
+use super::members::{NAMES_MAX, UnknownMembers, misspelt};
 
 /// Which envelope a body uses; they differ in where the shop stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -80,7 +80,8 @@ pub(crate) fn parse_event(value: Value, envelope: Envelope, unknown: UnknownMemb
         {
             let aggregate = Aggregate { shop_id, kind, id: aggregate_id };
             let event_type = fact.event_type();
-            let names: Vec<String> = data.keys().filter(|name| !event_type.knows(name)).cloned().collect();
+            let names: Vec<String> =
+                data.keys().filter(|name| !event_type.knows(name)).take(NAMES_MAX).cloned().collect();
             let warnings = if names.is_empty() { Vec::new() } else { misspelt(event_type, &data) };
             if unknown == UnknownMembers::Dropped && !names.is_empty() {
                 data.retain(|name, _| event_type.knows(name));

@@ -51,7 +51,8 @@ fn written(problem: &Problem) -> Vec<u8> {
     let body = serde_json::to_vec(&problem.body(status, "", false)).unwrap_or_default();
     let head = format!(
         "HTTP/1.1 {status}\r\ncontent-type: application/problem+json\r\ncontent-language: en\r\n\
-         x-content-type-options: nosniff\r\nconnection: close\r\ncontent-length: {}\r\n\r\n",
+         x-content-type-options: nosniff\r\nx-request-id: {:032x}\r\nconnection: close\r\ncontent-length: {}\r\n\r\n",
+        rand::random::<u128>(),
         body.len()
     );
     [head.into_bytes(), body].concat()

@@ -1,7 +1,7 @@
 //! What is asked for again and again and remembered for a second, so that asking costs the database nothing: what is said of
 //! runs, the same by every process, and whether the database answers.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use chrono::NaiveDate;
@@ -21,32 +21,44 @@ const WAIT_MAX: Duration = Duration::from_millis(40);
 
 /// What was last read about runs.
 #[derive(Clone, Debug, Default)]
-pub struct RunFigures(Arc<Mutex<Read>>);
+pub struct RunFigures(Arc<Mutex<LastRead>>);
 
 #[derive(Debug, Default)]
-struct Read {
+struct LastRead {
     text: String,
-    /// When it was read; `None` before the first time, and when the database did not answer.
+    /// When it was read.
     at: Option<Instant>,
+    /// Whether the last attempt that ended succeeded.
+    is_up: bool,
+    /// Since when an attempt is under way.
+    pending: Option<Instant>,
 }
 
 impl RunFigures {
-    /// The figures of runs, at most a second old while the database answers, and whether it does.
+    /// The figures of runs, and whether the database answers. They are new unless it takes long to answer.
     pub(crate) async fn current(&self, context: &Context) -> String {
-        if !self.is_good() {
+        let is_begun = {
+            let mut last = self.last();
+            let is_wanted = last.pending.is_none() && last.at.is_none_or(|at| at.elapsed() >= GOOD_FOR);
+            if is_wanted {
+                last.pending = Some(Instant::now());
+            }
+            is_wanted
+        };
+        if is_begun {
             let (kept, context) = (self.clone(), context.clone());
-            // Nobody waits for a database that does not answer, and what was asked of it is not broken off.
+            // One attempt at a time, and nobody waits for a database that does not answer.
             let reading = tokio::spawn(async move { kept.read(&context).await });
             let _ = tokio::time::timeout(WAIT_MAX, reading).await;
         }
-        let up = u8::from(self.is_good());
-        let text = &self.0.lock().unwrap_or_else(PoisonError::into_inner).text;
-        format!("# TYPE shopscore_database_up gauge\nshopscore_database_up {up}\n{text}")
+        let last = self.last();
+        let is_stuck = last.pending.is_some_and(|since| since.elapsed() >= GOOD_FOR);
+        let up = u8::from(last.is_up && !is_stuck);
+        format!("# TYPE shopscore_database_up gauge\nshopscore_database_up {up}\n{}", last.text)
     }
 
-    fn is_good(&self) -> bool {
-        let read = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        read.at.is_some_and(|at| at.elapsed() < GOOD_FOR)
+    fn last(&self) -> MutexGuard<'_, LastRead> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     async fn read(&self, context: &Context) {
@@ -54,8 +66,11 @@ impl RunFigures {
             let mut connection = context.store.read.acquire().await?;
             figures_of_runs(&mut connection, context).await
         };
-        if let Ok(text) = read.await {
-            *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Read { text, at: Some(Instant::now()) };
+        let read = read.await;
+        let mut last = self.last();
+        (last.is_up, last.pending) = (read.is_ok(), None);
+        if let Ok(text) = read {
+            (last.text, last.at) = (text, Some(Instant::now()));
         }
     }
 }

@@ -22,6 +22,8 @@ const EVENTS: &str = "shopscore_events_total";
 const REJECTIONS: &str = "shopscore_event_rejections_total";
 /// What events are answered with.
 const OUTCOMES: [&str; 4] = ["accepted", "duplicate", "conflict", "rejected"];
+/// How often samples are sorted.
+const UPKEEP_EVERY: Duration = Duration::from_secs(5);
 /// Upper bounds of the durations that are told apart, in seconds.
 const DURATION_BUCKETS: [f64; 12] = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0];
 
@@ -66,6 +68,14 @@ impl Telemetry {
             Code::MEMBERS.iter().for_each(|code| counter!(REJECTIONS, "code" => code.as_str()).absolute(0));
         });
         Ok(Telemetry(Arc::new(Figures { recorder, requests: RwLock::default() })))
+    }
+
+    /// Sorts what was measured into its buckets, every now and then: samples wait until somebody does.
+    pub(crate) async fn keep_up(self) {
+        loop {
+            tokio::time::sleep(UPKEEP_EVERY).await;
+            self.0.recorder.handle().run_upkeep();
+        }
     }
 
     /// Counts events that were answered.

@@ -104,6 +104,16 @@ impl<'a> Arrival<'a> {
         }
         // What is forbidden takes no room; and of what found none nothing can be taken back.
         refuse(&self.forbidden(events, &repeats), &mut self.new, outcomes);
+        // What is not stored doubts nobody, and is nobody's to take back: so this goes on until nothing more is taken out.
+        loop {
+            let dropped = self.dropped(events, &repeats);
+            if dropped.is_empty() {
+                break;
+            }
+            self.new.retain(|new| !dropped.iter().any(|(place, _)| place == new));
+            dropped.into_iter().for_each(|(place, fault)| outcomes[place] = Outcome::Doubtful(fault));
+            refuse(&self.forbidden(events, &repeats), &mut self.new, outcomes);
+        }
         let mut room = Room::of(&self.stored);
         self.new.retain(|place| {
             let has_room = room.take(events[*place]);
@@ -114,12 +124,7 @@ impl<'a> Arrival<'a> {
         });
         refuse(&self.forbidden(events, &repeats), &mut self.new, outcomes);
         for (place, fault) in self.doubts(events) {
-            if events[place].is_strict {
-                self.new.retain(|new| *new != place);
-                outcomes[place] = Outcome::Doubtful(fault);
-            } else {
-                outcomes[place].add_warning(fault);
-            }
+            outcomes[place].add_warning(fault);
         }
         for (place, first) in repeats {
             let event = &events[place].event;
@@ -131,6 +136,15 @@ impl<'a> Arrival<'a> {
                 _ => Outcome::Conflict,
             };
         }
+    }
+
+    /// What is doubtful and sent by strict senders alone.
+    fn dropped(&self, events: &[&'a SentEvent], repeats: &[(usize, usize)]) -> Vec<(usize, Fault)> {
+        let is_strict = |place: usize| {
+            let others = repeats.iter().filter(|(_, first)| *first == place).map(|(other, _)| *other);
+            others.chain([place]).all(|sender| events[sender].is_strict)
+        };
+        self.doubts(events).into_iter().filter(|(place, _)| is_strict(*place)).collect()
     }
 
     /// The places of new events whose times are unlikely beside those of others that are in force, with what is.
@@ -147,7 +161,11 @@ impl<'a> Arrival<'a> {
             })
             .collect();
         let in_force = || all().filter(|event| !retracted.contains(&&event.id));
-        let doubt = |place: &usize| Some((*place, unlikely(&events[*place].event, in_force())?));
+        let doubt = |place: &usize| {
+            let event = &events[*place].event;
+            let is_in_force = !retracted.contains(&&event.id);
+            Some((*place, unlikely(event, in_force()).filter(|_| is_in_force)?))
+        };
         self.new.iter().filter_map(doubt).collect()
     }
 

@@ -11,14 +11,13 @@ use tokio::time::{MissedTickBehavior, interval};
 use crate::domain::event::EventType;
 use crate::domain::fault::Fault;
 use crate::domain::id::Id;
-use crate::storage::intake::{self, REJECTIONS_KEPT, Rejection, UnknownMember};
+use crate::storage::intake::{self, MEMBERS_KEPT, REJECTIONS_KEPT, Rejection, UnknownMember};
 use crate::storage::{Store, StoreError};
 
 /// How often what was noted is written.
 const WRITE_EVERY: Duration = Duration::from_millis(300);
-/// The most shops with rejections, and members, that wait to be written.
+/// The most shops whose mistakes wait to be written.
 const SHOPS_MAX: usize = 1_000;
-const MEMBERS_MAX: usize = 5_000;
 /// Characters of what senders wrote themselves.
 const TEXT_LENGTH_MAX: usize = 200;
 
@@ -26,15 +25,20 @@ const TEXT_LENGTH_MAX: usize = 200;
 #[derive(Clone, Default)]
 pub struct Journal(Arc<Mutex<Noted>>);
 
+/// In how many events a member was, and when last.
+type Members = HashMap<(EventType, String), (i64, DateTime<Utc>)>;
+
 #[derive(Default)]
 struct Noted {
     /// By shop, as many as are kept.
     rejections: HashMap<Id, VecDeque<Rejection>>,
-    members: HashMap<(Id, EventType, String), (i64, DateTime<Utc>)>,
+    members: HashMap<Id, Members>,
 }
 
+/// The beginning of a text that a sender wrote, without what PostgreSQL or a terminal would stumble over.
 fn short(text: &str) -> String {
-    text.chars().take(TEXT_LENGTH_MAX).collect()
+    let printed = |one: char| if one.is_control() { char::REPLACEMENT_CHARACTER } else { one };
+    text.chars().take(TEXT_LENGTH_MAX).map(printed).collect()
 }
 
 impl Journal {
@@ -68,10 +72,14 @@ impl Journal {
     /// Notes members of an event's data that its type does not know.
     pub(crate) fn unknown(&self, shop_id: &Id, event_type: EventType, members: &[String], now: DateTime<Utc>) {
         let mut noted = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if noted.members.len() >= SHOPS_MAX && !noted.members.contains_key(shop_id) {
+            return;
+        }
+        let of_shop = noted.members.entry(shop_id.clone()).or_default();
         for member in members {
-            let key = (shop_id.clone(), event_type, short(member));
-            if noted.members.len() < MEMBERS_MAX || noted.members.contains_key(&key) {
-                let (events, last_at) = noted.members.entry(key).or_insert((0, now));
+            let key = (event_type, short(member));
+            if of_shop.len() < MEMBERS_KEPT as usize || of_shop.contains_key(&key) {
+                let (events, last_at) = of_shop.entry(key).or_insert((0, now));
                 (*events, *last_at) = (*events + 1, now);
             }
         }
@@ -95,10 +103,13 @@ impl Journal {
         if noted.rejections.is_empty() && noted.members.is_empty() {
             return Ok(());
         }
-        let member = |((shop_id, event_type, member), (events, last_at)): ((Id, EventType, String), (i64, _))| {
-            UnknownMember { shop_id: shop_id.to_string(), type_code: event_type.code(), member, events, last_at }
+        let of_shop = |(shop_id, members): (Id, Members)| {
+            members.into_iter().map(move |((event_type, member), (events, last_at))| {
+                let (shop_id, type_code) = (shop_id.to_string(), event_type.code());
+                UnknownMember { shop_id, type_code, member, events, last_at }
+            })
         };
-        let members: Vec<UnknownMember> = noted.members.into_iter().map(member).collect();
+        let members: Vec<UnknownMember> = noted.members.into_iter().flat_map(of_shop).collect();
         let rejections: Vec<Rejection> = noted.rejections.into_values().flatten().collect();
         let mut connection = store.ingest.acquire().await?;
         intake::note(&mut connection, &rejections, &members).await

@@ -10,7 +10,7 @@
 
 use std::time::Duration;
 
-use chrono::{Days, NaiveDate};
+use chrono::{Days, NaiveDate, TimeDelta};
 use sqlx::Connection;
 use tokio::time::sleep;
 
@@ -19,7 +19,7 @@ use crate::context::Context;
 use crate::domain::event::Aggregate;
 use crate::domain::id::Id;
 use crate::storage::retention as rows;
-use crate::storage::{StoreError, freshness, peer_group};
+use crate::storage::{StoreError, freshness, intake, peer_group};
 
 /// Full cards that one statement deletes.
 const CARDS_STEP: i64 = 5_000;
@@ -29,6 +29,8 @@ const SHOPS_PAGE: i64 = 1_000;
 const FOUND_PAGE: i64 = 500;
 /// How often a process looks whether a new business day has begun.
 const LOOK_EVERY: Duration = Duration::from_secs(60);
+/// How long senders' mistakes are remembered.
+const MISTAKES_KEPT: TimeDelta = TimeDelta::days(30);
 /// How often in a row the database may fail before retention is given up, and the pause after the first failure.
 const FAILURES_MAX: u32 = 8;
 const PAUSE: Duration = Duration::from_millis(500);
@@ -63,6 +65,9 @@ pub async fn sweep_if_due(context: &Context) -> Result<Option<Swept>, StoreError
     let today = context.today();
     let mut connection = context.store.run.acquire().await?;
     let taken = rows::take_day(&mut connection, today).await?;
+    if taken {
+        intake::forget(&mut connection, context.now() - MISTAKES_KEPT).await?;
+    }
     drop(connection);
     if taken { sweep(context).await.map(Some) } else { Ok(None) }
 }

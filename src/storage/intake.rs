@@ -1,7 +1,7 @@
 //! What a shop's senders should know: what was received of it, what was rejected, and what is missing.
 
 use chrono::{DateTime, TimeDelta, Utc};
-use sqlx::{FromRow, PgConnection};
+use sqlx::{Connection, FromRow, PgConnection};
 
 use super::StoreError;
 use crate::domain::event::EventType;
@@ -10,7 +10,7 @@ use crate::domain::id::Id;
 /// Rejections that are kept of each shop.
 pub(crate) const REJECTIONS_KEPT: i64 = 100;
 /// Unknown members that are kept of each shop.
-const MEMBERS_KEPT: i64 = 200;
+pub(crate) const MEMBERS_KEPT: i64 = 200;
 /// Orders that are named.
 const ORDERS_SHOWN: i64 = 20;
 
@@ -66,6 +66,8 @@ pub(crate) async fn note(
     rejections: &[Rejection],
     members: &[UnknownMember],
 ) -> Result<(), StoreError> {
+    let mut transaction = connection.begin().await?;
+    let connection = &mut *transaction;
     let texts = |text: fn(&Rejection) -> &str| -> Vec<&str> { rejections.iter().map(text).collect() };
     sqlx::query(
         "insert into rejection (shop_id, rejected_at, key_id, event_id, type, code, pointer, detail)
@@ -103,7 +105,15 @@ pub(crate) async fn note(
     shops.extend(members.iter().map(|one| one.shop_id.as_str()));
     shops.sort_unstable();
     shops.dedup();
-    prune(connection, &shops).await
+    prune(connection, &shops).await?;
+    Ok(transaction.commit().await?)
+}
+
+/// Forgets what was noted long ago: shops may be gone, or never have been.
+pub(crate) async fn forget(connection: &mut PgConnection, before: DateTime<Utc>) -> Result<(), StoreError> {
+    sqlx::query("delete from rejection where rejected_at < $1").bind(before).execute(&mut *connection).await?;
+    sqlx::query("delete from unknown_member where last_at < $1").bind(before).execute(connection).await?;
+    Ok(())
 }
 
 async fn prune(connection: &mut PgConnection, shops: &[&str]) -> Result<(), StoreError> {
@@ -118,10 +128,11 @@ async fn prune(connection: &mut PgConnection, shops: &[&str]) -> Result<(), Stor
     .execute(&mut *connection)
     .await?;
     sqlx::query(
-        "delete from unknown_member using unnest($1::text[]) as named (shop_id)
-         where unknown_member.shop_id = named.shop_id and (unknown_member.type, unknown_member.member) in (
-             select kept.type, kept.member from unknown_member as kept where kept.shop_id = named.shop_id
-             order by kept.last_at desc offset $2)",
+        "delete from unknown_member using (
+             select shop_id, type, member, row_number() over (partition by shop_id order by last_at desc, type, member) as place
+             from unknown_member where shop_id = any($1)) as kept
+         where kept.place > $2 and unknown_member.shop_id = kept.shop_id and unknown_member.type = kept.type
+           and unknown_member.member = kept.member",
     )
     .bind(shops)
     .bind(MEMBERS_KEPT)
@@ -151,18 +162,21 @@ pub(crate) async fn received(
     Ok(rows)
 }
 
-/// The orders of a shop that have events and no payment.
+/// The orders of a shop that have events and no payment, or none that was not taken back.
 pub(crate) async fn unpaid_orders(connection: &mut PgConnection, shop_id: &Id) -> Result<UnpaidOrders, StoreError> {
     let (orders, order_ids): (i64, Option<Vec<String>>) = sqlx::query_as(
         "with unpaid as (
              select aggregate_id from event where shop_id = $1 collate \"C\" and aggregate_kind = 1
-             group by aggregate_id having not bool_or(type = $2))
+             group by aggregate_id
+             having coalesce(array_agg(event_id::text) filter (where type = $2), '{}')
+                 <@ coalesce(array_agg(data ->> 'event_id') filter (where type = $4), '{}'))
          select count(*), (select array_agg(aggregate_id) from (
              select aggregate_id from unpaid order by aggregate_id limit $3) as shown) from unpaid",
     )
     .bind(shop_id.as_str())
     .bind(EventType::OrderPaid.code())
     .bind(ORDERS_SHOWN)
+    .bind(EventType::Retracted.code())
     .fetch_one(connection)
     .await?;
     Ok(UnpaidOrders { orders, order_ids: order_ids.unwrap_or_default() })

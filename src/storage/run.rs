@@ -189,7 +189,9 @@ pub struct Knowledge {
 
 /// What a published run knew.
 pub async fn knowledge(connection: &mut PgConnection, run_id: i64) -> Result<Knowledge, StoreError> {
-    let published = "select heads, striping, time_zone from run where run_id = $1 and state = 'published'";
+    // A run that was under way during the upgrade left none.
+    let published = "select heads, striping, coalesce(time_zone, (select time_zone from counting))
+                     from run where run_id = $1 and state = 'published'";
     let (numbers, striping, zone): (Vec<i64>, i16, String) =
         sqlx::query_as(published).bind(run_id).fetch_one(connection).await?;
     let unreadable = |what: String| StoreError::Corrupt(format!("{what} of run {run_id}"));

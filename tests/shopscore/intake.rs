@@ -47,6 +47,9 @@ async fn the_intake_of_a_shop_shows_what_came_and_what_is_wrong() {
         {"id": "c"},
         "no event",
     ]);
+    let taken_back = event("s-back", "event.retracted", json!({"order_id": "o-3", "event_id": "p"}));
+    let paid_3 = event("p", "order.paid", json!({"order_id": "o-3", "product_id": "p-1"}));
+    assert_eq!(service.post("/v1/events", &json!([paid_3, taken_back])).await.1["accepted"], json!(2));
     assert_eq!(post(&service, &key, "/v1/events", &mistakes).await.1["rejected"], json!(4));
     assert_eq!(
         post(
@@ -65,7 +68,15 @@ async fn the_intake_of_a_shop_shows_what_came_and_what_is_wrong() {
     of_another["shop_id"] = json!("s-2");
     assert_eq!(post(&service, &key, "/v1/events", &of_another).await.0, 422);
 
-    let answer = intake(&service, "s-1", 6).await;
+    // A text that PostgreSQL cannot hold hides nobody's mistakes.
+    assert_eq!(
+        post(&service, &key, "/v1/events", &event("e\u{0}", "order.signed", json!({"order_id": "o-1"}))).await.0,
+        422
+    );
+    let answer = intake(&service, "s-1", 7).await;
+    assert_eq!(answer["rejections"][0]["code"], json!("nul_character"));
+    let mut answer = answer;
+    answer["rejections"].as_array_mut().expect("rejections").remove(0);
     let rejections: Vec<(&str, Option<&str>, Option<&str>)> = answer["rejections"]
         .as_array()
         .expect("rejections")
@@ -82,7 +93,7 @@ async fn the_intake_of_a_shop_shows_what_came_and_what_is_wrong() {
     ];
     assert_eq!(rejections, expected, "{answer}");
     assert_eq!(answer["rejections"][0]["key_id"], json!(key_id.to_string()));
-    assert_eq!(answer["orders_without_payment"], json!({"orders": 1, "order_ids": ["o-2"]}));
+    assert_eq!(answer["orders_without_payment"], json!({"orders": 2, "order_ids": ["o-2", "o-3"]}));
     let members: Vec<&str> =
         answer["unknown_members"].as_array().expect("members").iter().flat_map(|one| one["member"].as_str()).collect();
     assert_eq!(members, ["buyer_phone", "creatorId"]);

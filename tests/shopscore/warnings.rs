@@ -2,6 +2,7 @@
 
 use serde_json::{Value, json};
 
+use crate::keys::{guarded, make, post};
 use crate::support::{Choices, TestService};
 
 fn event(id: &str, event_type: &str, time: &str, mut data: Value) -> Value {
@@ -58,6 +59,52 @@ async fn misspelt_members_and_times_that_cannot_follow_each_other_are_told_and_r
     assert_eq!((&answer["rejected"], &answer["accepted"]), (&json!(2), &json!(0)), "{answer}");
     assert_eq!(answer["results"][0]["code"], json!("unlikely_order"), "{answer}");
     service.assert_counts_equal_a_rebuild().await;
+    service.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_strict_sender_leaves_no_retraction_of_what_was_not_stored() {
+    let service = guarded().await;
+    let (merchant, _) = make(&service, &["events:write"], &["s-1"]).await;
+    assert_eq!(service.post("/v1/events", &paid(json!({}))).await.0, 201);
+    let early = |id: &str| event(id, "order.signed", "2026-11-01T10:00:00+08:00", json!({}));
+    let shipped = event("late", "order.shipped", "2026-11-02T10:00:00+08:00", json!({}));
+    let back = |id: &str| {
+        event(&format!("{id}-back"), "event.retracted", "2026-11-09T10:00:00+08:00", json!({"event_id": id}))
+    };
+    // What is taken back at once doubts nobody, and keeps its id.
+    let (_, answer) = post(&service, &merchant, "/v1/events?strict=true", &json!([early("x"), back("x")])).await;
+    assert_eq!(answer["accepted"], json!(2), "{answer}");
+    // What is not stored cannot be taken back: an id that the platform may yet use stays free.
+    let (_, answer) = post(&service, &merchant, "/v1/events?strict=true", &json!([early("y"), shipped])).await;
+    assert_eq!(answer["rejected"], json!(2), "{answer}");
+    let (status, _) = post(&service, &merchant, "/v1/events?strict=true", &back("y")).await;
+    assert_eq!(status, 422);
+    let review =
+        event("y", "review.posted", "2026-11-12T10:00:00+08:00", json!({"review_id": "r", "product_stars": 1}));
+    assert_eq!(service.post("/v1/events", &review).await.0, 201);
+    let answer = service.read("/v1/shops/s-1/orders/o-1").await;
+    let states = answer["events"].as_array().expect("events").iter();
+    assert!(states.clone().any(|one| one["id"] == "y" && one["state"] == "in_force"), "{answer}");
+    service.assert_counts_equal_a_rebuild().await;
+    service.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn warnings_are_bounded_however_many_members_are_misspelt() {
+    let service = TestService::start().await;
+    let many: serde_json::Map<String, Value> = (0..2_000).map(|number| (format!("kind{number}"), json!(0))).collect();
+    let mut wrong = paid(json!({}));
+    wrong["data"].as_object_mut().expect("data").extend(many);
+    let (status, answer) = service.post("/v1/events", &wrong).await;
+    assert_eq!((status, warned(&answer).len()), (201, 5));
+    let of = |number: usize| {
+        let mut one = wrong.clone();
+        one["data"]["order_id"] = json!(format!("o-{number}"));
+        one
+    };
+    let (_, answer) = service.post("/v1/events", &(2..302).map(of).collect::<Value>()).await;
+    assert_eq!((&answer["accepted"], warned(&answer).len()), (&json!(300), 1_000));
     service.stop().await;
 }
 

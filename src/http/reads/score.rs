@@ -53,8 +53,8 @@ pub(crate) struct ScoreAnswer {
     pub status: StatusTerm,
     /// Signed orders in the rule set's near window.
     pub signed_orders: i64,
-    /// Signed orders that a score takes at least; absent where there is one.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    /// Signed orders that a score takes at least; null where there are as many.
+    #[schema(required)]
     pub needed: Option<i64>,
     /// Null without enough volume.
     #[schema(required, value_type = Option<f64>)]
@@ -63,11 +63,11 @@ pub(crate) struct ScoreAnswer {
     /// Null without a score.
     #[schema(required)]
     pub tier: Option<WireTier>,
-    /// Kinds of events of which nothing was received: where there should be some, they may not be sent.
+    /// Kinds of events of which nothing counts: where there should be some, they may not be sent.
     pub coverage: Vec<WireGap>,
 }
 
-/// A kind of event of which nothing was counted, though there are signed orders.
+/// A kind of event of which nothing counts, though there are signed orders.
 #[derive(Serialize, ToSchema)]
 #[schema(as = CoverageGap)]
 pub(crate) struct WireGap {
@@ -118,11 +118,11 @@ pub(crate) struct MetricsAnswer {
     pub status: StatusTerm,
     /// Signed orders in the rule set's near window.
     pub signed_orders: i64,
-    /// Signed orders that a score takes at least; absent where there is one.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    /// Signed orders that a score takes at least; null where there are as many.
+    #[schema(required)]
     pub needed: Option<i64>,
     pub metrics: Vec<WireMetric>,
-    /// Kinds of events of which nothing was received: where there should be some, they may not be sent.
+    /// Kinds of events of which nothing counts: where there should be some, they may not be sent.
     pub coverage: Vec<WireGap>,
 }
 
@@ -160,8 +160,8 @@ fn coverage(published: &Published) -> Vec<WireGap> {
         let window = WireWindow::of(&gap.window, published.run.date);
         let (from, to) = (window.from, window.to);
         let about = WireTitle {
-            en: format!("No {} from {from} to {to}: check that it is sent.", gap.event_type),
-            zh: format!("{from} 至 {to} 没有 {}：请确认该事件已接入。", gap.event_type),
+            en: format!("No {} counts from {from} to {to}: check that it is sent.", gap.event_type),
+            zh: format!("{from} 至 {to} 没有可计入的 {}：请确认该事件已接入。", gap.event_type),
         };
         let metrics = gap.metrics.iter().map(|metric| metric.id()).collect();
         WireGap { event_type: gap.event_type.to_string(), window, metrics, about }
@@ -169,9 +169,9 @@ fn coverage(published: &Published) -> Vec<WireGap> {
     gaps(&published.scored).into_iter().map(wire).collect()
 }
 
-/// Signed orders that a score would take, where there is none.
+/// Signed orders that a score would take, where there are fewer.
 fn needed(Scored { rule_set, card }: &Scored) -> Option<i64> {
-    card.score.is_none().then_some(rule_set.minimums.signed_orders)
+    Some(rule_set.minimums.signed_orders).filter(|minimum| card.signed_orders < *minimum)
 }
 
 async fn find(state: &AppState, query: CardQuery) -> Result<Published, ReadError> {

@@ -33,7 +33,7 @@ pub(crate) struct Readiness {
     pub newest_published: Option<NaiveDate>,
 }
 
-/// Readiness check: the database answers with the schema of this version, and rule sets are loaded. An overdue run is no
+/// Readiness check: the database answers, and rule sets are loaded. An overdue run is no
 /// reason to take a process out of service; `/metrics` tells of it.
 #[utoipa::path(
     get,

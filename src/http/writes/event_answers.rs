@@ -8,6 +8,9 @@ use crate::http::problem::FieldError;
 use crate::http::terms::{CodeTerm, ListedOutcome, RefusedTerm, StoredTerm, Term};
 use crate::ingest::Outcome;
 
+/// The most warnings of one answer.
+const WARNINGS_MAX: usize = 1_000;
+
 /// The outcome of a batch.
 #[derive(Default, Serialize, ToSchema)]
 pub(crate) struct BatchAnswer {
@@ -20,7 +23,7 @@ pub(crate) struct BatchAnswer {
     pub rejected: usize,
     /// The events that were not accepted, in order.
     pub results: Vec<EventResult>,
-    /// What to know of events that were accepted.
+    /// What to know of events that were accepted, at most 1,000 warnings.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub warnings: Vec<EventWarning>,
     /// True where nothing was stored because the request says `dry_run=true`; absent otherwise.
@@ -100,13 +103,13 @@ impl BatchAnswer {
     /// `warnings` are those of the event itself.
     pub(super) fn note(&mut self, index: usize, id: String, outcome: &Outcome, warnings: &[Fault]) {
         if outcome.is_accepted() {
-            self.warnings.extend(warnings.iter().map(|fault| EventWarning::of(Some(index), fault)));
+            self.warn(index, warnings);
         }
         match outcome {
             Outcome::Accepted => self.accepted += 1,
             Outcome::AcceptedWith(more) => {
                 self.accepted += 1;
-                self.warnings.extend(more.iter().map(|fault| EventWarning::of(Some(index), fault)));
+                self.warn(index, more);
             }
             Outcome::Duplicate => {
                 self.duplicates += 1;
@@ -121,6 +124,11 @@ impl BatchAnswer {
                 self.reject(index, Some(id), &faults);
             }
         }
+    }
+
+    fn warn(&mut self, index: usize, faults: &[Fault]) {
+        let room = WARNINGS_MAX.saturating_sub(self.warnings.len());
+        self.warnings.extend(faults.iter().take(room).map(|fault| EventWarning::of(Some(index), fault)));
     }
 
     pub(super) fn reject(&mut self, index: usize, id: Option<String>, faults: &[Fault]) {
