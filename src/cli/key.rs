@@ -6,7 +6,7 @@ use chrono::{DateTime, NaiveTime, Utc};
 
 use super::open::{Opened, open_checked};
 use super::settings::{Cli, CommandError, KeyCommand};
-use crate::access::{self, KeyRequest};
+use crate::access::{self, KeyRequest, Scope};
 use crate::domain::calendar::{parse_date, parse_instant};
 use crate::storage::api_key::{self, KeyRow};
 use crate::storage::private::Sharing;
@@ -19,7 +19,7 @@ pub(super) async fn key(cli: &Cli, command: &KeyCommand) -> Result<ExitCode, Com
     let result = match command {
         KeyCommand::Create { scopes, shops, name, expires } => {
             let request = KeyRequest {
-                scopes: scopes.clone(),
+                scopes: named(scopes),
                 shop_ids: (!shops.is_empty()).then(|| shops.clone()),
                 name: name.clone(),
                 expires_at: None,
@@ -31,6 +31,12 @@ pub(super) async fn key(cli: &Cli, command: &KeyCommand) -> Result<ExitCode, Com
     };
     opened.close().await;
     result.map(|()| ExitCode::SUCCESS)
+}
+
+/// Scopes as they were named; `all` names every one of them.
+fn named(scopes: &[String]) -> Vec<String> {
+    let all = || Scope::ALL.map(|scope| scope.as_str().to_owned()).to_vec();
+    scopes.iter().flat_map(|word| if word == "all" { all() } else { vec![word.clone()] }).collect()
 }
 
 async fn create(opened: &Opened, mut request: KeyRequest, expires: Option<&str>) -> Result<(), CommandError> {

@@ -96,7 +96,7 @@ pub enum Command {
 pub enum KeyCommand {
     /// Create a key and print it; it is not shown again
     Create {
-        /// Scope of the key: events:write, events:relay, scores:read or admin; may be given several times
+        /// Scope of the key: events:write, events:relay, scores:read, admin, or all of them with all; may be given several times
         #[arg(long = "scope", value_name = "SCOPE", required = true)]
         scopes: Vec<String>,
         /// A shop that the key is bound to; may be given several times [default: all shops]

@@ -80,6 +80,7 @@ async fn keys_are_made_before_the_service_runs_and_listed_and_revoked_beside_it(
         (&["create", "--scope", "scores:read", "--shop", "a,b"][..], "without spaces and commas"),
         (&["create", "--scope", "scores:read", "--expires", "soon"][..], "--expires is a date"),
         (&["create", "--scope", "scores:read", "--expires", "2020-01-01"][..], "in the future"),
+        (&["create", "--scope", "all", "--shop", "s-1"][..], "leave the shops out"),
         (&["create"][..], "--scope"),
         (&["revoke", "99"][..], "no key has the id 99; see shopscore key list"),
     ] {
@@ -99,6 +100,12 @@ async fn keys_are_made_before_the_service_runs_and_listed_and_revoked_beside_it(
     let process = Process::start(&mut program(&directory, &["--listen", "127.0.0.1:0", "--auth", "required"]));
     let (code, problem) = answer(reqwest::Client::new().get(format!("{}/v1/keys", process.base))).await;
     assert_eq!((code, &problem["type"]), (401, &json!("urn:shopscore:problem:unauthorized")));
+    let (success, everything, said) = run(&directory, &["key", "create", "--scope", "all"]);
+    assert!(success, "{said}");
+    for path in ["/v1/rule-sets", "/v1/runs"] {
+        let request = reqwest::Client::new().get(format!("{}{path}", process.base)).bearer_auth(everything.trim_end());
+        assert_eq!(answer(request).await.0, 200, "{path}");
+    }
 }
 
 #[test]
