@@ -57,12 +57,16 @@ impl Context {
     /// Brings the schema up to date and checks that the counts are what this process would make of the same events.
     pub async fn prepare(&self) -> Result<(), StartError> {
         self.store.migrate().await?;
-        self.check().await
+        self.check_counts().await
     }
 
     /// Checks that the schema is this program's, and that the counts are what it would make of the same events.
     pub async fn check(&self) -> Result<(), StartError> {
         self.store.check_schema().await?;
+        self.check_counts().await
+    }
+
+    async fn check_counts(&self) -> Result<(), StartError> {
         let mut connection = self.store.run.acquire().await.map_err(StoreError::from)?;
         counting::compare(&mut connection, self.calendar().zone()).await?.map_or(Ok(()), |found| Err(found.into()))
     }

@@ -100,10 +100,9 @@ impl Source {
 fn worst_days(published: &Published, live: &LiveCounts, rule: &MetricRule) -> Vec<WorstDay> {
     let date = published.run.date;
     let span = rule.window.window.days(date);
-    let reach = Days::new(u64::from(rule.window.window.oldest()) + 1);
     let of_day = |day: NaiveDate| {
         let count = live.of_day(&published.scored.rule_set, rule, day);
-        let leaves_on = day + reach;
+        let leaves_on = rule.window.window.score_dates(day).to + Days::new(1);
         let worst = WorstDay { day, count, leaves_on, days_left: (leaves_on - date).num_days() };
         (rule.metric.definition().wrong_amount(count), worst)
     };

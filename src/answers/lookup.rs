@@ -1,34 +1,20 @@
 //! One order, session or product: its events, what they fold to, and what counts of it on which day.
 
-use chrono::{DateTime, Days, NaiveDate, Utc};
+use chrono::{DateTime, NaiveDate, Utc};
 
 use super::published::ReadError;
 use super::source::Source;
-use crate::domain::event::{Aggregate, Event, Fact};
-use crate::domain::exclusion::Exclusion;
-use crate::domain::fold::{Explained, excludes, explain};
+use crate::domain::event::Aggregate;
+use crate::domain::fold::{EventState, Explained, explain, retracted, state};
 use crate::domain::id::Id;
 use crate::domain::measure::Measure;
 use crate::domain::metric::Metric;
 use crate::domain::rules::RuleSet;
 use crate::domain::subject::SubjectKind;
 use crate::domain::tally::Folded;
-use crate::domain::words::words;
+use crate::domain::window::DaySpan;
 use crate::storage::event::{self, ReceivedEvent};
 use crate::storage::{exclusion, snapshot};
-
-words! {
-    /// Whether an event counts.
-    pub(crate) enum EventState {
-        InForce = "in_force",
-        /// A retraction took it back.
-        Retracted = "retracted",
-        /// An exclusion took it out of scores.
-        Excluded = "excluded",
-        /// A retraction itself.
-        Retraction = "retraction",
-    }
-}
 
 /// An event with what became of it.
 pub(crate) struct LookedUpEvent {
@@ -54,12 +40,12 @@ pub(crate) struct LookedUpCount {
     pub metrics: Vec<CountedIn>,
 }
 
-/// A metric that counts an amount, and from which score date to which.
+/// A metric that counts an amount.
 pub(crate) struct CountedIn {
     pub metric: Metric,
     pub is_numerator: bool,
-    pub first_date: NaiveDate,
-    pub last_date: NaiveDate,
+    /// The score dates whose window has the day.
+    pub dates: DaySpan,
 }
 
 impl Source {
@@ -84,24 +70,11 @@ impl Source {
             LookedUpCount { measure, amount, at, day, aftersale_id: one.aftersale_id, metrics }
         };
         let counts = explained.into_iter().map(count).collect();
-        let states: Vec<EventState> = received.iter().map(|one| state_of(&one.event, &received, &excluded)).collect();
+        let taken_back = retracted(received.iter().map(|one| &one.event));
+        let states: Vec<EventState> = received.iter().map(|one| state(&one.event, &taken_back, &excluded)).collect();
         let events = received.into_iter().zip(states);
         let events = events.map(|(received, state)| LookedUpEvent { received, state }).collect();
         Ok(Some(LookedUp { as_of: self.context.now(), events, folded, counts }))
-    }
-}
-
-fn state_of(event: &Event, all: &[ReceivedEvent], excluded: &[Exclusion]) -> EventState {
-    let takes_back =
-        |other: &ReceivedEvent| matches!(&other.event.fact, Fact::Retracted { event_id } if *event_id == event.id);
-    if matches!(event.fact, Fact::Retracted { .. }) {
-        EventState::Retraction
-    } else if all.iter().any(takes_back) {
-        EventState::Retracted
-    } else if excluded.iter().any(|exclusion| excludes(exclusion, event)) {
-        EventState::Excluded
-    } else {
-        EventState::InForce
     }
 }
 
@@ -110,12 +83,10 @@ fn counted_in(rule_set: &RuleSet, measure: Measure, day: NaiveDate) -> Vec<Count
     let metrics = rule_set.metrics.iter().filter_map(|rule| {
         let definition = rule.metric.definition();
         let is_numerator = definition.numerator(rule_set.bad_stars_max) == measure;
-        let window = rule.window.window;
         (is_numerator || definition.denominator.contains(&measure)).then(|| CountedIn {
             metric: rule.metric,
             is_numerator,
-            first_date: day + Days::new(window.newest().into()),
-            last_date: day + Days::new(window.oldest().into()),
+            dates: rule.window.window.score_dates(day),
         })
     });
     metrics.collect()

@@ -12,6 +12,7 @@ use super::exclusion::{Exclusion, ExclusionTarget};
 use super::id::Id;
 use super::measure::Measure;
 use super::tally::{Folded, Sink, Tally};
+use super::words::words;
 use super::{order, product, session};
 
 /// One amount of one aggregate with what it rests on.
@@ -82,24 +83,50 @@ pub(crate) fn lasting_event<'a>(
 /// The effective events, those that count, sorted by (time, id): neither retracted, nor excluded, nor retractions
 /// themselves.
 fn effective_events<'a>(events: impl Iterator<Item = &'a Event> + Clone, exclusions: &[Exclusion]) -> Vec<&'a Event> {
-    let retracted: HashSet<&Id> = events
-        .clone()
-        .filter_map(|event| match &event.fact {
-            Fact::Retracted { event_id } => Some(event_id),
-            _ => None,
-        })
-        .collect();
-    let mut effective: Vec<&Event> = events
-        .filter(|event| !matches!(event.fact, Fact::Retracted { .. }))
-        .filter(|event| retracted.is_empty() || !retracted.contains(&event.id))
-        .filter(|event| !exclusions.iter().any(|exclusion| excludes(exclusion, event)))
-        .collect();
+    let retracted = retracted(events.clone());
+    let mut effective: Vec<&Event> =
+        events.filter(|event| state(event, &retracted, exclusions) == EventState::InForce).collect();
     effective.sort_by(|left, right| left.precedence().cmp(&right.precedence()));
     effective
 }
 
+/// The ids that retractions among an aggregate's events take back.
+pub(crate) fn retracted<'a>(events: impl Iterator<Item = &'a Event>) -> HashSet<&'a Id> {
+    let target = |event: &'a Event| match &event.fact {
+        Fact::Retracted { event_id } => Some(event_id),
+        _ => None,
+    };
+    events.filter_map(target).collect()
+}
+
+words! {
+    /// Whether an event counts (scoring law §4).
+    pub(crate) enum EventState {
+        InForce = "in_force",
+        /// A retraction took it back.
+        Retracted = "retracted",
+        /// An exclusion took it out of scores.
+        Excluded = "excluded",
+        /// A retraction itself.
+        Retraction = "retraction",
+    }
+}
+
+/// Whether an event counts, beside the ids that are [`retracted`] and the exclusions of its aggregate.
+pub(crate) fn state(event: &Event, retracted: &HashSet<&Id>, exclusions: &[Exclusion]) -> EventState {
+    if matches!(event.fact, Fact::Retracted { .. }) {
+        EventState::Retraction
+    } else if !retracted.is_empty() && retracted.contains(&event.id) {
+        EventState::Retracted
+    } else if exclusions.iter().any(|exclusion| excludes(exclusion, event)) {
+        EventState::Excluded
+    } else {
+        EventState::InForce
+    }
+}
+
 /// Whether an exclusion, which is one of the event's own aggregate, removes the event.
-pub(crate) fn excludes(exclusion: &Exclusion, event: &Event) -> bool {
+fn excludes(exclusion: &Exclusion, event: &Event) -> bool {
     let part = match exclusion.target {
         ExclusionTarget::Order | ExclusionTarget::Session => return true,
         ExclusionTarget::Review => Part::Review(&exclusion.id),

@@ -37,6 +37,11 @@ impl Window {
         (self.newest..=self.oldest).contains(&days_ago)
     }
 
+    /// The score dates whose windows have a day.
+    pub fn score_dates(&self, day: NaiveDate) -> DaySpan {
+        DaySpan { from: day + Days::new(self.newest.into()), to: day + Days::new(self.oldest.into()) }
+    }
+
     /// The days of this window for a score date.
     pub fn days(&self, score_date: NaiveDate) -> DaySpan {
         DaySpan { from: score_date - Days::new(self.oldest.into()), to: score_date - Days::new(self.newest.into()) }

@@ -61,6 +61,14 @@ impl Telemetry {
             describe_counter!(REJECTIONS, "Events that this process rejected, by the code of the first fault.");
             describe_counter!(REQUESTS, "Requests answered by this process, by route, method and status.");
             describe_histogram!(DURATION, "From a request's head to its answer's head, by route and method.");
+            describe_gauge!("shopscore_ingest_waiting_events", "Events that wait for a writer.");
+            describe_gauge!("shopscore_ingest_unfinished_events", "Events that wait or are being written.");
+            describe_counter!(
+                "shopscore_ingest_groups_total",
+                "Groups of events that writers committed, atomic batches aside."
+            );
+            describe_counter!("shopscore_ingest_group_events_total", "Events of these groups.");
+            describe_gauge!("shopscore_pool_connections", "Connections to the database, by purpose and state.");
             describe_gauge!("shopscore_build_info", "1, with the version that runs.");
             gauge!("shopscore_build_info", "version" => env!("CARGO_PKG_VERSION"), "commit" => env!("SHOPSCORE_COMMIT")).set(1.0);
             // A series that is there before its first event shows the first one as a rise.
@@ -120,11 +128,6 @@ impl Telemetry {
     /// The figures as Prometheus reads them, with those of the queue and the connections as they are now.
     pub(crate) fn render(&self, depth: &Depth, store: &Store) -> String {
         with_local_recorder(&self.0.recorder, || {
-            describe_gauge!("shopscore_ingest_waiting_events", "Events that wait for a writer.");
-            describe_gauge!("shopscore_ingest_unfinished_events", "Events that wait or are being written.");
-            describe_counter!("shopscore_ingest_groups_total", "Transactions that stored events.");
-            describe_counter!("shopscore_ingest_group_events_total", "Events of these transactions.");
-            describe_gauge!("shopscore_pool_connections", "Connections to the database, by purpose and state.");
             gauge!("shopscore_ingest_waiting_events").set(depth.waiting as f64);
             gauge!("shopscore_ingest_unfinished_events").set(depth.unfinished as f64);
             counter!("shopscore_ingest_groups_total").absolute(depth.groups);

@@ -8,11 +8,11 @@ use utoipa::openapi::{ObjectBuilder, RefOr, Schema};
 use utoipa::{PartialSchema, ToSchema};
 
 use crate::access::Scope;
-use crate::answers::lookup::EventState;
 use crate::answers::records::Side;
 use crate::domain::curve::Better;
 use crate::domain::exclusion::ExclusionTarget;
 use crate::domain::fault::Code;
+use crate::domain::fold::EventState;
 use crate::domain::metric::Unit;
 use crate::domain::peers::Basis;
 use crate::domain::run::{RunState, Trigger};

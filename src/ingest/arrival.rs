@@ -12,6 +12,7 @@ use super::{Outcome, SentEvent};
 use crate::domain::content::{same_content, same_members};
 use crate::domain::event::{Aggregate, Event, EventType, Fact, Relay};
 use crate::domain::fault::{Code, Fault};
+use crate::domain::fold::retracted;
 use crate::domain::id::Id;
 use crate::domain::members::UnknownMembers;
 use crate::domain::plausible::unlikely;
@@ -154,16 +155,11 @@ impl<'a> Arrival<'a> {
         }
         let new = || self.new.iter().map(|place| events[*place].event.as_ref());
         let all = || self.stored.iter().map(|stored| stored.event.as_ref()).chain(new());
-        let retracted: Vec<&Id> = all()
-            .filter_map(|event| match &event.fact {
-                Fact::Retracted { event_id } => Some(event_id),
-                _ => None,
-            })
-            .collect();
-        let in_force = || all().filter(|event| !retracted.contains(&&event.id));
+        let retracted = retracted(all());
+        let in_force = || all().filter(|event| !retracted.contains(&event.id));
         let doubt = |place: &usize| {
             let event = &events[*place].event;
-            let is_in_force = !retracted.contains(&&event.id);
+            let is_in_force = !retracted.contains(&event.id);
             Some((*place, unlikely(event, in_force()).filter(|_| is_in_force)?))
         };
         self.new.iter().filter_map(doubt).collect()

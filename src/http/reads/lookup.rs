@@ -216,8 +216,8 @@ fn count(count: LookedUpCount) -> HeldCount {
     let held_in = |one: CountedIn| HeldIn {
         metric: one.metric.id(),
         side: Term(if one.is_numerator { Side::Numerator } else { Side::Denominator }),
-        first_date: one.first_date,
-        last_date: one.last_date,
+        first_date: one.dates.from,
+        last_date: one.dates.to,
     };
     HeldCount {
         measure: count.measure.column(),
