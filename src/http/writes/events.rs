@@ -60,7 +60,7 @@ parameters! {
         )
     ),
     responses(
-        (status = 200, description = "The outcome of a batch, or of a duplicate event.", body = EventsAnswer),
+        (status = 200, description = "The outcome of a batch, of a duplicate event, or of a dry run.", body = EventsAnswer),
         (status = 201, description = "A single event was accepted.", body = EventAnswer),
         EventProblems
     )
