@@ -8,6 +8,7 @@ use tokio::net::{TcpListener, TcpSocket};
 use tokio::sync::{Notify, oneshot};
 use tokio::task::JoinSet;
 
+use crate::access::LastUsed;
 use crate::answers::source::Source;
 use crate::context::{Context, StartError};
 use crate::http::answer::AnswerCache;
@@ -70,9 +71,11 @@ impl Service {
         let freshness = tokio::spawn(source.freshness.clone().watch());
         let journal = Journal::default();
         let telemetry = Telemetry::new().map_err(|error| std::io::Error::other(error.to_string()))?;
+        let last_used = LastUsed::default();
         let noting = {
             let (journal, telemetry, store) = (journal.clone(), telemetry.clone(), context.store.clone());
-            tokio::spawn(async move { tokio::join!(journal.keep(store), telemetry.keep_up()).0 })
+            let uses = last_used.clone().keep(context.store.clone());
+            tokio::spawn(async move { tokio::join!(journal.keep(store), telemetry.keep_up(), uses).0 })
         };
         let state = AppState::new(App {
             context: context.clone(),
@@ -81,6 +84,7 @@ impl Service {
             wake,
             bodies: BodyBudget::default(),
             auth_required: keys == Keys::Required,
+            last_used,
             answers: AnswerCache::default(),
             journal: journal.clone(),
             telemetry,
@@ -104,7 +108,7 @@ impl Service {
             _ = &mut self.slot => tracing::error!("the daily slot ended"),
             _ = &mut self.retention => tracing::error!("the daily retention ended"),
             _ = &mut self.freshness => tracing::error!("the watcher for publications ended"),
-            _ = &mut self.noting => tracing::error!("the journal of rejections ended"),
+            _ = &mut self.noting => tracing::error!("noting rejections and uses of keys ended"),
             _ = self.writers.join_next() => tracing::error!("a writer ended"),
         }
     }
@@ -123,7 +127,8 @@ impl Service {
         self.retention.abort();
         self.freshness.abort();
         self.noting.abort();
-        let last = self.state.journal.write(&self.state.context.store);
+        let store = &self.state.context.store;
+        let last = async { tokio::join!(self.state.journal.write(store), self.state.last_used.write(store)) };
         let _ = tokio::time::timeout(std::time::Duration::from_secs(1), last).await;
         drop(self.state);
         let mut writers = self.writers;

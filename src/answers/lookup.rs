@@ -14,7 +14,7 @@ use crate::domain::subject::SubjectKind;
 use crate::domain::tally::Folded;
 use crate::domain::window::DaySpan;
 use crate::storage::event::{self, ReceivedEvent};
-use crate::storage::{exclusion, snapshot};
+use crate::storage::{excluded, snapshot};
 
 /// An event with what became of it.
 pub(crate) struct LookedUpEvent {
@@ -57,7 +57,7 @@ impl Source {
         if received.is_empty() {
             return Ok(None);
         }
-        let excluded = exclusion::active_of(&mut reading, &[aggregate]).await?.remove(aggregate).unwrap_or_default();
+        let excluded = excluded::active_of(&mut reading, &[aggregate]).await?.remove(aggregate).unwrap_or_default();
         reading.rollback().await?;
         let calendar = self.context.calendar();
         let events = received.iter().map(|one| &one.event);

@@ -19,7 +19,7 @@ use crate::domain::window::DaySpan;
 use crate::domain::words::words;
 use crate::storage::record::{CandidateQuery, Place, candidates};
 use crate::storage::run::Knowledge;
-use crate::storage::{StoreError, event, exclusion};
+use crate::storage::{StoreError, event, excluded};
 
 /// Candidates that are looked through at a time for a paid order of a product.
 const PAID_CHUNK: i64 = 20;
@@ -163,7 +163,7 @@ impl<'c, 'a> Reader<'c, 'a> {
     ) -> Result<Vec<(Folded, Vec<Explained>)>, StoreError> {
         let aggregates: Vec<(&Aggregate, i64)> =
             places.iter().map(|place| (&place.aggregate, self.knowledge.heads.of(&place.aggregate.shop_id))).collect();
-        let excluded = exclusion::known_at(self.connection, &aggregates).await?;
+        let excluded = excluded::known_at(self.connection, &aggregates).await?;
         let before: Vec<(&Aggregate, i64)> =
             aggregates.iter().map(|(aggregate, head)| (*aggregate, head.saturating_add(1))).collect();
         let events = event::load_before(self.connection, &before).await?;

@@ -21,6 +21,7 @@ pub(super) async fn key(cli: &Cli, command: &KeyCommand) -> Result<ExitCode, Com
             let request = KeyRequest {
                 scopes: named(scopes),
                 shop_ids: (!shops.is_empty()).then(|| shops.clone()),
+                creator_ids: None,
                 name: name.clone(),
                 expires_at: None,
             };
@@ -47,7 +48,8 @@ async fn create(opened: &Opened, mut request: KeyRequest, expires: Option<&str>)
         return Err(faults.join("; ").into());
     }
     let mut connection = opened.context.store.read.acquire().await?;
-    let (secret, row) = access::create(&mut connection, request, now).await?;
+    let asking = access::Asking { by: None, idempotency_key: None, now };
+    let (secret, row) = access::create(&mut connection, &request, &asking).await?;
     eprintln!("Created key {}. Copy it now; it won't be shown again.", row.key_id);
     println!("{}", secret.text);
     Ok(())
@@ -64,7 +66,8 @@ async fn list(opened: &Opened) -> Result<(), CommandError> {
     let mut connection = opened.context.store.read.acquire().await?;
     let mut before = None;
     loop {
-        let rows = api_key::list(&mut connection, before, PAGE).await?;
+        let filter = api_key::KeyFilter { before, limit: PAGE, ..Default::default() };
+        let rows = api_key::list(&mut connection, &filter).await?;
         rows.iter().for_each(|row| println!("{}", line(row)));
         match rows.last() {
             Some(last) if rows.len() as i64 == PAGE => before = Some(last.key_id),
@@ -94,7 +97,7 @@ fn printable(text: &str) -> String {
 async fn revoke(opened: &Opened, key_id: i32) -> Result<(), CommandError> {
     let now = opened.context.now();
     let mut connection = opened.context.store.read.acquire().await?;
-    match access::revoke(&mut connection, key_id, now).await? {
+    match access::revoke(&mut connection, key_id, None, now).await? {
         Some(_) => {
             println!("Revoked key {key_id}.");
             Ok(())

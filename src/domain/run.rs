@@ -47,6 +47,8 @@ pub struct RunRequest {
     pub date: NaiveDate,
     pub trigger: Trigger,
     pub reason: Option<String>,
+    /// The API key with which it is asked for; `None` for the daily slot and the command line.
+    pub key_id: Option<i32>,
 }
 
 /// Why a run cannot be asked for.
@@ -72,7 +74,7 @@ impl RunRequest {
         if reason.as_ref().is_some_and(|text| text.chars().count() > REASON_LENGTH_MAX || text.contains('\0')) {
             return Err(InvalidRun::Reason);
         }
-        Ok(RunRequest { date, trigger: Trigger::Manual, reason })
+        Ok(RunRequest { date, trigger: Trigger::Manual, reason, key_id: None })
     }
 }
 

@@ -30,9 +30,10 @@ pub(super) fn operations(item: &mut PathItem) -> impl Iterator<Item = &mut Opera
     [get, put, post, delete, options, head, patch, trace].into_iter().flatten()
 }
 
-/// Says which scope the key of a caller needs.
-pub(super) fn describe_scope(operation: &mut Operation, scope: Scope) {
-    operation.security = Some(vec![SecurityRequirement::new("key", [scope.as_str()])]);
+/// Says which scopes the key of a caller needs one of.
+pub(super) fn describe_scopes(operation: &mut Operation, scopes: &[Scope]) {
+    let requirement = |scope: &Scope| SecurityRequirement::new("key", [scope.as_str()]);
+    operation.security = Some(scopes.iter().map(requirement).collect());
     for (status, kind) in [("401", "`unauthorized`"), ("403", "`forbidden`")] {
         operation.responses.responses.insert(status.to_owned(), problem_responses::problem(kind));
     }

@@ -23,10 +23,12 @@ use tracing::{Instrument, Level, Span};
 
 use super::addressee::check_addressee;
 use super::answer::compressed_tag;
+use super::auth::Caller;
 use super::decoding::decode;
 use super::preferences::{prefers_chinese, refuses_all_codings};
 use super::problem::Problem;
 use super::state::AppState;
+use crate::domain::id::Id;
 use crate::ingest::Unavailable;
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
@@ -36,7 +38,8 @@ pub(crate) fn wrap(router: Router, state: &AppState) -> Router {
     let trace = TraceLayer::new_for_http()
         .make_span_with(|request: &Request| {
             let id = request.headers().get(REQUEST_ID).and_then(|id| id.to_str().ok()).unwrap_or_default();
-            tracing::debug_span!("request", method = %request.method(), path = request.uri().path(), id, key_id = Empty)
+            let (method, path) = (request.method(), request.uri().path());
+            tracing::debug_span!("request", %method, path, id, key_id = Empty, shop_id = Empty)
         })
         .on_response(DefaultOnResponse::new().level(Level::DEBUG))
         .on_failure(());
@@ -223,7 +226,9 @@ async fn write_problem(request: Request, next: Next) -> Response {
     let problem = response.extensions_mut().remove::<Problem>().unwrap_or_else(|| Problem::of_status(status));
     if let Some(cause) = problem.cause() {
         let id = id.as_ref().and_then(|id| id.to_str().ok()).unwrap_or_default();
-        tracing::error!(id, path = uri.path(), %cause, "a request failed");
+        let caller = response.extensions().get::<Caller>();
+        let (key_id, shop_id) = (caller.and_then(Caller::key_id), caller.and_then(Caller::only_shop).map(Id::as_str));
+        tracing::error!(id, path = uri.path(), key_id, shop_id, %cause, "a request failed");
     }
     let written = serde_json::to_vec(&problem.body(status, uri.path(), in_chinese)).unwrap_or_default();
     let mut answer = (status, Body::from(written)).into_response();

@@ -44,12 +44,14 @@ kinds! {
     MethodNotAllowed = METHOD_NOT_ALLOWED, "method-not-allowed", "Method not allowed", "不支持该请求方法";
     EventConflict = CONFLICT, "event-conflict", "A different event is stored under this id", "该 id 已存储了内容不同的事件";
     AlreadyExcluded = CONFLICT, "already-excluded", "The target is already excluded", "该目标已被剔除";
+    KeyNotActive = CONFLICT, "key-not-active", "The key is revoked or has expired", "密钥已吊销或已过期";
     RunUnderWay = CONFLICT, "run-under-way", "A run of this date is under way", "该日期的计算任务正在进行";
     Misdirected = MISDIRECTED_REQUEST, "misdirected-request", "The request is addressed to another host", "请求发往了其他主机名";
     HeadersTooLarge = REQUEST_HEADER_FIELDS_TOO_LARGE, "headers-too-large", "The URL and headers are too large", "URL 和请求头过大";
     TooLarge = PAYLOAD_TOO_LARGE, "too-large", "The request is too large; nothing was written", "请求过大；未写入任何数据";
     UnsupportedMediaType = UNSUPPORTED_MEDIA_TYPE, "unsupported-media-type", "Unsupported media type or encoding", "不支持的媒体类型或编码";
     InvalidBody = UNPROCESSABLE_ENTITY, "invalid-body", "The body is not valid; nothing was written", "请求体无效；未写入任何数据";
+    IdempotencyKeyReused = UNPROCESSABLE_ENTITY, "idempotency-key-reused", "Another request was sent with this Idempotency-Key", "该 Idempotency-Key 已用于另一请求";
     EventRejected = UNPROCESSABLE_ENTITY, "event-rejected", "The event is rejected", "事件被拒绝";
     BatchRejected = UNPROCESSABLE_ENTITY, "batch-rejected", "The batch is rejected as a whole; nothing was written", "整个批次被拒绝；未写入任何数据";
     RequestTimeout = REQUEST_TIMEOUT, "request-timeout", "The request took too long to arrive", "请求传输超时";

@@ -10,14 +10,14 @@ use utoipa_axum::router::{OpenApiRouter, UtoipaMethodRouter};
 use utoipa_axum::routes;
 
 use super::auth::{Gate, authorize};
-use super::description::{add_examples, add_problems, describe_scope, operations};
+use super::description::{add_examples, add_problems, describe_scopes, operations};
 use super::params::{Input, Nothing};
 use super::reads::{
     advice, benchmarks, changes, fleet, history, intake, lookup, outlook, products, records, rule_sets, score, what_if,
 };
 use super::service::{docs, event_types, figures, health};
 use super::state::AppState;
-use super::writes::{events, exclusions, keys, registry, registry_batch, runs};
+use super::writes::{events, exclusions, exclusions_batch, keys, new_keys, registry, registry_batch, runs};
 use super::{middleware, problem};
 use crate::access::Scope;
 
@@ -31,9 +31,10 @@ fn api(api: Api<'_>) -> Api<'_> {
         routes!(openapi_json),
         routes!(event_types::list_event_types),
     ])
-    .needs(Scope::EventsWrite, [routes!(events::post_events)])
+    .needs(&[Scope::EventsWrite], [routes!(events::post_events)])
+    .needs(&[Scope::ScoresRead, Scope::Admin], [routes!(registry::get_subject)])
     .needs(
-        Scope::ScoresRead,
+        &[Scope::ScoresRead],
         [
             routes!(score::get_score),
             routes!(score::get_metrics),
@@ -57,18 +58,20 @@ fn api(api: Api<'_>) -> Api<'_> {
         ],
     )
     .needs(
-        Scope::Admin,
+        &[Scope::Admin],
         [
-            routes!(registry::put_subject, registry::get_subject),
+            routes!(registry::put_subject),
             routes!(registry::list_subjects),
             routes!(registry_batch::post_shops),
             routes!(registry_batch::post_creators),
             routes!(exclusions::post_exclusion, exclusions::list_exclusions),
+            routes!(exclusions_batch::post_exclusions),
             routes!(exclusions::get_exclusion, exclusions::delete_exclusion),
             routes!(runs::post_run, runs::list_runs),
             routes!(runs::get_run),
-            routes!(keys::post_key, keys::list_keys),
-            routes!(keys::delete_key),
+            routes!(new_keys::post_key, keys::list_keys),
+            routes!(keys::get_key, keys::delete_key),
+            routes!(new_keys::rotate_key),
         ],
     )
 }
@@ -93,12 +96,16 @@ impl<'a> Api<'a> {
         self
     }
 
-    /// Routes for callers whose key has a scope.
-    fn needs(mut self, scope: Scope, routes: impl IntoIterator<Item = UtoipaMethodRouter<AppState>>) -> Api<'a> {
+    /// Routes for callers whose key has one of some scopes.
+    fn needs(
+        mut self,
+        scopes: &'static [Scope],
+        routes: impl IntoIterator<Item = UtoipaMethodRouter<AppState>>,
+    ) -> Api<'a> {
         for (schemas, mut paths, mut methods) in routes {
-            paths.paths.values_mut().flat_map(operations).for_each(|operation| describe_scope(operation, scope));
+            paths.paths.values_mut().flat_map(operations).for_each(|operation| describe_scopes(operation, scopes));
             if let Some(state) = self.state {
-                let gate = Gate { state: state.clone(), scope };
+                let gate = Gate { state: state.clone(), scopes };
                 methods = methods.route_layer(from_fn_with_state(gate, authorize));
             }
             self.router = self.router.routes((schemas, paths, methods));

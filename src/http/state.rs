@@ -9,6 +9,7 @@ use super::bodies::BodyBudget;
 use super::cursor::SigningKey;
 use super::remembered::{LastReady, RunFigures};
 use super::telemetry::Telemetry;
+use crate::access::LastUsed;
 use crate::answers::source::Source;
 use crate::context::Context;
 use crate::ingest::journal::Journal;
@@ -26,6 +27,8 @@ pub struct App {
     pub bodies: BodyBudget,
     /// Whether callers must show keys.
     pub auth_required: bool,
+    /// When they showed them.
+    pub last_used: LastUsed,
     /// What answers about scores are made from.
     pub source: Source,
     pub answers: AnswerCache,

@@ -58,6 +58,7 @@ pub(crate) type AssessmentTerm = Term<AssessmentWay>;
 pub(crate) type RecordKindTerm = Term<RecordKind>;
 pub(crate) type StoredTerm = Term<StoredOutcome>;
 pub(crate) type RefusedTerm = Term<ListedOutcome>;
+pub(crate) type ExclusionOutcomeTerm = Term<ExclusionOutcome>;
 pub(crate) type AliveTerm = Term<Alive>;
 pub(crate) type ReadyTerm = Term<Ready>;
 pub(crate) type CodeTerm = Term<Code>;
@@ -95,6 +96,14 @@ words! {
         Duplicate = "duplicate",
         Conflict = "conflict",
         Rejected = "rejected",
+    }
+}
+
+words! {
+    /// What became of one exclusion of a batch.
+    pub(crate) enum ExclusionOutcome {
+        Created = "created",
+        AlreadyExcluded = "already_excluded",
     }
 }
 

@@ -12,7 +12,7 @@ use crate::domain::fold::fold;
 use crate::domain::tally::Folded;
 use crate::storage::event::StoredEvent;
 use crate::storage::stripe::{HeldStripes, stripe_of};
-use crate::storage::{StoreError, exclusion};
+use crate::storage::{StoreError, excluded};
 
 /// An aggregate with what was stored of it and what came new.
 pub(crate) struct Touched<'a> {
@@ -42,18 +42,16 @@ pub(crate) fn changes_of_events(
     changes
 }
 
-/// The change of counts when the exclusions of an aggregate change.
-pub(crate) fn changes_of_exclusions(
+/// Adds the change of counts when the exclusions of an aggregate change.
+pub(crate) fn add_change_of_exclusions(
+    changes: &mut CountChanges,
     aggregate: &Aggregate,
     events: &[Event],
-    before: &[Exclusion],
-    after: &[Exclusion],
+    (before, after): (&[Exclusion], &[Exclusion]),
     calendar: &Calendar,
-) -> CountChanges {
-    let mut changes = CountChanges::default();
+) {
     let folded = |exclusions: &[Exclusion]| fold(aggregate.kind, events.iter(), exclusions, calendar);
     changes.replace(aggregate, &folded(before), &folded(after), calendar);
-    changes
 }
 
 /// The exclusions in force for these aggregates; no question is asked where a stripe never had any.
@@ -65,5 +63,5 @@ pub(crate) async fn exclusions_of<'a>(
     let excluding =
         |aggregate: &&Aggregate| held.get(&stripe_of(&aggregate.shop_id)).is_some_and(|stripe| stripe.has_exclusions);
     let aggregates: Vec<&Aggregate> = aggregates.filter(excluding).collect();
-    if aggregates.is_empty() { Ok(HashMap::new()) } else { exclusion::active_of(connection, &aggregates).await }
+    if aggregates.is_empty() { Ok(HashMap::new()) } else { excluded::active_of(connection, &aggregates).await }
 }

@@ -1,59 +1,99 @@
 //! Exclusions and the registry: written under the same stripes and numbers as events, so that a run can say which of
 //! them it knew.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap, HashSet};
 
 use sqlx::{Connection, PgConnection};
 
-use super::apply::changes_of_exclusions;
+use super::apply::add_change_of_exclusions;
 use super::retry::retrying;
 use crate::context::Context;
+use crate::domain::count::CountChanges;
 use crate::domain::event::Aggregate;
 use crate::domain::exclusion::Exclusion;
 use crate::storage::exclusion::{ExclusionRow, NewExclusion, Revocation};
 use crate::storage::late_count::LateStamp;
 use crate::storage::registry::Registration;
 use crate::storage::stripe::{hold, stripe_of};
-use crate::storage::{StoreError, count, counting, event, exclusion, registry};
+use crate::storage::{StoreError, count, counting, event, excluded, exclusion, registry};
 
 /// What became of a wish to exclude.
 #[derive(Clone, Debug)]
 pub(crate) enum Excluded {
-    Done(Box<ExclusionRow>),
+    Done(ExclusionRow),
     /// The same target is excluded already, by this active exclusion.
-    Already(i64),
+    Already(ExclusionRow),
 }
 
-/// Enters an exclusion and takes its target out of the counts.
-pub(crate) async fn exclude(new: &NewExclusion, context: &Context) -> Result<Excluded, StoreError> {
-    // The numbers under which earlier attempts stored: where the reply to a commit was lost, the exclusion that the
-    // next attempt finds is its own.
-    let mut numbers = Vec::new();
-    retrying!(context.store.ingest, connection => try_exclude(&mut connection, new, context, &mut numbers))
+impl Excluded {
+    pub(crate) fn row(&self) -> &ExclusionRow {
+        match self {
+            Excluded::Done(row) | Excluded::Already(row) => row,
+        }
+    }
+}
+
+/// Exclusions of one transaction: so many that it stays short.
+const EXCLUDED_TOGETHER: usize = 1_000;
+
+/// Enters exclusions and takes their targets out of the counts. Of many, those before a failure are entered; sent again,
+/// they are excluded already.
+pub(crate) async fn exclude(
+    new: &[NewExclusion],
+    key_id: Option<i32>,
+    context: &Context,
+) -> Result<Vec<Excluded>, StoreError> {
+    let mut excluded = Vec::with_capacity(new.len());
+    for together in new.chunks(EXCLUDED_TOGETHER) {
+        // The ids that earlier attempts may have entered: where the reply to a commit was lost, the exclusions that the
+        // next attempt finds are its own.
+        let mut own = HashSet::new();
+        let entered: Result<Vec<Excluded>, StoreError> = retrying!(context.store.ingest, connection => {
+            try_exclude(&mut connection, together, key_id, context, &mut own)
+        });
+        excluded.extend(entered?);
+    }
+    Ok(excluded)
 }
 
 async fn try_exclude(
     connection: &mut PgConnection,
-    new: &NewExclusion,
+    new: &[NewExclusion],
+    key_id: Option<i32>,
     context: &Context,
-    numbers: &mut Vec<i64>,
-) -> Result<Excluded, StoreError> {
+    own: &mut HashSet<i64>,
+) -> Result<Vec<Excluded>, StoreError> {
     let mut transaction = connection.begin().await?;
-    let stripe = stripe_of(&new.aggregate.shop_id);
-    let held = hold(&mut transaction, &BTreeSet::from([stripe])).await?;
-    if let Some((active, seq)) = exclusion::find_active(&mut transaction, new).await? {
-        let own = if numbers.contains(&seq) { exclusion::get(&mut transaction, active).await? } else { None };
-        return Ok(own.map_or(Excluded::Already(active), |row| Excluded::Done(Box::new(row))));
-    }
+    let held = hold(&mut transaction, &new.iter().map(|new| stripe_of(&new.aggregate.shop_id)).collect()).await?;
     counting::check(&mut transaction, context.calendar().zone()).await?;
-    let seq = held.get(&stripe).map_or(0, |held| held.head);
-    numbers.push(seq);
-    let before = exclusions_of(&mut transaction, &new.aggregate).await?;
-    let row = exclusion::insert(&mut transaction, new, seq, context.now()).await?;
-    let after = exclusions_of(&mut transaction, &new.aggregate).await?;
-    recount(&mut transaction, &new.aggregate, &before, &after, LateStamp::of(&held), context).await?;
+    let active = exclusion::find_active(&mut transaction, new).await?;
+    let mut seen = HashSet::new();
+    let fresh = new.iter().map(|new| (new, (&new.aggregate, &new.exclusion)));
+    let fresh = fresh.filter(|(_, entry)| !active.contains_key(entry) && seen.insert(*entry));
+    let fresh: Vec<&NewExclusion> = fresh.map(|(new, _)| new).collect();
+    let touched: HashSet<&Aggregate> = fresh.iter().map(|new| &new.aggregate).collect();
+    let touched: Vec<&Aggregate> = touched.into_iter().collect();
+    let before = excluded::active_of(&mut transaction, &touched).await?;
+    let entered = exclusion::insert(&mut transaction, &fresh, &held, key_id, context.now()).await?;
+    own.extend(entered.values());
+    recount(&mut transaction, &touched, &before, LateStamp::of(&held), context).await?;
+    let ids: Vec<i64> = entered.values().copied().chain(active.values().map(|(id, _)| *id)).collect();
+    let rows = exclusion::of_ids(&mut transaction, &ids).await?;
     transaction.commit().await?;
-    Ok(Excluded::Done(Box::new(row)))
+    // Of a target that is named twice, the first is entered and the second finds it.
+    let mut unsaid = own.clone();
+    let outcome = |new: &NewExclusion| {
+        let entry = (&new.aggregate, &new.exclusion);
+        let id = entered.get(&entry).or_else(|| active.get(&entry).map(|(id, _)| id))?;
+        let row = rows.get(id)?.clone();
+        Some(if unsaid.remove(id) { Excluded::Done(row) } else { Excluded::Already(row) })
+    };
+    let outcomes: Vec<Excluded> = new.iter().filter_map(outcome).collect();
+    if outcomes.len() == new.len() {
+        Ok(outcomes)
+    } else {
+        Err(StoreError::Corrupt("an exclusion that was entered is not there".to_owned()))
+    }
 }
 
 /// Revokes an exclusion and counts its target again. `None` if there is no such exclusion; one that was revoked before
@@ -81,47 +121,55 @@ async fn try_revoke(
     let held = hold(&mut transaction, &BTreeSet::from([stripe])).await?;
     counting::check(&mut transaction, context.calendar().zone()).await?;
     let seq = held.get(&stripe).map_or(0, |held| held.head);
-    let before = exclusions_of(&mut transaction, &aggregate).await?;
+    let before = excluded::active_of(&mut transaction, &[&aggregate]).await?;
     exclusion::revoke(&mut transaction, exclusion_id, revocation, seq, context.now()).await?;
-    let after = exclusions_of(&mut transaction, &aggregate).await?;
-    recount(&mut transaction, &aggregate, &before, &after, LateStamp::of(&held), context).await?;
+    recount(&mut transaction, &[&aggregate], &before, LateStamp::of(&held), context).await?;
     let row = exclusion::get(&mut transaction, exclusion_id).await?;
     transaction.commit().await?;
     Ok(row)
 }
 
-async fn exclusions_of(connection: &mut PgConnection, aggregate: &Aggregate) -> Result<Vec<Exclusion>, StoreError> {
-    Ok(exclusion::active_of(connection, &[aggregate]).await?.remove(aggregate).unwrap_or_default())
-}
-
-/// Counts an aggregate again after its exclusions changed.
+/// Counts aggregates again after their exclusions changed.
 async fn recount(
     connection: &mut PgConnection,
-    aggregate: &Aggregate,
-    before: &[Exclusion],
-    after: &[Exclusion],
+    aggregates: &[&Aggregate],
+    before: &HashMap<Aggregate, Vec<Exclusion>>,
     late: Option<LateStamp>,
     context: &Context,
 ) -> Result<(), StoreError> {
-    let events = event::load_before(connection, &[(aggregate, i64::MAX)]).await?.pop().unwrap_or_default();
-    let changes = changes_of_exclusions(aggregate, &events, before, after, &context.calendar());
+    let after = excluded::active_of(connection, aggregates).await?;
+    let whole: Vec<(&Aggregate, i64)> = aggregates.iter().map(|aggregate| (*aggregate, i64::MAX)).collect();
+    let events = event::load_before(connection, &whole).await?;
+    let of = |exclusions: &HashMap<Aggregate, Vec<Exclusion>>, aggregate: &Aggregate| {
+        exclusions.get(aggregate).cloned().unwrap_or_default()
+    };
+    let mut changes = CountChanges::default();
+    for (aggregate, events) in aggregates.iter().zip(&events) {
+        let (before, after) = (of(before, aggregate), of(&after, aggregate));
+        add_change_of_exclusions(&mut changes, aggregate, events, (&before, &after), &context.calendar());
+    }
     count::add(connection, &count::KEPT, changes, late).await
 }
 
 /// Registers subjects, each named once. Returns whether each was new.
-pub(crate) async fn register(registrations: &[Registration], context: &Context) -> Result<Vec<bool>, StoreError> {
-    retrying!(context.store.ingest, connection => try_register(&mut connection, registrations, context))
+pub(crate) async fn register(
+    registrations: &[Registration],
+    key_id: Option<i32>,
+    context: &Context,
+) -> Result<Vec<bool>, StoreError> {
+    retrying!(context.store.ingest, connection => try_register(&mut connection, registrations, key_id, context))
 }
 
 async fn try_register(
     connection: &mut PgConnection,
     registrations: &[Registration],
+    key_id: Option<i32>,
     context: &Context,
 ) -> Result<Vec<bool>, StoreError> {
     let mut transaction = connection.begin().await?;
     let stripes = registrations.iter().map(|registration| stripe_of(&registration.subject.id)).collect();
     let held = hold(&mut transaction, &stripes).await?;
-    let new = registry::register(&mut transaction, registrations, &held, context.now()).await?;
+    let new = registry::register(&mut transaction, registrations, &held, key_id, context.now()).await?;
     transaction.commit().await?;
     Ok(new)
 }

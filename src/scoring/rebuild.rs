@@ -17,7 +17,7 @@ use crate::domain::fold::fold;
 use crate::domain::tally::Folded;
 use crate::storage::count::{self, CountTables};
 use crate::storage::stripe::{self, STRIPES};
-use crate::storage::{Store, StoreError, aggregate, comparison, counting, exclusion, snapshot};
+use crate::storage::{Store, StoreError, aggregate, comparison, counting, excluded, snapshot};
 
 /// Rows of counts gathered before they are written.
 const FLUSH_ROWS: usize = 20_000;
@@ -36,7 +36,7 @@ pub async fn rebuild(store: &Store, calendar: &Calendar) -> Result<u64, StoreErr
     stripe::hold(&mut transaction, &(0..STRIPES as i16).collect()).await?;
     snapshot::disable_idle_timeout(&mut transaction).await?;
     let mut reader = store.run.acquire().await?;
-    let exclusions = exclusion::all_active(&mut reader).await?;
+    let exclusions = excluded::all_active(&mut reader).await?;
     count::truncate(&mut transaction).await?;
     let folded = count_everything(&mut transaction, &mut reader, &count::KEPT, &exclusions, calendar).await?;
     counting::note(&mut transaction, calendar.zone()).await?;
@@ -61,7 +61,7 @@ pub async fn verify(store: &Store, calendar: &Calendar) -> Result<Verification, 
     let (mut transaction, moment) = snapshot::begin_shared(&mut keeper).await?;
     let mut other = store.run.acquire().await?;
     let mut reader = snapshot::begin_at(&mut other, &moment).await?;
-    let exclusions = exclusion::all_active(&mut reader).await?;
+    let exclusions = excluded::all_active(&mut reader).await?;
     snapshot::disable_idle_timeout(&mut transaction).await?;
     comparison::create_rebuilt(&mut transaction).await?;
     let aggregates = count_everything(&mut transaction, &mut reader, &count::REBUILT, &exclusions, calendar).await?;

@@ -22,7 +22,7 @@ use crate::domain::window::WINDOW_DAYS_AGO_MAX;
 use crate::storage::late_count::LateStamp;
 use crate::storage::retention::{self as rows, Expired, Expiry};
 use crate::storage::stripe::{hold, stripe_of};
-use crate::storage::{StoreError, count, counting, event, exclusion, rule_set};
+use crate::storage::{StoreError, count, counting, event, excluded, rule_set};
 
 /// Events that one transaction removes, unless a single order has more.
 const STEP_EVENTS: i64 = 2_000;
@@ -132,7 +132,7 @@ async fn remove(
     let keys: Vec<(&Aggregate, i64)> = aggregates.iter().map(|aggregate| (*aggregate, i64::MAX)).collect();
     let loaded = event::load_before(&mut transaction, &keys).await?;
     let exclusions = if held.values().any(|stripe| stripe.has_exclusions) {
-        exclusion::active_of(&mut transaction, &aggregates).await?
+        excluded::active_of(&mut transaction, &aggregates).await?
     } else {
         HashMap::new()
     };

@@ -35,12 +35,12 @@ pub(crate) fn due(slot: &DailySlot, facts: &ScheduleFacts, now: DateTime<Utc>) -
         let was_tried =
             facts.failures.iter().any(|failed| failed.date == today && failed.trigger == Trigger::Scheduled);
         let trigger = if now < slot.end(today) || was_tried { Trigger::Scheduled } else { Trigger::CatchUp };
-        return Some(RunRequest { date: today, trigger, reason: None });
+        return Some(RunRequest { date: today, trigger, reason: None, key_id: None });
     }
     let first = facts.first_published?;
     let missed =
         (1..=BACKFILL_DAYS).rev().map(|days| today - Days::new(days)).find(|date| *date > first && may_begin(*date))?;
-    Some(RunRequest { date: missed, trigger: Trigger::Backfill, reason: None })
+    Some(RunRequest { date: missed, trigger: Trigger::Backfill, reason: None, key_id: None })
 }
 
 /// Today, if its slot has ended and the run that it owes is not published, whether one is under way or not.

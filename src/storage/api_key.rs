@@ -1,9 +1,12 @@
 //! Rows of `api_key`. Keys themselves are never stored, only their hashes.
 
+use std::collections::BTreeMap;
+
 use chrono::{DateTime, Utc};
 use sqlx::{AssertSqlSafe, FromRow, PgConnection};
 
 use super::{StoreError, freshness};
+use crate::domain::id::Id;
 
 #[derive(Clone, Debug, FromRow)]
 pub struct KeyRow {
@@ -13,12 +16,29 @@ pub struct KeyRow {
     pub name: Option<String>,
     pub scopes: Vec<String>,
     pub shop_ids: Option<Vec<String>>,
+    pub creator_ids: Option<Vec<String>>,
     pub created_at: DateTime<Utc>,
+    /// The key with which it was made; `None` for the command line.
+    pub created_by_key_id: Option<i32>,
+    /// The key that it takes the place of.
+    pub replaces_key_id: Option<i32>,
     pub expires_at: Option<DateTime<Utc>>,
+    /// To the minute.
+    pub last_used_at: Option<DateTime<Utc>>,
     pub revoked_at: Option<DateTime<Utc>>,
+    pub revoked_by_key_id: Option<i32>,
 }
 
-const COLUMNS: &str = "key_id, prefix, key_hash, name, scopes, shop_ids, created_at, expires_at, revoked_at";
+const COLUMNS: &str = "key_id, prefix, key_hash, name, scopes, shop_ids, creator_ids, created_at, created_by_key_id,
+    replaces_key_id, expires_at, last_used_at, revoked_at, revoked_by_key_id";
+
+/// What makes a request repeatable: see `access::issue`.
+#[derive(Clone, Debug, FromRow)]
+pub(crate) struct Repeatable {
+    pub idempotency_hash: Vec<u8>,
+    pub request_hash: Vec<u8>,
+    pub secret_salt: Vec<u8>,
+}
 
 /// A key about to be stored.
 #[derive(Clone, Debug)]
@@ -28,61 +48,153 @@ pub(crate) struct NewKey {
     pub name: Option<String>,
     pub scopes: Vec<String>,
     pub shop_ids: Option<Vec<String>>,
+    pub creator_ids: Option<Vec<String>>,
     pub expires_at: Option<DateTime<Utc>>,
+    pub created_by_key_id: Option<i32>,
+    pub replaces_key_id: Option<i32>,
+    pub repeatable: Option<Repeatable>,
 }
 
-/// Stores a key. Run in a transaction: the note to other processes goes with it.
+/// Begins a change of keys: changes happen one after another, and other processes are told when this one commits.
+pub(crate) async fn take_turn(connection: &mut PgConnection) -> Result<(), StoreError> {
+    freshness::note_keys(connection).await
+}
+
+/// Stores a key.
 pub(crate) async fn insert(
     connection: &mut PgConnection,
     new: &NewKey,
     now: DateTime<Utc>,
 ) -> Result<KeyRow, StoreError> {
+    let repeatable = new.repeatable.as_ref();
     let row = sqlx::query_as(AssertSqlSafe(format!(
-        "insert into api_key (prefix, key_hash, name, scopes, shop_ids, created_at, expires_at)
-         values ($1, $2, $3, $4, $5, $6, $7) returning {COLUMNS}"
+        "insert into api_key (prefix, key_hash, name, scopes, shop_ids, creator_ids, created_at, expires_at,
+                              created_by_key_id, replaces_key_id, idempotency_hash, request_hash, secret_salt)
+         values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13) returning {COLUMNS}"
     )))
     .bind(&new.prefix)
     .bind(&new.key_hash)
     .bind(&new.name)
     .bind(&new.scopes)
     .bind(&new.shop_ids)
+    .bind(&new.creator_ids)
     .bind(now)
     .bind(new.expires_at)
-    .fetch_one(&mut *connection)
+    .bind(new.created_by_key_id)
+    .bind(new.replaces_key_id)
+    .bind(repeatable.map(|repeatable| &repeatable.idempotency_hash))
+    .bind(repeatable.map(|repeatable| &repeatable.request_hash))
+    .bind(repeatable.map(|repeatable| &repeatable.secret_salt))
+    .fetch_one(connection)
     .await?;
-    freshness::note_keys(connection).await?;
     Ok(row)
 }
 
-/// Revokes a key; one that was revoked before stays as it is. `None` if there is no such key. Run in a transaction: the
-/// note to other processes goes with it.
+/// The key that a request with an Idempotency-Key made, and what that request was.
+pub(crate) async fn find_request(
+    connection: &mut PgConnection,
+    idempotency_hash: &[u8],
+) -> Result<Option<(KeyRow, Repeatable)>, StoreError> {
+    let row = sqlx::query(AssertSqlSafe(format!(
+        "select {COLUMNS}, idempotency_hash, request_hash, secret_salt from api_key where idempotency_hash = $1"
+    )))
+    .bind(idempotency_hash)
+    .fetch_optional(connection)
+    .await?;
+    Ok(row.map(|row| Ok::<_, sqlx::Error>((KeyRow::from_row(&row)?, Repeatable::from_row(&row)?))).transpose()?)
+}
+
+/// Forgets what made the requests repeatable that came before a moment.
+pub(crate) async fn forget_requests(connection: &mut PgConnection, before: DateTime<Utc>) -> Result<(), StoreError> {
+    sqlx::query(
+        "update api_key set idempotency_hash = null, request_hash = null, secret_salt = null
+         where idempotency_hash is not null and created_at <= $1",
+    )
+    .bind(before)
+    .execute(connection)
+    .await?;
+    Ok(())
+}
+
+/// Makes a key expire at a moment, unless it does before.
+pub(crate) async fn expire(connection: &mut PgConnection, key_id: i32, at: DateTime<Utc>) -> Result<(), StoreError> {
+    sqlx::query("update api_key set expires_at = least(expires_at, $2) where key_id = $1")
+        .bind(key_id)
+        .bind(at)
+        .execute(connection)
+        .await?;
+    Ok(())
+}
+
+/// Revokes a key; one that was revoked before stays as it is. `None` if there is no such key.
 pub(crate) async fn revoke(
     connection: &mut PgConnection,
     key_id: i32,
+    by: Option<i32>,
     now: DateTime<Utc>,
 ) -> Result<Option<KeyRow>, StoreError> {
-    let row = sqlx::query_as(AssertSqlSafe(format!(
-        "update api_key set revoked_at = coalesce(revoked_at, $2) where key_id = $1 returning {COLUMNS}"
-    )))
-    .bind(key_id)
-    .bind(now)
-    .fetch_optional(&mut *connection)
+    sqlx::query("update api_key set revoked_at = $2, revoked_by_key_id = $3 where key_id = $1 and revoked_at is null")
+        .bind(key_id)
+        .bind(now)
+        .bind(by)
+        .execute(&mut *connection)
+        .await?;
+    get(connection, key_id).await
+}
+
+/// Notes when keys were used.
+pub(crate) async fn note_uses(
+    connection: &mut PgConnection,
+    uses: &BTreeMap<i32, DateTime<Utc>>,
+) -> Result<(), StoreError> {
+    sqlx::query(
+        "update api_key set last_used_at = greatest(last_used_at, used.at)
+         from unnest($1::integer[], $2::timestamptz[]) as used (key_id, at) where api_key.key_id = used.key_id",
+    )
+    .bind(uses.keys().copied().collect::<Vec<_>>())
+    .bind(uses.values().copied().collect::<Vec<_>>())
+    .execute(connection)
     .await?;
-    freshness::note_keys(connection).await?;
+    Ok(())
+}
+
+pub(crate) async fn get(connection: &mut PgConnection, key_id: i32) -> Result<Option<KeyRow>, StoreError> {
+    let row = sqlx::query_as(AssertSqlSafe(format!("select {COLUMNS} from api_key where key_id = $1")))
+        .bind(key_id)
+        .fetch_optional(connection)
+        .await?;
     Ok(row)
 }
 
+/// Which keys to list.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct KeyFilter {
+    /// Only keys that are bound to this shop.
+    pub shop_id: Option<Id>,
+    /// Only keys that are bound to this creator.
+    pub creator_id: Option<Id>,
+    /// Only keys that are neither revoked nor expired at this moment (true), or the others (false).
+    pub active: Option<(bool, DateTime<Utc>)>,
+    /// Only those with a smaller id: the list goes from the newest to the oldest.
+    pub before: Option<i32>,
+    pub limit: i64,
+}
+
 /// A page of keys, newest first.
-pub(crate) async fn list(
-    connection: &mut PgConnection,
-    before: Option<i32>,
-    limit: i64,
-) -> Result<Vec<KeyRow>, StoreError> {
+pub(crate) async fn list(connection: &mut PgConnection, filter: &KeyFilter) -> Result<Vec<KeyRow>, StoreError> {
     let rows = sqlx::query_as(AssertSqlSafe(format!(
-        "select {COLUMNS} from api_key where $1::integer is null or key_id < $1 order by key_id desc limit $2"
+        "select {COLUMNS} from api_key
+         where ($1::text is null or shop_ids @> array[$1]) and ($2::text is null or creator_ids @> array[$2])
+           and ($3::boolean is null or (revoked_at is null and coalesce(expires_at > $4, true)) = $3)
+           and ($5::integer is null or key_id < $5)
+         order by key_id desc limit $6"
     )))
-    .bind(before)
-    .bind(limit)
+    .bind(filter.shop_id.as_ref().map(Id::as_str))
+    .bind(filter.creator_id.as_ref().map(Id::as_str))
+    .bind(filter.active.map(|(active, _)| active))
+    .bind(filter.active.map(|(_, now)| now))
+    .bind(filter.before)
+    .bind(filter.limit)
     .fetch_all(connection)
     .await?;
     Ok(rows)

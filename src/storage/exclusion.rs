@@ -1,14 +1,14 @@
 //! Rows of `exclusion`: the ledger of what the platform took out of the score.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
 use chrono::{DateTime, Utc};
-use sqlx::postgres::PgRow;
-use sqlx::{FromRow, PgConnection, Row};
+use sqlx::{FromRow, PgConnection};
 
 use super::StoreError;
+use super::stripe::{HeldStripes, stripe_of};
 use crate::domain::event::{Aggregate, AggregateKind};
-use crate::domain::exclusion::{Exclusion, ExclusionTarget};
+use crate::domain::exclusion::Exclusion;
 use crate::domain::id::Id;
 
 /// An exclusion with its revocation, if it was revoked.
@@ -28,13 +28,16 @@ pub(crate) struct ExclusionRow {
     pub revoked_at: Option<DateTime<Utc>>,
     pub revoked_by: Option<String>,
     pub revoke_note: Option<String>,
+    /// The keys with which it was made and revoked.
+    pub key_id: Option<i32>,
+    pub revoked_by_key_id: Option<i32>,
     /// Whether an event of the target is stored.
     pub is_matched: bool,
 }
 
 /// Of a target inside an order, one of whose events names it by a member of `data`; of an order or session, any event.
 const COLUMNS: &str = "exclusion_id, shop_id, target, target_id, order_id, aggregate_kind, aggregate_id, reason,
-    decided_by, note, created_at, revoked_at, revoked_by, revoke_note,
+    decided_by, note, created_at, revoked_at, revoked_by, revoke_note, key_id, revoked_by_key_id,
     exists (
         select from event
         where event.shop_id = exclusion.shop_id and event.aggregate_kind = exclusion.aggregate_kind
@@ -61,54 +64,110 @@ pub(crate) struct NewExclusion {
     pub note: Option<String>,
 }
 
-pub(crate) async fn insert(
+/// What tells one entry of the ledger from another while both are active.
+type Entry<'a> = (&'a Aggregate, &'a Exclusion);
+
+/// Enters exclusions, none of which is active, each under the number of its stripe. Returns their ids by what they exclude.
+pub(crate) async fn insert<'a>(
     connection: &mut PgConnection,
-    new: &NewExclusion,
-    seq: i64,
+    new: &[&'a NewExclusion],
+    held: &HeldStripes,
+    key_id: Option<i32>,
     now: DateTime<Utc>,
-) -> Result<ExclusionRow, StoreError> {
-    let row = sqlx::query_as(sqlx::AssertSqlSafe(format!(
-        "insert into exclusion (shop_id, target, target_id, order_id, aggregate_kind, aggregate_id, reason, decided_by,
-                                note, created_at, seq)
-         values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11) returning {COLUMNS}"
-    )))
-    .bind(new.aggregate.shop_id.as_str())
-    .bind(new.exclusion.target.as_str())
-    .bind(new.exclusion.id.as_str())
-    .bind(new.order_id.as_ref().map(Id::as_str))
-    .bind(new.aggregate.kind.code())
-    .bind(new.aggregate.id.as_str())
-    .bind(&new.reason)
-    .bind(&new.decided_by)
-    .bind(&new.note)
+) -> Result<HashMap<Entry<'a>, i64>, StoreError> {
+    let seq = |new: &&NewExclusion| held.get(&stripe_of(&new.aggregate.shop_id)).map_or(0, |stripe| stripe.head);
+    let rows: Vec<(i64, i64)> = sqlx::query_as(
+        "with entry as (
+             select * from unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::smallint[], $6::text[], $7::text[],
+                                  $8::text[], $9::text[], $10::bigint[]) with ordinality
+                 as entry (shop_id, target, target_id, order_id, aggregate_kind, aggregate_id, reason, decided_by, note,
+                           seq, ordinal)
+         ), entered as (
+             insert into exclusion (shop_id, target, target_id, order_id, aggregate_kind, aggregate_id, reason, decided_by,
+                                    note, created_at, key_id, seq)
+             select shop_id, target, target_id, order_id, aggregate_kind, aggregate_id, reason, decided_by, note, $11, $12,
+                    seq
+             from entry order by ordinal
+             returning exclusion_id, shop_id, target, target_id, order_id
+         )
+         select entry.ordinal, entered.exclusion_id
+         from entered join entry on (entered.shop_id, entered.target, entered.target_id, coalesce(entered.order_id, ''))
+             = (entry.shop_id, entry.target, entry.target_id, coalesce(entry.order_id, ''))",
+    )
+    .bind(new.iter().map(|new| new.aggregate.shop_id.as_str()).collect::<Vec<_>>())
+    .bind(new.iter().map(|new| new.exclusion.target.as_str()).collect::<Vec<_>>())
+    .bind(new.iter().map(|new| new.exclusion.id.as_str()).collect::<Vec<_>>())
+    .bind(new.iter().map(|new| new.order_id.as_ref().map(Id::as_str)).collect::<Vec<_>>())
+    .bind(new.iter().map(|new| new.aggregate.kind.code()).collect::<Vec<_>>())
+    .bind(new.iter().map(|new| new.aggregate.id.as_str()).collect::<Vec<_>>())
+    .bind(new.iter().map(|new| new.reason.as_str()).collect::<Vec<_>>())
+    .bind(new.iter().map(|new| new.decided_by.as_str()).collect::<Vec<_>>())
+    .bind(new.iter().map(|new| new.note.as_deref()).collect::<Vec<_>>())
+    .bind(new.iter().map(seq).collect::<Vec<_>>())
     .bind(now)
-    .bind(seq)
-    .fetch_one(&mut *connection)
+    .bind(key_id)
+    .fetch_all(&mut *connection)
     .await?;
-    sqlx::query("update stripe set exclusions_made = exclusions_made + 1 where stripe = $1")
-        .bind(super::stripe::stripe_of(&new.aggregate.shop_id))
-        .execute(connection)
-        .await?;
-    Ok(row)
+    let mut of_stripes: BTreeMap<i16, i64> = BTreeMap::new();
+    new.iter().for_each(|new| *of_stripes.entry(stripe_of(&new.aggregate.shop_id)).or_default() += 1);
+    sqlx::query(
+        "update stripe set exclusions_made = exclusions_made + made.exclusions
+         from unnest($1::smallint[], $2::bigint[]) as made (stripe, exclusions) where stripe.stripe = made.stripe",
+    )
+    .bind(of_stripes.keys().copied().collect::<Vec<_>>())
+    .bind(of_stripes.values().copied().collect::<Vec<_>>())
+    .execute(connection)
+    .await?;
+    Ok(by_entry(new.iter().copied(), rows))
 }
 
-/// The active exclusion of the same target with its number, if there is one.
-pub(crate) async fn find_active(
+/// The active exclusions among some, with their numbers: id and number by what they exclude.
+pub(crate) async fn find_active<'a>(
     connection: &mut PgConnection,
-    new: &NewExclusion,
-) -> Result<Option<(i64, i64)>, StoreError> {
-    let found = sqlx::query_as(
-        "select exclusion_id, seq from exclusion
-         where shop_id = $1 and target = $2 and target_id = $3 and coalesce(order_id, '') = coalesce($4, '')
-           and revoked_at is null",
+    new: &'a [NewExclusion],
+) -> Result<HashMap<Entry<'a>, (i64, i64)>, StoreError> {
+    let rows: Vec<(i64, i64, i64)> = sqlx::query_as(
+        "select entry.ordinal, found.exclusion_id, found.seq
+         from unnest($1::text[], $2::text[], $3::text[], $4::text[]) with ordinality
+             as entry (shop_id, target, target_id, order_id, ordinal)
+         cross join lateral (
+             select exclusion_id, seq from exclusion
+             where exclusion.shop_id = entry.shop_id collate \"C\" and exclusion.target = entry.target
+               and exclusion.target_id = entry.target_id collate \"C\"
+               and coalesce(exclusion.order_id, '') = coalesce(entry.order_id, '') and revoked_at is null
+             offset 0
+         ) found",
     )
-    .bind(new.aggregate.shop_id.as_str())
-    .bind(new.exclusion.target.as_str())
-    .bind(new.exclusion.id.as_str())
-    .bind(new.order_id.as_ref().map(Id::as_str))
-    .fetch_optional(connection)
+    .bind(new.iter().map(|new| new.aggregate.shop_id.as_str()).collect::<Vec<_>>())
+    .bind(new.iter().map(|new| new.exclusion.target.as_str()).collect::<Vec<_>>())
+    .bind(new.iter().map(|new| new.exclusion.id.as_str()).collect::<Vec<_>>())
+    .bind(new.iter().map(|new| new.order_id.as_ref().map(Id::as_str)).collect::<Vec<_>>())
+    .fetch_all(connection)
     .await?;
-    Ok(found)
+    Ok(by_entry(new.iter(), rows.into_iter().map(|(ordinal, exclusion_id, seq)| (ordinal, (exclusion_id, seq)))))
+}
+
+/// Values, given with the places of entries, counted from 1, by what these exclude.
+fn by_entry<'a, T>(
+    entries: impl Iterator<Item = &'a NewExclusion>,
+    placed: impl IntoIterator<Item = (i64, T)>,
+) -> HashMap<Entry<'a>, T> {
+    let mut placed: HashMap<i64, T> = placed.into_iter().collect();
+    let numbered = (1_i64..).zip(entries);
+    numbered.filter_map(|(place, new)| Some(((&new.aggregate, &new.exclusion), placed.remove(&place)?))).collect()
+}
+
+/// Exclusions by their ids.
+pub(crate) async fn of_ids(
+    connection: &mut PgConnection,
+    ids: &[i64],
+) -> Result<HashMap<i64, ExclusionRow>, StoreError> {
+    let rows: Vec<ExclusionRow> =
+        sqlx::query_as(sqlx::AssertSqlSafe(format!("select {COLUMNS} from exclusion where exclusion_id = any($1)")))
+            .bind(ids)
+            .fetch_all(connection)
+            .await?;
+    Ok(rows.into_iter().map(|row| (row.exclusion_id, row)).collect())
 }
 
 pub(crate) async fn get(connection: &mut PgConnection, exclusion_id: i64) -> Result<Option<ExclusionRow>, StoreError> {
@@ -120,10 +179,12 @@ pub(crate) async fn get(connection: &mut PgConnection, exclusion_id: i64) -> Res
 }
 
 /// Who revokes it, and why.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub(crate) struct Revocation {
-    pub revoked_by: Option<String>,
+    pub revoked_by: String,
     pub note: Option<String>,
+    /// The key with which it is asked.
+    pub key_id: Option<i32>,
 }
 
 /// Marks an exclusion as revoked; one that was revoked before stays as it is.
@@ -135,7 +196,7 @@ pub(crate) async fn revoke(
     now: DateTime<Utc>,
 ) -> Result<(), StoreError> {
     sqlx::query(
-        "update exclusion set revoked_at = $2, revoked_by = $3, revoke_note = $4, revoked_seq = $5
+        "update exclusion set revoked_at = $2, revoked_by = $3, revoke_note = $4, revoked_seq = $5, revoked_by_key_id = $6
          where exclusion_id = $1 and revoked_at is null",
     )
     .bind(exclusion_id)
@@ -143,6 +204,7 @@ pub(crate) async fn revoke(
     .bind(&revocation.revoked_by)
     .bind(&revocation.note)
     .bind(seq)
+    .bind(revocation.key_id)
     .execute(connection)
     .await?;
     Ok(())
@@ -176,77 +238,4 @@ pub(crate) async fn list(
     .fetch_all(connection)
     .await?;
     Ok(rows)
-}
-
-/// All exclusions in force, by aggregate.
-pub(crate) async fn all_active(
-    connection: &mut PgConnection,
-) -> Result<HashMap<Aggregate, Vec<Exclusion>>, StoreError> {
-    let rows = sqlx::query(
-        "select shop_id, aggregate_kind, aggregate_id, target, target_id from exclusion where revoked_at is null",
-    );
-    by_aggregate(rows.fetch_all(connection).await?)
-}
-
-/// The exclusions in force for some aggregates, read by key.
-pub(crate) async fn active_of(
-    connection: &mut PgConnection,
-    aggregates: &[&Aggregate],
-) -> Result<HashMap<Aggregate, Vec<Exclusion>>, StoreError> {
-    let rows = sqlx::query(
-        "select key.shop_id, key.aggregate_kind, key.aggregate_id, exclusion.target, exclusion.target_id
-         from unnest($1::text[], $2::smallint[], $3::text[]) as key (shop_id, aggregate_kind, aggregate_id)
-         cross join lateral (
-             select target, target_id from exclusion
-             where exclusion.shop_id = key.shop_id collate \"C\"
-               and exclusion.aggregate_kind = key.aggregate_kind
-               and exclusion.aggregate_id = key.aggregate_id collate \"C\"
-               and exclusion.revoked_at is null
-             offset 0
-         ) exclusion",
-    )
-    .bind(aggregates.iter().map(|aggregate| aggregate.shop_id.as_str()).collect::<Vec<_>>())
-    .bind(aggregates.iter().map(|aggregate| aggregate.kind.code()).collect::<Vec<_>>())
-    .bind(aggregates.iter().map(|aggregate| aggregate.id.as_str()).collect::<Vec<_>>());
-    by_aggregate(rows.fetch_all(connection).await?)
-}
-
-/// The exclusions of some aggregates that were in force at a number of their stripe: pairs of an aggregate and the head
-/// that a run knew.
-pub(crate) async fn known_at(
-    connection: &mut PgConnection,
-    aggregates: &[(&Aggregate, i64)],
-) -> Result<HashMap<Aggregate, Vec<Exclusion>>, StoreError> {
-    let rows = sqlx::query(
-        "select key.shop_id, key.aggregate_kind, key.aggregate_id, exclusion.target, exclusion.target_id
-         from unnest($1::text[], $2::smallint[], $3::text[], $4::bigint[])
-             as key (shop_id, aggregate_kind, aggregate_id, head)
-         cross join lateral (
-             select target, target_id from exclusion
-             where exclusion.shop_id = key.shop_id collate \"C\"
-               and exclusion.aggregate_kind = key.aggregate_kind
-               and exclusion.aggregate_id = key.aggregate_id collate \"C\"
-               and exclusion.seq <= key.head and (exclusion.revoked_seq is null or exclusion.revoked_seq > key.head)
-             offset 0
-         ) exclusion",
-    )
-    .bind(aggregates.iter().map(|(aggregate, _)| aggregate.shop_id.as_str()).collect::<Vec<_>>())
-    .bind(aggregates.iter().map(|(aggregate, _)| aggregate.kind.code()).collect::<Vec<_>>())
-    .bind(aggregates.iter().map(|(aggregate, _)| aggregate.id.as_str()).collect::<Vec<_>>())
-    .bind(aggregates.iter().map(|(_, head)| *head).collect::<Vec<_>>());
-    by_aggregate(rows.fetch_all(connection).await?)
-}
-
-fn by_aggregate(rows: Vec<PgRow>) -> Result<HashMap<Aggregate, Vec<Exclusion>>, StoreError> {
-    let mut exclusions: HashMap<Aggregate, Vec<Exclusion>> = HashMap::new();
-    for row in rows {
-        let (shop_id, kind, id): (&str, i16, &str) = (row.try_get(0)?, row.try_get(1)?, row.try_get(2)?);
-        let (target, target_id): (&str, &str) = (row.try_get(3)?, row.try_get(4)?);
-        let corrupt = || StoreError::Corrupt(format!("exclusion of {target} {target_id} in shop {shop_id}"));
-        let kind = AggregateKind::from_code(kind).ok_or_else(corrupt)?;
-        let target = ExclusionTarget::parse(target).ok_or_else(corrupt)?;
-        let aggregate = Aggregate { shop_id: Id::stored(shop_id), kind, id: Id::stored(id) };
-        exclusions.entry(aggregate).or_default().push(Exclusion { target, id: Id::stored(target_id) });
-    }
-    Ok(exclusions)
 }

@@ -10,6 +10,7 @@ pub mod counting;
 pub(crate) mod cursor_secret;
 pub(crate) mod error;
 pub(crate) mod event;
+pub(crate) mod excluded;
 pub(crate) mod exclusion;
 pub(crate) mod freshness;
 pub(crate) mod intake;

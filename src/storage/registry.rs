@@ -18,13 +18,15 @@ pub(crate) struct SubjectRow {
     pub category_id: Option<String>,
     pub registered_at: DateTime<Utc>,
     pub updated_at: DateTime<Utc>,
+    /// The key with which it was registered or changed last.
+    pub key_id: Option<i32>,
 }
 
-type Columns = (String, Option<String>, Option<String>, DateTime<Utc>, DateTime<Utc>);
-const COLUMNS: &str = "subject_id, name, category_id, registered_at, updated_at";
+type Columns = (String, Option<String>, Option<String>, DateTime<Utc>, DateTime<Utc>, Option<i32>);
+const COLUMNS: &str = "subject_id, name, category_id, registered_at, updated_at, key_id";
 
-fn subject_row(kind: SubjectKind, (id, name, category_id, registered_at, updated_at): Columns) -> SubjectRow {
-    SubjectRow { subject: Subject { kind, id: Id::stored(&id) }, name, category_id, registered_at, updated_at }
+fn subject_row(kind: SubjectKind, (id, name, category_id, registered_at, updated_at, key_id): Columns) -> SubjectRow {
+    SubjectRow { subject: Subject { kind, id: Id::stored(&id) }, name, category_id, registered_at, updated_at, key_id }
 }
 
 /// A registration: fields that are `None` stay as they were, `Some(None)` clears.
@@ -77,6 +79,7 @@ pub(crate) async fn register(
     connection: &mut PgConnection,
     registrations: &[Registration],
     held: &HeldStripes,
+    key_id: Option<i32>,
     now: DateTime<Utc>,
 ) -> Result<Vec<bool>, StoreError> {
     let seq =
@@ -102,6 +105,7 @@ pub(crate) async fn register(
         .bind(column(|new| new.category_id.as_ref().and_then(|id| id.as_ref()).map(Id::as_str)))
         .bind(registrations.iter().map(seq).collect::<Vec<_>>())
         .bind(now)
+        .bind(key_id)
         .execute(connection)
         .await?;
     let new: HashSet<(i16, String)> = new.into_iter().collect();

@@ -2,7 +2,7 @@
 
 use chrono::{DateTime, NaiveDate, Utc};
 use chrono_tz::Tz;
-use sqlx::{AssertSqlSafe, FromRow, PgConnection};
+use sqlx::{AssertSqlSafe, Connection, FromRow, PgConnection};
 
 use super::StoreError;
 use super::stripe::{Heads, Striping};
@@ -20,6 +20,8 @@ pub struct RunRow {
     pub state: RunState,
     pub late: bool,
     pub reason: Option<String>,
+    /// The key with which it was asked for.
+    pub key_id: Option<i32>,
     pub fence: i64,
     pub subjects_total: i64,
     pub subjects_done: i64,
@@ -34,7 +36,7 @@ pub struct RunRow {
 }
 
 pub(super) const COLUMNS: &str =
-    "run_id, date, revision, trigger, state, late, reason, fence, subjects_total, subjects_done,
+    "run_id, date, revision, trigger, state, late, reason, key_id, fence, subjects_total, subjects_done,
     requested_at, started_at, finished_at, published_at, error, rule_sets, bridges";
 
 /// What became of a request for a run.
@@ -64,13 +66,15 @@ pub async fn request(
     // The run under way may end between the two statements; then the next turn of the loop queues this one.
     loop {
         let queued = sqlx::query_as(AssertSqlSafe(format!(
-            "insert into run (date, trigger, state, reason, requested_at) values ($1, $2, 'queued', $3, $4)
+            "insert into run (date, trigger, state, reason, requested_at, key_id)
+             values ($1, $2, 'queued', $3, $4, $5)
              on conflict (date) where state in ('queued', 'running') do nothing returning {COLUMNS}"
         )))
         .bind(request.date)
         .bind(request.trigger.as_str())
         .bind(&request.reason)
         .bind(now)
+        .bind(request.key_id)
         .fetch_optional(&mut *connection)
         .await?;
         if let Some(row) = queued {
@@ -84,6 +88,21 @@ pub async fn request(
             return Ok(Requested::UnderWay(run_id));
         }
     }
+}
+
+/// Queues runs: all of them, or none where that fails.
+pub async fn request_all(
+    connection: &mut PgConnection,
+    requests: &[RunRequest],
+    now: DateTime<Utc>,
+) -> Result<Vec<Requested>, StoreError> {
+    let mut transaction = connection.begin().await?;
+    let mut requested = Vec::with_capacity(requests.len());
+    for one in requests {
+        requested.push(request(&mut transaction, one, now).await?);
+    }
+    transaction.commit().await?;
+    Ok(requested)
 }
 
 pub async fn get(connection: &mut PgConnection, run_id: i64) -> Result<Option<RunRow>, StoreError> {

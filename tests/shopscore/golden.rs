@@ -175,7 +175,13 @@ async fn the_market_with_exclusions_and_again_without() {
     service.assert_counts_equal_a_rebuild().await;
     for id in ids {
         let path = format!("/v1/exclusions/{}", id.as_str().expect("exclusion_id"));
-        let revoked = service.client.delete(service.url(&path)).send().await.expect("an answer");
+        let revoked = service
+            .client
+            .delete(service.url(&path))
+            .json(&json!({"revoked_by": "ops"}))
+            .send()
+            .await
+            .expect("an answer");
         assert_eq!(revoked.status(), 200);
     }
     assert_eq!(service.run(score_date()).await["revision"], json!(2));

@@ -76,11 +76,11 @@ async fn keys_are_made_before_the_service_runs_and_listed_and_revoked_beside_it(
 
     for (arguments, reason) in [
         (&["create", "--scope", "scores:write"][..], "a scope is one of events:write"),
-        (&["create", "--scope", "admin", "--shop", "s-1"][..], "leave the shops out"),
+        (&["create", "--scope", "admin", "--shop", "s-1"][..], "leave shops and creators out"),
         (&["create", "--scope", "scores:read", "--shop", "a,b"][..], "without spaces and commas"),
         (&["create", "--scope", "scores:read", "--expires", "soon"][..], "--expires is a date"),
         (&["create", "--scope", "scores:read", "--expires", "2020-01-01"][..], "in the future"),
-        (&["create", "--scope", "all", "--shop", "s-1"][..], "leave the shops out"),
+        (&["create", "--scope", "all", "--shop", "s-1"][..], "leave shops and creators out"),
         (&["create"][..], "--scope"),
         (&["revoke", "99"][..], "no key has the id 99; see shopscore key list"),
     ] {

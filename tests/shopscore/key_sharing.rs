@@ -114,7 +114,7 @@ async fn a_key_is_good_in_every_process_at_once_and_its_revocation_reaches_them_
     let (by_hand, by_hand_id) = &made[1];
     let now = first.context.clock.now();
     let mut connection = first.context.store.read.acquire().await.expect("a connection");
-    access::revoke(&mut connection, *by_hand_id, now).await.expect("a revocation").expect("the key");
+    access::revoke(&mut connection, *by_hand_id, None, now).await.expect("a revocation").expect("the key");
     drop(connection);
     tokio::join!(refused(&first, by_hand), refused(&second, by_hand));
     assert_eq!(get(&second, &admin, "/v1/keys").await.0, 200, "the others stand");

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use chrono::TimeDelta;
 use reqwest::header::{AUTHORIZATION, HeaderMap, HeaderValue, WWW_AUTHENTICATE};
 use serde_json::{Value, json};
-use shopscore::access::{self, KeyRequest, Scope, Secret};
+use shopscore::access::{self, Asking, KeyRequest, Scope, Secret};
 use shopscore::http;
 
 use crate::support::{Choices, TestService, answer};
@@ -38,7 +38,8 @@ pub async fn make(service: &TestService, scopes: &[&str], shops: &[&str]) -> (St
 async fn make_as(service: &TestService, request: KeyRequest) -> (String, i32) {
     let now = service.context.clock.now();
     let mut connection = service.context.store.read.acquire().await.expect("a connection");
-    let (secret, row) = access::create(&mut connection, request, now).await.expect("a key");
+    let asking = Asking { by: None, idempotency_key: None, now };
+    let (secret, row) = access::create(&mut connection, &request, &asking).await.expect("a key");
     (secret.text, row.key_id)
 }
 
@@ -54,29 +55,31 @@ pub async fn revoke(service: &TestService, key_id: i32) -> (u16, Value) {
     answer(service.client.delete(service.url(&format!("/v1/keys/{key_id}")))).await
 }
 
-/// Every described operation: its method, its path, and the scope that the description names.
-fn operations() -> Vec<(String, String, Option<String>)> {
+/// Every described operation: its method, its path, and the scopes that the description names, any of which will do.
+fn operations() -> Vec<(String, String, Vec<String>)> {
     let description = serde_json::to_value(http::routes::description()).expect("a description");
     let mut operations = Vec::new();
     for (path, item) in description["paths"].as_object().expect("paths") {
         for (method, operation) in item.as_object().expect("operations") {
-            let scope = operation["security"][0]["key"][0].as_str().map(str::to_owned);
-            operations.push((method.to_uppercase(), path.clone(), scope));
+            let needed = operation["security"].as_array().cloned().unwrap_or_default();
+            let scopes = needed.iter().filter_map(|needed| needed["key"][0].as_str().map(str::to_owned)).collect();
+            operations.push((method.to_uppercase(), path.clone(), scopes));
         }
     }
     operations
 }
 
-/// The scope that the contract names for a path.
-fn contracted(path: &str) -> Option<&'static str> {
+/// The scopes that the contract names for an operation.
+fn contracted(method: &str, path: &str) -> &'static [&'static str] {
     match path {
-        "/healthz" | "/readyz" | "/metrics" | "/openapi.yaml" | "/openapi.json" | "/v1/event-types" => None,
-        "/v1/events" => Some("events:write"),
+        "/healthz" | "/readyz" | "/metrics" | "/openapi.yaml" | "/openapi.json" | "/v1/event-types" => &[],
+        "/v1/events" => &["events:write"],
+        "/v1/{kind}/{id}" if method == "GET" => &["scores:read", "admin"],
         "/v1/scores" | "/v1/categories/{category_id}/benchmarks" | "/v1/rule-sets" | "/v1/rule-sets/{id}" => {
-            Some("scores:read")
+            &["scores:read"]
         }
-        path if path.starts_with("/v1/{kind}/{id}/") || path.starts_with("/v1/shops/{id}/") => Some("scores:read"),
-        _ => Some("admin"),
+        path if path.starts_with("/v1/{kind}/{id}/") || path.starts_with("/v1/shops/{id}/") => &["scores:read"],
+        _ => &["admin"],
     }
 }
 
@@ -106,8 +109,8 @@ async fn assert_unauthorized(request: reqwest::RequestBuilder, what: &str) {
 
 #[test]
 fn every_operation_is_described_with_the_scope_of_the_contract() {
-    for (method, path, scope) in operations() {
-        assert_eq!(scope.as_deref(), contracted(&path), "{method} {path}");
+    for (method, path, scopes) in operations() {
+        assert_eq!(scopes, contracted(&method, &path), "{method} {path}");
     }
 }
 
@@ -135,25 +138,26 @@ async fn no_operation_is_for_callers_without_a_good_key_of_its_scope() {
         format!("Bearer {forged}"),
         format!("Bearer {revoked}"),
     ];
-    let mut keys = BTreeMap::new();
+    let mut rights = BTreeMap::new();
     for scope in all {
-        let others: Vec<&str> = all.into_iter().filter(|other| *other != scope).collect();
-        let (right, _) = make(&service, &[scope], &[]).await;
-        let (wrong, _) = make(&service, &others, &[]).await;
-        keys.insert(scope, (right, wrong));
+        rights.insert(scope, make(&service, &[scope], &[]).await.0);
     }
-    for (method, path, scope) in operations() {
-        let Some(scope) = scope else { continue };
+    let mut wrongs = BTreeMap::new();
+    for (method, path, scopes) in operations().into_iter().filter(|(_, _, scopes)| !scopes.is_empty()) {
+        if !wrongs.contains_key(&scopes) {
+            let others: Vec<&str> =
+                all.into_iter().filter(|other| !scopes.iter().any(|scope| scope == other)).collect();
+            wrongs.insert(scopes.clone(), make(&service, &others, &[]).await.0);
+        }
         let what = format!("{method} {path}");
         let asked = || request(&nobody, &service, &method, &path);
         assert_unauthorized(asked(), &what).await;
         for header in &refused {
             assert_unauthorized(asked().header(AUTHORIZATION, header.as_str()), &format!("{what} {header}")).await;
         }
-        let (right, wrong) = &keys[scope.as_str()];
-        let (status, problem) = answer(asked().bearer_auth(wrong)).await;
+        let (status, problem) = answer(asked().bearer_auth(&wrongs[&scopes])).await;
         assert_eq!((status, &problem["type"]), (403, &json!("urn:shopscore:problem:forbidden")), "{what}");
-        for good in [right, &expiring] {
+        for good in scopes.iter().map(|scope| &rights[scope.as_str()]).chain([&expiring]) {
             let (status, body) = answer(asked().bearer_auth(good)).await;
             assert!(status < 500 && status != 401 && status != 403, "{what}: {status} {body}");
             assert_ne!(body["type"], json!("urn:shopscore:problem:not-found"), "{what} exists");
@@ -161,10 +165,10 @@ async fn no_operation_is_for_callers_without_a_good_key_of_its_scope() {
     }
     let head = || nobody.head(service.url("/v1/rule-sets"));
     assert_eq!(answer(head()).await.0, 401);
-    assert_eq!(answer(head().bearer_auth(keys["scores:read"].0.as_str())).await.0, 200, "HEAD asks for what GET does");
+    assert_eq!(answer(head().bearer_auth(rights["scores:read"].as_str())).await.0, 200, "HEAD asks for what GET does");
     service.context.clock.set(soon);
-    for (method, path, scope) in operations() {
-        if scope.is_some() {
+    for (method, path, scopes) in operations() {
+        if !scopes.is_empty() {
             let asked = request(&nobody, &service, &method, &path).bearer_auth(&expiring);
             assert_unauthorized(asked, &format!("{method} {path} after expiry")).await;
         }
@@ -204,8 +208,8 @@ async fn for_a_key_that_is_bound_to_shops_nobody_else_exists() {
     }
     let (merchant, _) = make(&service, &["scores:read"], &["s-1"]).await;
     let mut walked = 0;
-    for (method, path, _) in operations() {
-        if !path.starts_with("/v1/{kind}/{id}/") {
+    for (method, path, scopes) in operations() {
+        if !path.starts_with("/v1/{kind}/{id}") || !scopes.iter().any(|scope| scope == "scores:read") {
             continue;
         }
         let ask = |kind: &str, id: &str| {
@@ -260,6 +264,10 @@ async fn a_key_is_shown_once_listed_without_its_secret_and_revoked_for_good() {
         (json!({"scopes": ["scores:read"], "expires_at": "2027-11-20T03:00:60Z"}), "/expires_at"),
         (json!({"scopes": ["scores:read"], "expires_at": "2027-11-20T03:00:00\u{2212}08:00"}), "/expires_at"),
         (json!({"scopes": ["scores:read"], "name": "\0"}), "/name"),
+        (json!({"scopes": ["scores:read"], "creator_ids": []}), "/creator_ids"),
+        (json!({"scopes": ["scores:read"], "creator_ids": ["c-1", "a b"]}), "/creator_ids/1"),
+        (json!({"scopes": ["scores:read", "admin"], "creator_ids": ["c-1"]}), "/scopes"),
+        (json!({"scopes": ["events:write"], "creator_ids": ["c-1"]}), "/scopes"),
     ] {
         let (status, problem) = service.post("/v1/keys", &body).await;
         assert_eq!((status, &problem["errors"][0]["pointer"]), (422, &json!(pointer)), "{body}: {problem}");
@@ -269,6 +277,8 @@ async fn a_key_is_shown_once_listed_without_its_secret_and_revoked_for_good() {
     let key_id: i32 = made["key_id"].as_str().expect("an id").parse().expect("a number");
     let (status, gone) = revoke(&service, key_id).await;
     assert_eq!((status, &gone["revoked_at"]), (200, &json!("2026-11-20T03:00:00Z")));
+    let actors = (&made["created_by_key_id"], &gone["created_by_key_id"], &gone["revoked_by_key_id"]);
+    assert_eq!(actors, (&json!("1"), &json!("1"), &json!("1")), "the key of this client");
     service.context.clock.set(service.context.clock.now() + TimeDelta::minutes(1));
     assert_eq!(revoke(&service, key_id).await, (200, gone.clone()), "it stays as it was");
     assert_eq!(service.read("/v1/keys").await["items"][0], gone);

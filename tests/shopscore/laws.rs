@@ -96,7 +96,17 @@ async fn law_2_an_event_and_its_retraction_or_an_exclusion_and_its_revocation_eq
         plain.assert_counts_equal_a_rebuild().await;
         for id in ids {
             let path = format!("/v1/exclusions/{id}");
-            assert_eq!(plain.client.delete(plain.url(&path)).send().await.expect("an answer").status(), 200);
+            assert_eq!(
+                plain
+                    .client
+                    .delete(plain.url(&path))
+                    .json(&json!({"revoked_by": "ops"}))
+                    .send()
+                    .await
+                    .expect("an answer")
+                    .status(),
+                200
+            );
         }
         plain.run(score_date()).await;
         assert_eq!(published(&plain, &stream).await, expected, "seed {seed}: excluded and revoked");

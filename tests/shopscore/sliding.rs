@@ -86,7 +86,17 @@ async fn exclude_some(service: &TestService, events: &[&String]) {
         if let Some(id) = exclude(service, event).await {
             if revoke {
                 let path = service.url(&format!("/v1/exclusions/{id}"));
-                assert_eq!(service.client.delete(path).send().await.expect("an answer").status(), 200);
+                assert_eq!(
+                    service
+                        .client
+                        .delete(path)
+                        .json(&json!({"revoked_by": "ops"}))
+                        .send()
+                        .await
+                        .expect("an answer")
+                        .status(),
+                    200
+                );
             }
             revoke = !revoke;
         }
@@ -179,7 +189,10 @@ async fn drop_all_exclusions(service: &TestService) {
     let ids: Vec<i64> = active.fetch_all(&service.context.store.read).await.expect("ids");
     for id in ids {
         let path = service.url(&format!("/v1/exclusions/{id}"));
-        assert_eq!(service.client.delete(path).send().await.expect("an answer").status(), 200);
+        assert_eq!(
+            service.client.delete(path).json(&json!({"revoked_by": "ops"})).send().await.expect("an answer").status(),
+            200
+        );
     }
 }
 

@@ -61,7 +61,8 @@ async fn a_run_whose_process_fell_silent_is_taken_over_and_the_silent_one_cannot
     let mut connection = context.store.run.acquire().await.expect("a connection");
     // A process queues and claims a run in one breath, so that the service does not get it, and falls silent.
     let mut transaction = sqlx::Connection::begin(&mut *connection).await.expect("a transaction");
-    let request = RunRequest { date: "2026-11-20".parse().expect("date"), trigger: Trigger::Manual, reason: None };
+    let request =
+        RunRequest { date: "2026-11-20".parse().expect("date"), trigger: Trigger::Manual, reason: None, key_id: None };
     let queued =
         rows::request(&mut transaction, &request, now).await.expect("a request").queued().expect("no other run");
     let silent = lease::claim(&mut transaction, Some(queued.run_id), now).await.expect("a claim").expect("the run");

@@ -88,7 +88,12 @@ async fn the_newest_run_tells_its_figures_and_an_overdue_one_shows_until_it_is_p
     let context = service.context.clone();
     let mut connection = context.store.run.acquire().await.expect("a connection");
     let mut transaction = sqlx::Connection::begin(&mut *connection).await.expect("a transaction");
-    let request = RunRequest { date: "2026-11-21".parse().expect("date"), trigger: Trigger::Scheduled, reason: None };
+    let request = RunRequest {
+        date: "2026-11-21".parse().expect("date"),
+        trigger: Trigger::Scheduled,
+        reason: None,
+        key_id: None,
+    };
     let now = context.clock.now();
     let queued =
         rows::request(&mut transaction, &request, now).await.expect("a request").queued().expect("no other run");

@@ -102,7 +102,7 @@ pub(crate) async fn get_benchmarks(
         revision: query.revision.0,
         kind,
         rule_set: query.rule_set.0,
-        hides_few: caller.shops().is_some(),
+        hides_few: caller.is_bound(),
     };
     let make = || async {
         let benchmarks = state.source.benchmarks(&wanted).await?;

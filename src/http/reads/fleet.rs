@@ -127,20 +127,17 @@ pub(crate) async fn list_scores(
         let modified = page.run.published_at.unwrap_or_default();
         Answer::of(&fleet_answer(kind, page, &signer), modified)
     };
-    // What a caller that is bound to shops sees is nobody else's.
-    match caller.shops() {
-        Some(_) => Ok(asked.answer_once(&make().await?)),
-        None => asked.answer(&state, make).await,
-    }
+    // What a bound caller sees is nobody else's.
+    if caller.is_bound() { Ok(asked.answer_once(&make().await?)) } else { asked.answer(&state, make).await }
 }
 
 /// The ids that are both asked for and the caller's to see; `None` for all.
 fn seen_ids(caller: &Caller, kind: SubjectKind, asked: Option<Vec<Id>>) -> Option<Vec<Id>> {
-    let Some(bound) = caller.shops() else { return asked };
-    match (kind, asked) {
-        (SubjectKind::Creator, _) => Some(Vec::new()),
-        (SubjectKind::Shop, None) => Some(bound.iter().cloned().collect()),
-        (SubjectKind::Shop, Some(ids)) => Some(ids.into_iter().filter(|id| bound.contains(id)).collect()),
+    let Some(bounds) = caller.bounds() else { return asked };
+    let bound = bounds.of(kind);
+    match asked {
+        None => Some(bound.iter().cloned().collect()),
+        Some(ids) => Some(ids.into_iter().filter(|id| bound.contains(id)).collect()),
     }
 }
 

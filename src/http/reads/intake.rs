@@ -115,7 +115,7 @@ pub(crate) async fn get_intake(
     Input(path): Input<ShopPath>,
 ) -> Result<Response, Problem> {
     let intake = state.source.intake(&path.id.0).await?;
-    let shows_keys = caller.shops().is_none();
+    let shows_keys = !caller.is_bound();
     let answer = IntakeAnswer {
         shop_id: path.id.0.to_string(),
         as_of: intake.as_of,

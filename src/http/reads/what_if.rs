@@ -118,7 +118,7 @@ pub(crate) async fn post_what_if(
     Input(query): Input<CardQuery>,
     JsonBody(body, _room): JsonBody<WhatIfBody>,
 ) -> Result<Json<WhatIfAnswer>, Problem> {
-    let is_bound = caller.shops().is_some();
+    let is_bound = caller.is_bound();
     match state.source.what_if(&query.wanted(), is_bound, |rule_set| check(&body, rule_set)).await {
         Ok(what_if) => Ok(Json(answer(&what_if, is_bound))),
         Err(WhatIfError::Refused(faults)) => Err(Problem::invalid_body(faults)),
@@ -126,7 +126,7 @@ pub(crate) async fn post_what_if(
     }
 }
 
-/// Keys bound to shops do not learn how many peers are better.
+/// Bound keys do not learn how many peers are better.
 fn answer(WhatIf { published, card, target }: &WhatIf, is_bound: bool) -> WhatIfAnswer {
     let mut metrics = wire_metrics(&published.scored.rule_set, card, published.run.date);
     if is_bound {

@@ -175,8 +175,8 @@ impl Sending<'_> {
 
     /// The shop whose senders should know: the one that is claimed, or the only one that the caller may send of.
     fn shop_of<'r>(&'r self, rejected: &'r Rejected) -> Option<&'r Id> {
-        let of_key = || self.caller.shops().filter(|shops| shops.len() == 1).and_then(|shops| shops.first());
-        rejected.shop_id.as_ref().filter(|shop_id| self.caller.may_write(shop_id)).or_else(of_key)
+        let claimed = rejected.shop_id.as_ref().filter(|shop_id| self.caller.may_write(shop_id));
+        claimed.or_else(|| self.caller.only_shop())
     }
 
     /// Notes members that an event's type does not know.
@@ -291,5 +291,7 @@ async fn batch_answer(sending: &Sending<'_>, parsed: Parsed) -> Result<Response,
             .with("results", serde_json::to_value(&answer.results).unwrap_or_default()));
     }
     sending.count("accepted", answer.accepted);
+    let BatchAnswer { accepted, duplicates, conflicts, rejected, .. } = answer;
+    tracing::debug!(accepted, duplicates, conflicts, rejected, "answered a batch of events");
     Ok(Json(answer).into_response())
 }

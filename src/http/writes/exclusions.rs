@@ -5,14 +5,13 @@ use axum::extract::State;
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use chrono::{DateTime, Utc};
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use utoipa::ToSchema;
 
-use crate::domain::exclusion::{Exclusion, ExclusionTarget};
-use crate::domain::fault::{Code, Fault};
+use super::exclusion_bodies::{ExclusionBody, RevocationBody};
 use crate::domain::id::Id;
-use crate::domain::words::Word;
-use crate::http::json_body::{JsonBody, OptionalJsonBody, RequestBody};
+use crate::http::auth::Caller;
+use crate::http::json_body::{JsonBody, OptionalJsonBody};
 use crate::http::page::Page;
 use crate::http::param_types::{PageQuery, TextSegment, whole_number};
 use crate::http::params::{Input, Nothing, parameters};
@@ -21,38 +20,7 @@ use crate::http::problem_responses::{ExclusionNotFound, InvalidBody, WrongParame
 use crate::http::state::AppState;
 use crate::http::terms::TargetTerm;
 use crate::ingest::ledger::{self, Excluded};
-use crate::storage::exclusion::{self, ExclusionFilter, ExclusionRow, NewExclusion, Revocation};
-
-/// Characters of a reason, a name or a note.
-const TEXT_LENGTH_MAX: usize = 2_000;
-
-/// What to exclude from scores.
-#[derive(Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct ExclusionBody {
-    pub shop_id: String,
-    #[schema(value_type = TargetTerm)]
-    pub target: String,
-    /// The id of the target.
-    pub id: String,
-    /// The order of a review, an after-sale case or a complaint.
-    pub order_id: Option<String>,
-    pub reason: String,
-    pub decided_by: String,
-    pub note: Option<String>,
-}
-
-impl RequestBody for ExclusionBody {}
-
-/// Who revokes it, and why.
-#[derive(Deserialize, ToSchema, Default)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct RevocationBody {
-    pub revoked_by: Option<String>,
-    pub note: Option<String>,
-}
-
-impl RequestBody for RevocationBody {}
+use crate::storage::exclusion::{self, ExclusionFilter, ExclusionRow, Revocation};
 
 /// An exclusion.
 #[derive(Serialize, ToSchema)]
@@ -77,6 +45,12 @@ pub(crate) struct WireExclusion {
     pub revoked_by: Option<String>,
     #[schema(required)]
     pub revoke_note: Option<String>,
+    /// The key with which it was made; null where no keys are asked for.
+    #[schema(required)]
+    pub key_id: Option<String>,
+    /// The key with which it was revoked.
+    #[schema(required)]
+    pub revoked_by_key_id: Option<String>,
     /// Whether an event of the target is stored. Where it is not, check the ids: the exclusion waits for it.
     pub matched: bool,
 }
@@ -97,59 +71,9 @@ impl From<ExclusionRow> for WireExclusion {
             revoked_at: row.revoked_at,
             revoked_by: row.revoked_by,
             revoke_note: row.revoke_note,
+            key_id: row.key_id.map(|id| id.to_string()),
+            revoked_by_key_id: row.revoked_by_key_id.map(|id| id.to_string()),
             matched: row.is_matched,
-        }
-    }
-}
-
-fn check_text(faults: &mut Vec<Fault>, pointer: &str, text: &str, required: bool) {
-    if text.chars().count() > TEXT_LENGTH_MAX || text.contains('\0') || (required && text.trim().is_empty()) {
-        let detail = format!("{} must be text of 1-{TEXT_LENGTH_MAX} characters without U+0000", &pointer[1..]);
-        faults.push(Fault::new(pointer, Code::InvalidValue, detail));
-    }
-}
-
-fn check_id(faults: &mut Vec<Fault>, pointer: &str, text: &str) -> Option<Id> {
-    Id::parse(text).map_err(|invalid| faults.push(Fault::new(pointer, Code::InvalidId, invalid.to_string()))).ok()
-}
-
-impl ExclusionBody {
-    fn check(self) -> Result<NewExclusion, Problem> {
-        let mut faults = Vec::new();
-        let shop_id = check_id(&mut faults, "/shop_id", &self.shop_id);
-        let id = check_id(&mut faults, "/id", &self.id);
-        let order_id = self.order_id.as_deref().and_then(|id| check_id(&mut faults, "/order_id", id));
-        let target = ExclusionTarget::parse(&self.target);
-        if target.is_none() {
-            let detail = format!("target must be one of {}", ExclusionTarget::list());
-            faults.push(Fault::new("/target", Code::InvalidValue, detail));
-        }
-        match target {
-            Some(target) if target.is_part_of_order() && self.order_id.is_none() => {
-                let detail = format!("order_id is required: the order of the {}", target.as_str());
-                faults.push(Fault::new("/order_id", Code::MissingField, detail));
-            }
-            Some(target) if !target.is_part_of_order() && self.order_id.is_some() => {
-                let same = target == ExclusionTarget::Order && self.order_id.as_deref() == Some(self.id.as_str());
-                if !same {
-                    let detail = format!("order_id is not allowed with the target {}", target.as_str());
-                    faults.push(Fault::new("/order_id", Code::Contradiction, detail));
-                }
-            }
-            _ => {}
-        }
-        check_text(&mut faults, "/reason", &self.reason, true);
-        check_text(&mut faults, "/decided_by", &self.decided_by, true);
-        check_text(&mut faults, "/note", self.note.as_deref().unwrap_or_default(), false);
-        match (shop_id, id, target) {
-            (Some(shop_id), Some(id), Some(target)) if faults.is_empty() => {
-                let exclusion = Exclusion { target, id };
-                let order_id = order_id.filter(|_| target.is_part_of_order());
-                let aggregate = exclusion.aggregate(shop_id, order_id.clone());
-                let (reason, decided_by, note) = (self.reason, self.decided_by, self.note);
-                Ok(NewExclusion { aggregate, exclusion, order_id, reason, decided_by, note })
-            }
-            _ => Err(Problem::invalid_body(faults)),
         }
     }
 }
@@ -168,20 +92,23 @@ impl ExclusionBody {
 )]
 pub(crate) async fn post_exclusion(
     State(state): State<AppState>,
+    caller: Caller,
     _: Input<Nothing>,
     JsonBody(body, _room): JsonBody<ExclusionBody>,
 ) -> Result<Response, Problem> {
-    let new = body.check()?;
-    match ledger::exclude(&new, &state.context).await? {
-        Excluded::Done(row) => {
+    let mut faults = Vec::new();
+    let new = body.check("", &mut faults).ok_or_else(|| Problem::invalid_body(faults))?;
+    match ledger::exclude(&[new], caller.key_id(), &state.context).await?.pop() {
+        Some(Excluded::Done(row)) => {
             let location = format!("/v1/exclusions/{}", row.exclusion_id);
             let located = [(header::LOCATION, location)];
-            Ok((StatusCode::CREATED, located, Json(WireExclusion::from(*row))).into_response())
+            Ok((StatusCode::CREATED, located, Json(WireExclusion::from(row))).into_response())
         }
-        Excluded::Already(exclusion_id) => {
+        Some(Excluded::Already(ExclusionRow { exclusion_id, .. })) => {
             let detail = format!("exclusion {exclusion_id} of the same target is active; revoke it first to change it");
             Err(Problem::new(Kind::AlreadyExcluded, detail).with("exclusion_id", exclusion_id.to_string()))
         }
+        None => Err(Problem::of_status(StatusCode::INTERNAL_SERVER_ERROR)),
     }
 }
 
@@ -218,26 +145,22 @@ parameters! {
     path = "/v1/exclusions/{exclusion_id}",
     tag = "exclusions",
     params(ExclusionPath),
-    request_body(content = Option<RevocationBody>, description = "Optional."),
+    request_body = RevocationBody,
     responses(
         (status = 200, description = "The exclusion, revoked now or before.", body = WireExclusion),
-        ExclusionNotFound
+        ExclusionNotFound,
+        InvalidBody
     )
 )]
 pub(crate) async fn delete_exclusion(
     State(state): State<AppState>,
+    caller: Caller,
     Input(path): Input<ExclusionPath>,
     OptionalJsonBody(body): OptionalJsonBody<RevocationBody>,
 ) -> Result<Json<WireExclusion>, Problem> {
-    let revocation = body.unwrap_or_default();
-    let mut faults = Vec::new();
-    check_text(&mut faults, "/revoked_by", revocation.revoked_by.as_deref().unwrap_or_default(), false);
-    check_text(&mut faults, "/note", revocation.note.as_deref().unwrap_or_default(), false);
-    if !faults.is_empty() {
-        return Err(Problem::invalid_body(faults));
-    }
+    let body = RevocationBody::check(body)?;
     let exclusion_id = path.number()?;
-    let revocation = Revocation { revoked_by: revocation.revoked_by, note: revocation.note };
+    let revocation = Revocation { revoked_by: body.revoked_by, note: body.note, key_id: caller.key_id() };
     let row = ledger::revoke(exclusion_id, &revocation, &state.context).await?;
     row.map(|row| Json(row.into())).ok_or_else(|| path.not_found())
 }

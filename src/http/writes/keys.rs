@@ -1,53 +1,22 @@
-//! API keys: making, listing and revoking them.
+//! API keys: listing and revoking them.
 
 use axum::Json;
 use axum::extract::State;
-use axum::http::{StatusCode, header};
-use axum::response::{IntoResponse, Response};
 use chrono::{DateTime, Utc};
-use serde::de::Error;
-use serde::{Deserialize, Deserializer, Serialize};
+use serde::Serialize;
 use utoipa::ToSchema;
 
-use crate::access::{self, KeyRequest};
-use crate::domain::calendar::parse_instant;
+use crate::access;
+use crate::domain::id::Id;
 use crate::http::auth::KeyHolder;
-use crate::http::json_body::{JsonBody, RequestBody};
 use crate::http::page::Page;
 use crate::http::param_types::{Cursor, Limit, TextSegment, whole_number};
-use crate::http::params::{Input, Nothing, parameters};
+use crate::http::params::{Input, parameters};
 use crate::http::problem::{Kind, Problem};
-use crate::http::problem_responses::{InvalidBody, KeyNotFound, WrongParameter};
+use crate::http::problem_responses::{KeyNotFound, WrongParameter};
 use crate::http::state::AppState;
 use crate::http::terms::ScopeTerm;
-use crate::storage::api_key::{self, KeyRow};
-
-/// The key to create.
-#[derive(Clone, Debug, Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct KeyBody {
-    /// What the key is good for.
-    #[schema(value_type = Vec<ScopeTerm>, min_items = 1)]
-    pub scopes: Vec<String>,
-    /// The only shops that the key can read and write; absent for all.
-    pub shop_ids: Option<Vec<String>>,
-    #[schema(max_length = 256)]
-    pub name: Option<String>,
-    #[serde(default, deserialize_with = "instant")]
-    pub expires_at: Option<DateTime<Utc>>,
-}
-
-impl RequestBody for KeyBody {
-    /// Room for as many shops as a key can be bound to.
-    const BYTES_MAX: usize = 256 * 1024;
-}
-
-fn instant<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<DateTime<Utc>>, D::Error> {
-    let wrong =
-        || D::Error::custom("expires_at must be an RFC 3339 time with offset, such as 2026-11-08T10:00:00+08:00");
-    let text = Option::<String>::deserialize(deserializer)?;
-    text.map(|text| parse_instant(&text).ok_or_else(wrong)).transpose()
-}
+use crate::storage::api_key::{self, KeyFilter, KeyRow};
 
 /// A key without its secret.
 #[derive(Serialize, ToSchema)]
@@ -60,24 +29,29 @@ pub(crate) struct WireKey {
     pub name: Option<String>,
     #[schema(value_type = Vec<ScopeTerm>)]
     pub scopes: Vec<String>,
-    /// Null for all shops.
+    /// The shops that the key is bound to. A key is for all shops and creators where this and `creator_ids` are null.
     #[schema(required)]
     pub shop_ids: Option<Vec<String>>,
+    /// The creators that the key is bound to.
+    #[schema(required)]
+    pub creator_ids: Option<Vec<String>>,
     pub created_at: DateTime<Utc>,
+    /// The key with which this one was made; null for the command line.
+    #[schema(required)]
+    pub created_by_key_id: Option<String>,
+    /// The key that this one takes the place of, if it was made by a rotation.
+    #[schema(required)]
+    pub replaces_key_id: Option<String>,
     #[schema(required)]
     pub expires_at: Option<DateTime<Utc>>,
+    /// When the key was last shown, to the minute; null if never.
+    #[schema(required)]
+    pub last_used_at: Option<DateTime<Utc>>,
     #[schema(required)]
     pub revoked_at: Option<DateTime<Utc>>,
-}
-
-/// A new key. The key itself is shown only here.
-#[derive(Serialize, ToSchema)]
-#[schema(as = NewApiKey)]
-pub(crate) struct NewWireKey {
-    /// Send it as `Authorization: Bearer <key>`.
-    pub key: String,
-    #[serde(flatten)]
-    pub described: WireKey,
+    /// The key with which this one was revoked; null for the command line.
+    #[schema(required)]
+    pub revoked_by_key_id: Option<String>,
 }
 
 impl From<KeyRow> for WireKey {
@@ -88,43 +62,27 @@ impl From<KeyRow> for WireKey {
             name: row.name,
             scopes: row.scopes,
             shop_ids: row.shop_ids,
+            creator_ids: row.creator_ids,
             created_at: row.created_at,
+            created_by_key_id: row.created_by_key_id.map(|id| id.to_string()),
+            replaces_key_id: row.replaces_key_id.map(|id| id.to_string()),
             expires_at: row.expires_at,
+            last_used_at: row.last_used_at,
             revoked_at: row.revoked_at,
+            revoked_by_key_id: row.revoked_by_key_id.map(|id| id.to_string()),
         }
     }
-}
-
-/// Creates a key. This response is the only place that shows it; only a hash is stored.
-#[utoipa::path(
-    post,
-    path = "/v1/keys",
-    tag = "keys",
-    request_body = KeyBody,
-    responses((status = 201, description = "Created. Store `key`: it is not shown again.", body = NewWireKey), InvalidBody)
-)]
-pub(crate) async fn post_key(
-    State(state): State<AppState>,
-    _: KeyHolder,
-    _: Input<Nothing>,
-    JsonBody(body, _room): JsonBody<KeyBody>,
-) -> Result<Response, Problem> {
-    let KeyBody { scopes, shop_ids, name, expires_at } = body;
-    let request = KeyRequest { scopes, shop_ids, name, expires_at };
-    let now = state.context.now();
-    let faults = request.faults(now);
-    if !faults.is_empty() {
-        return Err(Problem::invalid_body(faults));
-    }
-    let mut connection = state.context.store.read.acquire().await?;
-    let (secret, row) = access::create(&mut connection, request, now).await?;
-    let answer = NewWireKey { key: secret.text, described: row.into() };
-    Ok((StatusCode::CREATED, [(header::CACHE_CONTROL, "no-store")], Json(answer)).into_response())
 }
 
 parameters! {
     /// Which page of keys is wanted.
     pub(crate) struct KeysQuery {
+        /// Only keys that are bound to this shop.
+        shop_id: Option<Id>,
+        /// Only keys that are bound to this creator.
+        creator_id: Option<Id>,
+        /// Only keys that are good now (true), or only those that are revoked or have expired (false).
+        active: Option<bool>,
         /// `next_cursor` of the page before.
         cursor: Cursor<i32>,
         /// Items of a page, default 100.
@@ -143,11 +101,20 @@ parameters! {
 pub(crate) async fn list_keys(
     State(state): State<AppState>,
     _: KeyHolder,
-    Input(KeysQuery { cursor, limit }): Input<KeysQuery>,
+    Input(query): Input<KeysQuery>,
 ) -> Result<Json<Page<WireKey>>, Problem> {
+    let limit = query.limit.0;
+    let filter = KeyFilter {
+        shop_id: query.shop_id,
+        creator_id: query.creator_id,
+        active: query.active.map(|active| (active, state.context.now())),
+        before: query.cursor.after,
+        limit: limit as i64 + 1,
+    };
+    state.last_used.write(&state.context.store).await?;
     let mut connection = state.source.connection().await?;
-    let rows = api_key::list(&mut connection, cursor.after, limit.0 as i64 + 1).await?;
-    Ok(Json(Page::of(rows, limit.0, &cursor.signer, |row| row.key_id)))
+    let rows = api_key::list(&mut connection, &filter).await?;
+    Ok(Json(Page::of(rows, limit, &query.cursor.signer, |row| row.key_id)))
 }
 
 parameters! {
@@ -155,6 +122,36 @@ parameters! {
     pub(crate) struct KeyPath {
         key_id: TextSegment,
     }
+}
+
+impl KeyPath {
+    pub(super) fn not_found(&self) -> Problem {
+        Problem::no_such(Kind::KeyNotFound, "key", &self.key_id.0)
+    }
+
+    pub(super) fn number(&self) -> Result<i32, Problem> {
+        whole_number(&self.key_id.0).ok_or_else(|| self.not_found())
+    }
+}
+
+/// One key, without its secret.
+#[utoipa::path(
+    get,
+    path = "/v1/keys/{key_id}",
+    tag = "keys",
+    params(KeyPath),
+    responses((status = 200, description = "The key.", body = WireKey), KeyNotFound)
+)]
+pub(crate) async fn get_key(
+    State(state): State<AppState>,
+    _: KeyHolder,
+    Input(path): Input<KeyPath>,
+) -> Result<Json<WireKey>, Problem> {
+    let number = path.number()?;
+    state.last_used.write(&state.context.store).await?;
+    let mut connection = state.source.connection().await?;
+    let row = api_key::get(&mut connection, number).await?.ok_or_else(|| path.not_found())?;
+    Ok(Json(row.into()))
 }
 
 /// Revokes a key. Every process refuses it within 2 seconds.
@@ -170,15 +167,14 @@ parameters! {
 )]
 pub(crate) async fn delete_key(
     State(state): State<AppState>,
-    _: KeyHolder,
-    Input(KeyPath { key_id }): Input<KeyPath>,
+    holder: KeyHolder,
+    Input(path): Input<KeyPath>,
 ) -> Result<Json<WireKey>, Problem> {
-    let not_found = || Problem::no_such(Kind::KeyNotFound, "key", &key_id.0);
-    let number = whole_number(&key_id.0).ok_or_else(not_found)?;
+    let number = path.number()?;
     let mut connection = state.source.connection().await?;
-    let row = access::revoke(&mut connection, number, state.context.now()).await?.ok_or_else(not_found)?;
+    let row = access::revoke(&mut connection, number, Some(holder.key_id), state.context.now()).await?;
     drop(connection);
     // This process, at least, knows at once.
     state.source.freshness.look().await?;
-    Ok(Json(row.into()))
+    row.map(|row| Json(row.into())).ok_or_else(|| path.not_found())
 }

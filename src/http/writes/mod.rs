@@ -2,8 +2,11 @@
 
 mod event_answers;
 pub(crate) mod events;
+mod exclusion_bodies;
 pub(crate) mod exclusions;
+pub(crate) mod exclusions_batch;
 pub(crate) mod keys;
+pub(crate) mod new_keys;
 pub(crate) mod registry;
 pub(crate) mod registry_batch;
 pub(crate) mod runs;

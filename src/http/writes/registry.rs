@@ -12,6 +12,7 @@ use crate::answers::published::known;
 use crate::domain::fault::{Code, Fault};
 use crate::domain::id::Id;
 use crate::domain::subject::Subject;
+use crate::http::auth::Caller;
 use crate::http::json_body::{JsonBody, RequestBody};
 use crate::http::page::{Page, subject_ids};
 use crate::http::param_types::{Cursor, Limit};
@@ -19,7 +20,7 @@ use crate::http::params::{Input, parameters};
 use crate::http::problem::Problem;
 use crate::http::problem_responses::{SubjectNotFound, SubjectProblems, WrongParameter};
 use crate::http::state::AppState;
-use crate::http::subject_params::{KindSegment, SubjectPath};
+use crate::http::subject_params::{KindSegment, SeenSubject, SubjectPath};
 use crate::ingest::ledger;
 use crate::storage::registry::{self, Registration, SubjectRow};
 
@@ -40,13 +41,18 @@ pub(crate) struct WireSubject {
     pub category_id: Option<String>,
     pub registered_at: DateTime<Utc>,
     pub updated_at: DateTime<Utc>,
+    /// The key with which it was registered or changed last; null where an event registered it, or no keys are asked for.
+    /// Keys that are bound to subjects do not learn it.
+    #[schema(required)]
+    pub key_id: Option<String>,
 }
 
 impl From<SubjectRow> for WireSubject {
     fn from(row: SubjectRow) -> WireSubject {
-        let SubjectRow { subject, name, category_id, registered_at, updated_at } = row;
+        let SubjectRow { subject, name, category_id, registered_at, updated_at, key_id } = row;
         let (shop_id, creator_id) = subject_ids(&subject);
-        WireSubject { shop_id, creator_id, name, category_id, registered_at, updated_at }
+        let key_id = key_id.map(|id| id.to_string());
+        WireSubject { shop_id, creator_id, name, category_id, registered_at, updated_at, key_id }
     }
 }
 
@@ -117,6 +123,7 @@ parameters! {
 )]
 pub(crate) async fn put_subject(
     State(state): State<AppState>,
+    caller: Caller,
     Input(path): Input<SubjectPath>,
     JsonBody(body, _room): JsonBody<SubjectBody>,
 ) -> Result<Response, Problem> {
@@ -126,7 +133,7 @@ pub(crate) async fn put_subject(
     if !faults.is_empty() {
         return Err(Problem::invalid_body(faults));
     }
-    let new = ledger::register(&[registration], &state.context).await?;
+    let new = ledger::register(&[registration], caller.key_id(), &state.context).await?;
     let mut connection = state.context.store.ingest.acquire().await?;
     let row = registry::get(&mut connection, &subject).await?;
     let row = row.ok_or_else(|| Problem::of_status(StatusCode::INTERNAL_SERVER_ERROR))?;
@@ -134,20 +141,29 @@ pub(crate) async fn put_subject(
     Ok((status, Json(WireSubject::from(row))).into_response())
 }
 
-/// One registered shop or creator.
+parameters! {
+    /// A subject that the caller may see.
+    pub(crate) struct SeenPath {
+        subject: SeenSubject,
+    }
+}
+
+/// One registered shop or creator. Keys with `scores:read` may ask too, bound ones for their own subjects.
 #[utoipa::path(
     get,
     path = "/v1/{kind}/{id}",
     tag = "registry",
-    params(SubjectPath),
+    params(SeenPath),
     responses((status = 200, description = "The subject as registered last.", body = WireSubject), SubjectNotFound)
 )]
 pub(crate) async fn get_subject(
     State(state): State<AppState>,
-    Input(path): Input<SubjectPath>,
+    caller: Caller,
+    Input(path): Input<SeenPath>,
 ) -> Result<Json<WireSubject>, Problem> {
     let mut connection = state.source.connection().await?;
-    Ok(Json(known(&mut connection, &path.subject()).await?.into()))
+    let row = known(&mut connection, &path.subject.0).await?;
+    Ok(Json(SubjectRow { key_id: row.key_id.filter(|_| !caller.is_bound()), ..row }.into()))
 }
 
 /// Lists registered shops or creators, by id.

@@ -11,6 +11,7 @@ use super::registry::{SubjectBody, present, registration};
 use crate::domain::fault::{Code, Fault};
 use crate::domain::id::Id;
 use crate::domain::subject::{Subject, SubjectKind};
+use crate::http::auth::Caller;
 use crate::http::json_body::{BATCH_BYTES_MAX, Entries, JsonBody, RequestBody};
 use crate::http::params::{Input, Nothing};
 use crate::http::problem::{Kind, Problem};
@@ -91,11 +92,12 @@ pub(crate) struct RegisteredAnswer {
 )]
 pub(crate) async fn post_shops(
     State(state): State<AppState>,
+    caller: Caller,
     _: Input<Nothing>,
     JsonBody(body, _room): JsonBody<ShopsBody>,
 ) -> Result<Json<RegisteredAnswer>, Problem> {
     let entry = |entry: ShopEntry| (entry.shop_id, SubjectBody { name: entry.name, category_id: entry.category_id });
-    register_all(&state, SubjectKind::Shop, body.shops.0.into_iter().map(entry).collect()).await
+    register_all(&state, &caller, SubjectKind::Shop, body.shops.0.into_iter().map(entry).collect()).await
 }
 
 /// Registers or changes up to 10,000 creators.
@@ -112,16 +114,18 @@ pub(crate) async fn post_shops(
 )]
 pub(crate) async fn post_creators(
     State(state): State<AppState>,
+    caller: Caller,
     _: Input<Nothing>,
     JsonBody(body, _room): JsonBody<CreatorsBody>,
 ) -> Result<Json<RegisteredAnswer>, Problem> {
     let entry =
         |entry: CreatorEntry| (entry.creator_id, SubjectBody { name: entry.name, category_id: entry.category_id });
-    register_all(&state, SubjectKind::Creator, body.creators.0.into_iter().map(entry).collect()).await
+    register_all(&state, &caller, SubjectKind::Creator, body.creators.0.into_iter().map(entry).collect()).await
 }
 
 async fn register_all(
     state: &AppState,
+    caller: &Caller,
     kind: SubjectKind,
     entries: Vec<(String, SubjectBody)>,
 ) -> Result<Json<RegisteredAnswer>, Problem> {
@@ -155,7 +159,7 @@ async fn register_all(
     if registrations.is_empty() {
         return Ok(Json(RegisteredAnswer { created: 0, updated: 0 }));
     }
-    let new = ledger::register(&registrations, &state.context).await?;
+    let new = ledger::register(&registrations, caller.key_id(), &state.context).await?;
     let created = new.iter().filter(|new| **new).count();
     Ok(Json(RegisteredAnswer { created, updated: new.len() - created }))
 }

@@ -11,6 +11,7 @@ use utoipa::ToSchema;
 use crate::domain::calendar::parse_date;
 use crate::domain::fault::{Code, Fault};
 use crate::domain::run::{InvalidRun, RunRequest, RunState};
+use crate::http::auth::Caller;
 use crate::http::json_body::{JsonBody, RequestBody};
 use crate::http::page::Page;
 use crate::http::param_types::{Cursor, OneOf, PageQuery, TextSegment, whole_number};
@@ -21,13 +22,19 @@ use crate::http::state::AppState;
 use crate::http::terms::{RunStateTerm, Term, TriggerTerm};
 use crate::storage::run::{self, Requested, RunFilter, RunRow};
 
-/// Which score date to compute.
+/// Which score dates to compute: `date` alone, or `from` and `to`.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct RunBody {
     /// The score date, today at the latest.
-    #[schema(value_type = String, format = Date)]
-    pub date: String,
+    #[schema(value_type = Option<String>, format = Date)]
+    pub date: Option<String>,
+    /// The first of a range of score dates.
+    #[schema(value_type = Option<String>, format = Date)]
+    pub from: Option<String>,
+    /// The last of a range of score dates, today at the latest and at most 399 days after `from`.
+    #[schema(value_type = Option<String>, format = Date)]
+    pub to: Option<String>,
     pub reason: Option<String>,
 }
 
@@ -48,6 +55,9 @@ pub(crate) struct WireRun {
     pub late: bool,
     #[schema(required)]
     pub reason: Option<String>,
+    /// The key with which it was asked for; null for the daily slot, the command line, and where no keys are asked for.
+    #[schema(required)]
+    pub key_id: Option<String>,
     pub subjects_total: i64,
     pub subjects_done: i64,
     pub requested_at: DateTime<Utc>,
@@ -72,6 +82,7 @@ impl From<RunRow> for WireRun {
             state: Term(row.state),
             late: row.late,
             reason: row.reason,
+            key_id: row.key_id.map(|id| id.to_string()),
             subjects_total: row.subjects_total,
             subjects_done: row.subjects_done,
             requested_at: row.requested_at,
@@ -83,49 +94,130 @@ impl From<RunRow> for WireRun {
     }
 }
 
-fn invalid(pointer: &str, detail: &str) -> Problem {
-    Problem::invalid_body(vec![Fault::new(pointer, Code::InvalidValue, detail)])
+/// A date whose run was under way already.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct DateUnderWay {
+    pub date: NaiveDate,
+    pub run_id: String,
 }
 
-fn pointer(error: InvalidRun) -> &'static str {
-    match error {
-        InvalidRun::TooEarly | InvalidRun::AfterToday => "/date",
-        InvalidRun::Reason => "/reason",
-    }
+/// What became of a request for the runs of a range of dates.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct RunsAnswer {
+    /// Queued, one for each date, from the first on.
+    pub runs: Vec<WireRun>,
+    /// Dates that are computed already.
+    pub under_way: Vec<DateUnderWay>,
 }
 
-/// Requests a run. A date that is already published gets another revision.
+/// One run, or the runs of a range of dates.
+#[derive(Serialize, ToSchema)]
+#[serde(untagged)]
+pub(crate) enum RequestedRuns {
+    One(WireRun),
+    Range(RunsAnswer),
+}
+
+/// Dates of one request.
+const DATES_MAX: u64 = 400;
+
+/// The dates that a request names.
+enum Dates {
+    One(NaiveDate),
+    /// From the first to the last.
+    Range(Vec<NaiveDate>),
+}
+
+/// The runs that a body asks for.
+fn wanted(body: RunBody, key_id: Option<i32>, today: NaiveDate) -> Result<(Dates, Vec<RunRequest>), Problem> {
+    let invalid = |pointer: &str, code: Code, detail: &str| {
+        Problem::invalid_body(vec![Fault::new(pointer, code, detail.to_owned())])
+    };
+    let read = |pointer: &str, text: &str| {
+        let detail = format!("{} must be a date such as 2026-11-20", &pointer[1..]);
+        parse_date(text).ok_or_else(|| invalid(pointer, Code::InvalidValue, &detail))
+    };
+    let (dates, last) = match (&body.date, &body.from, &body.to) {
+        (Some(date), None, None) => (Dates::One(read("/date", date)?), "/date"),
+        (None, Some(from), Some(to)) => {
+            let (from, to) = (read("/from", from)?, read("/to", to)?);
+            let days = to.signed_duration_since(from).num_days();
+            if !u64::try_from(days).is_ok_and(|days| days < DATES_MAX) {
+                let detail = format!("to must be from or later, and at most {} days after it", DATES_MAX - 1);
+                return Err(invalid("/to", Code::InvalidValue, &detail));
+            }
+            (Dates::Range(from.iter_days().take_while(|date| *date <= to).collect()), "/to")
+        }
+        (None, None, None) => return Err(invalid("/date", Code::MissingField, "date is required, or from and to")),
+        (Some(_), _, _) => return Err(invalid("/date", Code::Contradiction, "give either date, or from and to")),
+        (None, None, Some(_)) => return Err(invalid("/from", Code::MissingField, "from is required with to")),
+        (None, Some(_), None) => return Err(invalid("/to", Code::MissingField, "to is required with from")),
+    };
+    let every = match &dates {
+        Dates::One(date) => std::slice::from_ref(date),
+        Dates::Range(dates) => dates,
+    };
+    let request = |date: &NaiveDate| {
+        let request = RunRequest::manual(*date, body.reason.clone(), today)?;
+        Ok(RunRequest { key_id, ..request })
+    };
+    let requests: Result<Vec<RunRequest>, InvalidRun> = every.iter().map(request).collect();
+    let requests = requests.map_err(|error| {
+        let pointer = match error {
+            InvalidRun::TooEarly if last == "/to" => "/from",
+            InvalidRun::TooEarly | InvalidRun::AfterToday => last,
+            InvalidRun::Reason => "/reason",
+        };
+        invalid(pointer, Code::InvalidValue, &error.to_string())
+    })?;
+    Ok((dates, requests))
+}
+
+/// Requests a run, or the runs of a range of dates. A date that is already published gets another revision.
 #[utoipa::path(
     post,
     path = "/v1/runs",
     tag = "runs",
     request_body = RunBody,
     responses(
-        (status = 202, description = "Queued; `Location` names it.", body = WireRun),
+        (status = 202, description = "Queued: the run, which `Location` names, or of a range of dates all runs.", body = RequestedRuns),
         (status = 409, description = "A run of that date is under way; `run_id` names it.", body = ProblemBody, content_type = "application/problem+json"),
         (status = 422, description = "The date is after today, or the body is not valid.", body = ProblemBody, content_type = "application/problem+json"),
     )
 )]
 pub(crate) async fn post_run(
     State(state): State<AppState>,
+    caller: Caller,
     _: Input<Nothing>,
     JsonBody(body, _room): JsonBody<RunBody>,
 ) -> Result<Response, Problem> {
-    let date = parse_date(&body.date).ok_or_else(|| invalid("/date", "date must be a date such as 2026-11-20"))?;
+    let (dates, requests) = wanted(body, caller.key_id(), state.context.today())?;
     let now = state.context.now();
-    let request = RunRequest::manual(date, body.reason, state.context.today())
-        .map_err(|error| invalid(pointer(error), &error.to_string()))?;
     let mut connection = state.context.store.read.acquire().await?;
-    match run::request(&mut connection, &request, now).await? {
-        Requested::Queued(row) => {
-            state.wake.notify_one();
-            let located = [(header::LOCATION, format!("/v1/runs/{}", row.run_id))];
-            Ok((StatusCode::ACCEPTED, located, Json(WireRun::from(*row))).into_response())
+    let requested = run::request_all(&mut connection, &requests, now).await?;
+    let mut answer = RunsAnswer { runs: Vec::new(), under_way: Vec::new() };
+    for (request, requested) in requests.iter().zip(requested) {
+        match requested {
+            Requested::Queued(row) => answer.runs.push((*row).into()),
+            Requested::UnderWay(run_id) => {
+                answer.under_way.push(DateUnderWay { date: request.date, run_id: run_id.to_string() });
+            }
         }
-        Requested::UnderWay(run_id) => {
+    }
+    state.wake.notify_one();
+    if let Dates::Range(_) = dates {
+        return Ok((StatusCode::ACCEPTED, Json(RequestedRuns::Range(answer))).into_response());
+    }
+    match (answer.runs.pop(), answer.under_way.pop()) {
+        (Some(run), _) => {
+            let located = [(header::LOCATION, format!("/v1/runs/{}", run.run_id))];
+            Ok((StatusCode::ACCEPTED, located, Json(RequestedRuns::One(run))).into_response())
+        }
+        (None, Some(DateUnderWay { run_id, .. })) => {
             let detail = format!("run {run_id} of this date is under way; see /v1/runs/{run_id}");
-            Err(Problem::new(Kind::RunUnderWay, detail).with("run_id", run_id.to_string()))
+            Err(Problem::new(Kind::RunUnderWay, detail).with("run_id", run_id))
         }
+        (None, None) => Err(Problem::of_status(StatusCode::INTERNAL_SERVER_ERROR)),
     }
 }
 
