@@ -32,6 +32,7 @@ pub enum LogFormat {
 
 /// Where the database is.
 #[derive(Clone, Debug, Args)]
+#[command(next_help_heading = "Database")]
 pub struct DatabaseSettings {
     /// PostgreSQL to use (versions 15 to 18). Without it the service runs a private PostgreSQL.
     #[arg(long, env = "DATABASE_URL", value_name = "URL", global = true, hide_env_values = true)]
@@ -64,6 +65,7 @@ fn default_state_dir() -> PathBuf {
 
 /// How scores are made.
 #[derive(Clone, Debug, Args)]
+#[command(next_help_heading = "Scores")]
 pub struct ScoringSettings {
     /// When the scores of a day are published, in the business time zone
     #[arg(long, env = "SHOPSCORE_SLOT", value_name = "FROM-TO", default_value = "12:00-13:00", global = true)]
@@ -84,6 +86,7 @@ const KEPT_DAYS_MIN: i64 = 400;
 
 /// How long data is kept.
 #[derive(Clone, Copy, Debug, Args)]
+#[command(next_help_heading = "Retention")]
 pub struct RetentionSettings {
     /// Days to keep full cards (metrics, peers, dimensions), at least 400; the history of scores is never removed
     #[arg(long, env = "SHOPSCORE_CARD_DAYS", value_name = "DAYS", default_value_t = 400, value_parser = clap::value_parser!(u16).range(KEPT_DAYS_MIN..), global = true)]
@@ -103,6 +106,7 @@ impl Default for RetentionSettings {
 
 /// Which events are taken in.
 #[derive(Clone, Copy, Debug, Args)]
+#[command(next_help_heading = "Intake")]
 pub struct IntakeSettings {
     /// First day of events that are accepted; earlier times are taken for mistakes
     #[arg(long, env = "SHOPSCORE_OLDEST_TIME", value_name = "YYYY-MM-DD", default_value = "2010-01-01", global = true)]
@@ -135,6 +139,7 @@ impl Default for IntakeSettings {
 
 /// How the service is reached.
 #[derive(Clone, Debug, Args)]
+#[command(next_help_heading = "Listening")]
 pub struct ListenSettings {
     /// Address to listen on
     #[arg(long, env = "SHOPSCORE_LISTEN", value_name = "ADDRESS", default_value = "127.0.0.1:8080", global = true)]

@@ -3,7 +3,8 @@
 //! See `ARCHITECTURE.md` for the shape; the binary is a thin caller of [`cli`].
 //! Tests and benches see what they need; all else is private to the crate, so that the compiler finds what is unused.
 
-#![warn(unreachable_pub)]
+// What is printed goes through `cli::report`: a reader that is gone must not end a command.
+#![warn(unreachable_pub, clippy::print_stdout, clippy::print_stderr)]
 
 pub mod access;
 pub(crate) mod answers;

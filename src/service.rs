@@ -19,6 +19,7 @@ use crate::http::routes::router;
 use crate::http::server;
 use crate::http::state::{App, AppState};
 use crate::http::telemetry::Telemetry;
+use crate::ingest::categories::Categories;
 use crate::ingest::journal::Journal;
 use crate::ingest::queue::IngestQueue;
 use crate::scoring::{retention, schedule};
@@ -86,6 +87,7 @@ impl Service {
             auth_required: keys == Keys::Required,
             last_used,
             answers: AnswerCache::default(),
+            categories: Categories::default(),
             journal: journal.clone(),
             telemetry,
             run_figures: RunFigures::default(),

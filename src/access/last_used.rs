@@ -11,7 +11,7 @@ use super::Key;
 use crate::storage::{Store, StoreError, api_key};
 
 /// How often what was noted is written.
-const WRITE_EVERY: Duration = Duration::from_secs(10);
+const WRITE_EVERY: Duration = Duration::from_secs(1);
 
 /// Cloning is cheap.
 #[derive(Clone, Debug, Default)]

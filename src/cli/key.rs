@@ -1,37 +1,90 @@
 //! `shopscore key`: API keys by hand. The first key of a service can be made no other way.
 
+use std::fmt;
 use std::process::ExitCode;
 
-use chrono::{DateTime, NaiveTime, Utc};
+use chrono::{DateTime, NaiveTime, SecondsFormat, TimeDelta, Utc};
+use serde::Serialize;
 
-use super::open::{Opened, open_checked};
-use super::settings::{Cli, CommandError, KeyCommand};
-use crate::access::{self, KeyRequest, Scope};
+use super::exit::{CommandError, Status};
+use super::open::{Opened, open_schema};
+use super::report::{Form, say, show, tell};
+use super::settings::{Cli, KeyCommand};
+use crate::access::{self, Asking, IssueError, KeyRequest, Scope, Secret};
 use crate::domain::calendar::{parse_date, parse_instant};
-use crate::storage::api_key::{self, KeyRow};
+use crate::domain::id::Id;
+use crate::storage::api_key::{self, KeyFilter, KeyRow};
 use crate::storage::private::Sharing;
 
 /// Keys read at a time.
 const PAGE: i64 = 1_000;
 
 pub(super) async fn key(cli: &Cli, command: &KeyCommand) -> Result<ExitCode, CommandError> {
-    let opened = open_checked(cli, Sharing::Join).await?;
-    let result = match command {
-        KeyCommand::Create { scopes, shops, name, expires } => {
+    let opened = open_schema(cli, Sharing::Join).await?;
+    let result = carry_out(&opened, command, cli.form()).await;
+    opened.close().await;
+    result.map(|()| Status::Done.into())
+}
+
+async fn carry_out(opened: &Opened, command: &KeyCommand, form: Form) -> Result<(), CommandError> {
+    let now = opened.context.now();
+    let asking = Asking { by: None, idempotency_key: None, now };
+    let mut connection = opened.context.store.read.acquire().await?;
+    match command {
+        KeyCommand::Create { scopes, shops, creators, name, expires } => {
             let request = KeyRequest {
                 scopes: named(scopes),
                 shop_ids: (!shops.is_empty()).then(|| shops.clone()),
-                creator_ids: None,
+                creator_ids: (!creators.is_empty()).then(|| creators.clone()),
                 name: name.clone(),
-                expires_at: None,
+                expires_at: expires.as_deref().map(|text| expiry(opened, text)).transpose()?,
             };
-            create(&opened, request, expires.as_deref()).await
+            let faults: Vec<String> = request.faults(now).into_iter().map(|fault| fault.detail).collect();
+            if !faults.is_empty() {
+                return Err(CommandError::usage(faults.join("; ")));
+            }
+            let (secret, row) = access::create(&mut connection, &request, &asking).await?;
+            tell_new(&secret, &row, form);
         }
-        KeyCommand::List => list(&opened).await,
-        KeyCommand::Revoke { key_id } => revoke(&opened, *key_id).await,
-    };
-    opened.close().await;
-    result.map(|()| ExitCode::SUCCESS)
+        KeyCommand::Rotate { key_id, grace_hours } => {
+            let rotated = access::rotate(&mut connection, *key_id, TimeDelta::hours(*grace_hours), &asking).await;
+            let (secret, row) = rotated.map_err(|error| match error {
+                IssueError::NotFound => unknown(*key_id),
+                IssueError::NotActive => {
+                    CommandError::input(format!("key {key_id} is revoked or has expired; create a key instead"))
+                }
+                other => other.into(),
+            })?;
+            tell_new(&secret, &row, form);
+            if form == Form::Text {
+                let until = (now + TimeDelta::hours(*grace_hours)).to_rfc3339_opts(SecondsFormat::Secs, true);
+                tell(format_args!("Key {key_id} stays good until {until}, unless it expires before."));
+            }
+        }
+        KeyCommand::List { shop, creator, active } => {
+            let id = |text: &Option<String>| text.as_deref().map(Id::parse).transpose();
+            let filter = KeyFilter {
+                shop_id: id(shop)?,
+                creator_id: id(creator)?,
+                active: active.then_some((true, now)),
+                before: None,
+                limit: PAGE,
+            };
+            show(&list(opened, filter).await?, form);
+        }
+        KeyCommand::Revoke { key_id } => {
+            let row = access::revoke(&mut connection, *key_id, None, now).await?.ok_or_else(|| unknown(*key_id))?;
+            match form {
+                Form::Text => say(format_args!("Revoked key {key_id}.")),
+                Form::Json => show(&Listed::from(row), form),
+            }
+        }
+    }
+    Ok(())
+}
+
+fn unknown(key_id: i32) -> CommandError {
+    CommandError::input(format!("no key has the id {key_id}; see shopscore key list"))
 }
 
 /// Scopes as they were named; `all` names every one of them.
@@ -40,70 +93,124 @@ fn named(scopes: &[String]) -> Vec<String> {
     scopes.iter().flat_map(|word| if word == "all" { all() } else { vec![word.clone()] }).collect()
 }
 
-async fn create(opened: &Opened, mut request: KeyRequest, expires: Option<&str>) -> Result<(), CommandError> {
-    let now = opened.context.now();
-    request.expires_at = expires.map(|text| expiry(opened, text)).transpose()?;
-    let faults: Vec<String> = request.faults(now).into_iter().map(|fault| fault.detail).collect();
-    if !faults.is_empty() {
-        return Err(faults.join("; ").into());
-    }
-    let mut connection = opened.context.store.read.acquire().await?;
-    let asking = access::Asking { by: None, idempotency_key: None, now };
-    let (secret, row) = access::create(&mut connection, &request, &asking).await?;
-    eprintln!("Created key {}. Copy it now; it won't be shown again.", row.key_id);
-    println!("{}", secret.text);
-    Ok(())
-}
-
 fn expiry(opened: &Opened, text: &str) -> Result<DateTime<Utc>, CommandError> {
     if let Some(date) = parse_date(text) {
         return Ok(opened.context.calendar().instant(date, NaiveTime::MIN));
     }
-    parse_instant(text).ok_or_else(|| "--expires is a date or an RFC 3339 time".into())
+    parse_instant(text).ok_or_else(|| CommandError::usage("--expires is a date or an RFC 3339 time"))
 }
 
-async fn list(opened: &Opened) -> Result<(), CommandError> {
+/// Prints a new key: in text nothing but the key goes to standard output, so that a script can take it from there.
+fn tell_new(secret: &Secret, row: &KeyRow, form: Form) {
+    match form {
+        Form::Text => {
+            tell(format_args!("Created key {}. Copy it now; it won't be shown again.", row.key_id));
+            say(&secret.text);
+        }
+        Form::Json => show(&New { key: secret.text.clone(), listed: row.clone().into() }, form),
+    }
+}
+
+async fn list(opened: &Opened, mut filter: KeyFilter) -> Result<Keys, CommandError> {
     let mut connection = opened.context.store.read.acquire().await?;
-    let mut before = None;
+    let mut keys = Vec::new();
     loop {
-        let filter = api_key::KeyFilter { before, limit: PAGE, ..Default::default() };
         let rows = api_key::list(&mut connection, &filter).await?;
-        rows.iter().for_each(|row| println!("{}", line(row)));
-        match rows.last() {
-            Some(last) if rows.len() as i64 == PAGE => before = Some(last.key_id),
-            _ => return Ok(()),
+        let is_last = (rows.len() as i64) < PAGE;
+        filter.before = rows.last().map(|row| row.key_id);
+        keys.extend(rows.into_iter().map(Listed::from));
+        if is_last {
+            return Ok(Keys { keys });
         }
     }
 }
 
-fn line(row: &KeyRow) -> String {
-    let state = match (row.revoked_at, row.expires_at) {
-        (Some(at), _) => format!("revoked {at:?}"),
-        (None, Some(at)) => format!("expires {at:?}"),
-        (None, None) => "active".to_owned(),
-    };
-    let shops = row.shop_ids.as_ref().map_or_else(|| "all shops".to_owned(), |ids| ids.join(","));
-    // A name is what a client chose: what it holds for terminals is shown, not carried out.
-    let name = printable(row.name.as_deref().unwrap_or_default());
-    format!("{}\tssk_{}\t{}\t{shops}\t{state}\t{name}", row.key_id, row.prefix, row.scopes.join(","))
+#[derive(Serialize)]
+struct Keys {
+    keys: Vec<Listed>,
+}
+
+/// A key that was made, as the HTTP API answers it.
+#[derive(Serialize)]
+struct New {
+    key: String,
+    #[serde(flatten)]
+    listed: Listed,
+}
+
+/// A key without its secret, with the members of the HTTP API.
+#[derive(Serialize)]
+struct Listed {
+    key_id: String,
+    prefix: String,
+    name: Option<String>,
+    scopes: Vec<String>,
+    shop_ids: Option<Vec<String>>,
+    creator_ids: Option<Vec<String>>,
+    created_at: DateTime<Utc>,
+    replaces_key_id: Option<String>,
+    expires_at: Option<DateTime<Utc>>,
+    last_used_at: Option<DateTime<Utc>>,
+    revoked_at: Option<DateTime<Utc>>,
+}
+
+impl From<KeyRow> for Listed {
+    fn from(row: KeyRow) -> Listed {
+        Listed {
+            key_id: row.key_id.to_string(),
+            prefix: format!("ssk_{}", row.prefix),
+            name: row.name,
+            scopes: row.scopes,
+            shop_ids: row.shop_ids,
+            creator_ids: row.creator_ids,
+            created_at: row.created_at,
+            replaces_key_id: row.replaces_key_id.map(|id| id.to_string()),
+            expires_at: row.expires_at,
+            last_used_at: row.last_used_at,
+            revoked_at: row.revoked_at,
+        }
+    }
+}
+
+impl fmt::Display for Keys {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let lines: Vec<String> = self.keys.iter().map(ToString::to_string).collect();
+        formatter.write_str(if lines.is_empty() { "no keys" } else { "" })?;
+        formatter.write_str(&lines.join("\n"))
+    }
+}
+
+impl fmt::Display for New {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(&self.key)
+    }
+}
+
+impl fmt::Display for Listed {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let state = match (self.revoked_at, self.expires_at) {
+            (Some(at), _) => format!("revoked {at:?}"),
+            (None, Some(at)) => format!("expires {at:?}"),
+            (None, None) => "active".to_owned(),
+        };
+        let bounds = match (&self.shop_ids, &self.creator_ids) {
+            (None, None) => "all shops".to_owned(),
+            (Some(shops), None) => shops.join(","),
+            (None, Some(creators)) => format!("creators {}", creators.join(",")),
+            (Some(shops), Some(creators)) => format!("{}; creators {}", shops.join(","), creators.join(",")),
+        };
+        let used = self.last_used_at.map_or_else(|| "never used".to_owned(), |at| format!("used {at:?}"));
+        // A name is what a client chose: what it holds for terminals is shown, not carried out.
+        let name = printable(self.name.as_deref().unwrap_or_default());
+        let scopes = self.scopes.join(",");
+        write!(formatter, "{}\t{}\t{scopes}\t{bounds}\t{state}\t{used}\t{name}", self.key_id, self.prefix)
+    }
 }
 
 fn printable(text: &str) -> String {
     let shown =
         |letter: char| if letter.is_control() { letter.escape_default().to_string() } else { letter.to_string() };
     text.chars().map(shown).collect()
-}
-
-async fn revoke(opened: &Opened, key_id: i32) -> Result<(), CommandError> {
-    let now = opened.context.now();
-    let mut connection = opened.context.store.read.acquire().await?;
-    match access::revoke(&mut connection, key_id, None, now).await? {
-        Some(_) => {
-            println!("Revoked key {key_id}.");
-            Ok(())
-        }
-        None => Err(format!("no key has the id {key_id}; see shopscore key list").into()),
-    }
 }
 
 #[cfg(test)]

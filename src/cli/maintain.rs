@@ -1,110 +1,53 @@
-//! `shopscore run`, `migrate`, `rebuild`, `verify` and `retain`.
+//! `shopscore migrate`, `rebuild`, `verify` and `retain`.
 
+use std::fmt;
 use std::process::ExitCode;
-use std::time::Duration;
 
-use chrono::NaiveDate;
-use indicatif::{ProgressBar, ProgressStyle};
+use serde::Serialize;
 
-use super::open::{Opened, open, open_checked};
-use super::settings::{Cli, CommandError};
-use crate::context::Context;
-use crate::domain::run::RunRequest;
-use crate::scoring::run::execute;
-use crate::scoring::{rebuild, retention};
+use super::exit::{CommandError, Status};
+use super::open::{open, open_checked, open_schema};
+use super::progress::Progress;
+use super::report::show;
+use super::settings::Cli;
+use crate::scoring::rebuild;
+use crate::scoring::retention::{self, Swept};
 use crate::storage::StoreError;
-use crate::storage::lease;
 use crate::storage::private::Sharing;
-use crate::storage::run::{self as rows, Requested, RunRow};
 use crate::storage::schema::Schema;
 
-/// How often progress is looked at.
-const LOOK_EVERY: Duration = Duration::from_millis(200);
+/// What a migration did, or would do.
+#[derive(Serialize)]
+struct Migrated {
+    /// The schema before; none of an empty database.
+    schema: Option<i64>,
+    is_plan: bool,
+    migrations: Vec<Migration>,
+}
 
-/// Computes and publishes one date. A service on the same database may claim the run first; then this waits for it.
-pub(super) async fn run(cli: &Cli, date: NaiveDate, reason: Option<String>) -> Result<ExitCode, CommandError> {
-    let opened = open_checked(cli, Sharing::Join).await?;
-    let result = run_date(&opened, date, reason).await;
-    opened.close().await;
-    let row = result?;
-    match row.revision {
-        Some(revision) => {
-            println!("{date}: published as revision {revision} (run {}), {} subjects", row.run_id, row.subjects_total);
-            Ok(ExitCode::SUCCESS)
-        }
-        None => Err(format!("run {} failed: {}", row.run_id, row.error.unwrap_or_default()).into()),
+#[derive(Serialize)]
+struct Migration {
+    version: i64,
+    description: String,
+}
+
+impl fmt::Display for Migrated {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let schema = self.schema.map_or_else(|| "empty".to_owned(), |version| format!("at schema {version}"));
+        let done = if self.is_plan { "to apply" } else { "applied" };
+        write!(formatter, "the database was {schema}; {} migrations {done}", self.migrations.len())?;
+        self.migrations
+            .iter()
+            .try_for_each(|Migration { version, description }| write!(formatter, "\n{version:04} {description}"))
     }
-}
-
-async fn run_date(opened: &Opened, date: NaiveDate, reason: Option<String>) -> Result<RunRow, CommandError> {
-    let context = opened.context.clone();
-    let now = context.now();
-    let request = RunRequest::manual(date, reason, context.today())?;
-    let mut connection = context.store.run.acquire().await?;
-    let queued = match rows::request(&mut connection, &request, now).await? {
-        Requested::Queued(row) => *row,
-        Requested::UnderWay(run_id) => return Err(format!("run {run_id} of {date} is under way already").into()),
-    };
-    let claimed = lease::claim(&mut connection, Some(queued.run_id), now).await?;
-    drop(connection);
-    let progress = tokio::spawn(show_progress(context.clone(), queued.run_id));
-    if let Some(row) = claimed {
-        let executed = execute(&context, &row).await;
-        progress.abort();
-        return Ok(executed?);
-    }
-    progress.await??;
-    let mut connection = context.store.run.acquire().await?;
-    rows::get(&mut connection, queued.run_id).await?.ok_or_else(|| "the run is gone".into())
-}
-
-/// Shows how far a run is until it has ended: a bar on a terminal, plain lines elsewhere.
-async fn show_progress(context: Context, run_id: i64) -> Result<(), StoreError> {
-    let bar = ProgressBar::new(0).with_style(bar_style("subjects"));
-    let mut shown = None;
-    loop {
-        let mut connection = context.store.run.acquire().await?;
-        let Some(row) = rows::get(&mut connection, run_id).await? else { return Ok(()) };
-        drop(connection);
-        bar.set_length(row.subjects_total as u64);
-        bar.set_position(row.subjects_done as u64);
-        if bar.is_hidden() && shown != Some(row.subjects_done) {
-            eprintln!("run {run_id}: {} of {} subjects", row.subjects_done, row.subjects_total);
-            shown = Some(row.subjects_done);
-        }
-        if row.state.is_final() {
-            bar.finish_and_clear();
-            return Ok(());
-        }
-        tokio::time::sleep(LOOK_EVERY).await;
-    }
-}
-
-/// The look of all progress bars.
-pub(super) fn bar_style(unit: &str) -> ProgressStyle {
-    let template = format!("{{elapsed_precise}} [{{bar:40}}] {{human_pos}}/{{human_len}} {unit} {{per_sec}} {{msg}}");
-    ProgressStyle::with_template(&template).unwrap_or_else(|_| ProgressStyle::default_bar()).progress_chars("=> ")
-}
-
-pub(super) async fn rebuild(cli: &Cli) -> Result<ExitCode, CommandError> {
-    let opened = open(cli, Sharing::Join).await?;
-    let result = async {
-        opened.context.store.check_schema().await?;
-        rebuild::rebuild(&opened.context.store, &opened.context.calendar()).await
-    };
-    let result = result.await;
-    let zone = opened.context.calendar().zone();
-    opened.close().await;
-    println!("rebuilt the counts of {} orders, sessions and products in the time zone {zone}", result?);
-    Ok(ExitCode::SUCCESS)
 }
 
 /// Brings the schema up to date, or only says what that would do.
-pub(super) async fn migrate(cli: &Cli, only_plan: bool) -> Result<ExitCode, CommandError> {
+pub(super) async fn migrate(cli: &Cli, is_plan: bool) -> Result<ExitCode, CommandError> {
     let opened = open(cli, Sharing::Join).await?;
     let result = async {
         let schema = opened.context.store.schema().await?;
-        if !only_plan {
+        if !is_plan {
             opened.context.store.migrate().await?;
         }
         Ok::<Schema, StoreError>(schema)
@@ -112,33 +55,110 @@ pub(super) async fn migrate(cli: &Cli, only_plan: bool) -> Result<ExitCode, Comm
     let result = result.await;
     opened.close().await;
     let Schema { applied, pending } = result?;
-    let applied = applied.map_or_else(|| "empty".to_owned(), |version| format!("at schema {version}"));
-    let done = if only_plan { "to apply" } else { "applied" };
-    println!("the database was {applied}; {} migrations {done}", pending.len());
-    for (version, description) in pending {
-        println!("{version:04} {description}");
+    let migrations = pending.into_iter().map(|(version, description)| Migration { version, description }).collect();
+    show(&Migrated { schema: applied, is_plan, migrations }, cli.form());
+    Ok(Status::Done.into())
+}
+
+/// What a rebuild counted.
+#[derive(Serialize)]
+struct Rebuilt {
+    /// Orders, sessions and products.
+    aggregates: u64,
+    time_zone: String,
+}
+
+impl fmt::Display for Rebuilt {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Rebuilt { aggregates, time_zone } = self;
+        write!(
+            formatter,
+            "rebuilt the counts of {aggregates} orders, sessions and products in the time zone {time_zone}"
+        )
     }
-    Ok(ExitCode::SUCCESS)
+}
+
+pub(super) async fn rebuild(cli: &Cli) -> Result<ExitCode, CommandError> {
+    let opened = open_schema(cli, Sharing::Join).await?;
+    let calendar = opened.context.calendar();
+    let progress = Progress::new("events", Some(0), cli.voice());
+    let store = &opened.context.store;
+    let result = rebuild::rebuild(store, &calendar, &|done, all| show_events(&progress, done, all)).await;
+    progress.finish();
+    opened.close().await;
+    show(&Rebuilt { aggregates: result?, time_zone: calendar.zone().to_string() }, cli.form());
+    Ok(Status::Done.into())
+}
+
+fn show_events(progress: &Progress, done: u64, all: u64) {
+    progress.set_steps(all.max(done));
+    progress.set(done, done, "");
+}
+
+/// What a verification found.
+#[derive(Serialize)]
+struct Verified {
+    /// Orders, sessions and products.
+    aggregates: u64,
+    /// Rows of counts, and sums, that differ.
+    differing_rows: i64,
+    /// The first of them, in words.
+    differences: Vec<String>,
+}
+
+impl fmt::Display for Verified {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Verified { aggregates, differing_rows, differences } = self;
+        differences.iter().try_for_each(|difference| writeln!(formatter, "{difference}"))?;
+        if *differing_rows == 0 {
+            return write!(
+                formatter,
+                "the stored counts equal the counts rebuilt from {aggregates} orders, sessions and products, \
+                 and the stored sums are correct"
+            );
+        }
+        write!(formatter, "{differing_rows} rows of counts and sums differ; shopscore rebuild corrects them")
+    }
 }
 
 pub(super) async fn verify(cli: &Cli) -> Result<ExitCode, CommandError> {
     let opened = open_checked(cli, Sharing::Join).await?;
-    let result = rebuild::verify(&opened.context.store, &opened.context.calendar()).await;
+    let progress = Progress::new("events", Some(0), cli.voice());
+    let (store, calendar) = (&opened.context.store, opened.context.calendar());
+    let result = rebuild::verify(store, &calendar, &|done, all| show_events(&progress, done, all)).await;
+    progress.finish();
     opened.close().await;
-    let verification = result?;
-    for difference in &verification.differences {
-        println!("{difference}");
+    let found = result?;
+    let status = if found.differing_rows == 0 { Status::Done } else { Status::Findings };
+    let rebuild::Verification { aggregates, differences, differing_rows } = found;
+    show(&Verified { aggregates, differing_rows, differences }, cli.form());
+    Ok(status.into())
+}
+
+/// What a sweep removed.
+#[derive(Serialize)]
+struct Retained {
+    cards: u64,
+    card_days: u16,
+    events: u64,
+    /// Orders, sessions and products that lost events.
+    aggregates: u64,
+    /// None where events are kept for ever.
+    event_days: Option<u16>,
+}
+
+impl fmt::Display for Retained {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Retained { cards, card_days, events, aggregates, event_days } = self;
+        writeln!(formatter, "removed {cards} full cards of dates more than {card_days} days ago")?;
+        match event_days {
+            Some(days) => write!(
+                formatter,
+                "removed {events} events of {aggregates} orders, sessions and products, older than {days} days"
+            ),
+            None => formatter.write_str("events are kept for ever; --event-days changes that"),
+        }
     }
-    let aggregates = verification.aggregates;
-    if verification.differing_rows == 0 {
-        println!(
-            "the stored counts equal the counts rebuilt from {aggregates} orders, sessions and products, \
-             and the stored sums are correct"
-        );
-        return Ok(ExitCode::SUCCESS);
-    }
-    println!("{} rows of counts and sums differ; shopscore rebuild corrects them", verification.differing_rows);
-    Ok(ExitCode::FAILURE)
 }
 
 /// One whole sweep. A service on the same database may sweep at the same time.
@@ -147,14 +167,8 @@ pub(super) async fn retain(cli: &Cli) -> Result<ExitCode, CommandError> {
     let result = retention::sweep(&opened.context).await;
     let kept = opened.context.retention;
     opened.close().await;
-    let swept = result?;
-    println!("removed {} full cards of dates more than {} days ago", swept.cards, kept.card_days);
-    match kept.event_days {
-        Some(days) => {
-            let (events, aggregates) = (swept.events, swept.aggregates);
-            println!("removed {events} events of {aggregates} orders, sessions and products, older than {days} days");
-        }
-        None => println!("events are kept for ever; --event-days changes that"),
-    }
-    Ok(ExitCode::SUCCESS)
+    let Swept { cards, aggregates, events } = result?;
+    let retained = Retained { cards, card_days: kept.card_days, events, aggregates, event_days: kept.event_days };
+    show(&retained, cli.form());
+    Ok(Status::Done.into())
 }

@@ -1,70 +1,56 @@
 //! The command line: one file for each group of commands.
 
+pub mod client;
 mod demo;
+mod documents;
+mod exit;
 mod health;
+mod help;
 mod key;
-mod load;
 mod maintain;
 mod open;
+mod progress;
+mod report;
+mod rules;
+mod run;
 pub mod serve;
 pub mod settings;
+mod transfer;
 
-use std::path::Path;
 use std::process::ExitCode;
 
-use crate::domain::reference;
-use crate::http;
-use crate::http::service::pages::{Language, refreshed};
-use crate::scoring::rule_sets;
-use settings::{Cli, Command, CommandError, RulesCommand};
+pub use exit::{CommandError, Status};
+pub use help::parse;
+use settings::{Cli, Command, RulesCommand};
 
 /// Does what was asked for.
 pub async fn execute(cli: &Cli) -> Result<ExitCode, CommandError> {
     match &cli.command {
         None | Some(Command::Serve) => serve::serve(cli).await,
-        Some(Command::Run { date, reason }) => maintain::run(cli, *date, reason.clone()).await,
-        Some(Command::Load { file }) => load::load(cli, file).await,
+        Some(Command::Run(settings)) => run::run(cli, settings).await,
+        Some(Command::Load(settings)) => transfer::load::load(cli, settings).await,
+        Some(Command::Send(settings)) => transfer::send::send(cli, settings).await,
         Some(Command::Migrate { plan }) => maintain::migrate(cli, *plan).await,
         Some(Command::Health { url }) => health::health(cli, url.as_deref()).await,
         Some(Command::Rebuild) => maintain::rebuild(cli).await,
         Some(Command::Verify) => maintain::verify(cli).await,
         Some(Command::Retain) => maintain::retain(cli).await,
-        Some(Command::Rules { command: RulesCommand::Check { file } }) => {
-            let rule_set = rule_sets::check_file(file)?;
-            for warning in &rule_set.warnings {
-                eprintln!("{}: warning: {warning}", file.display());
-            }
-            println!("{}: a valid rule set for {}s, version {}", rule_set.id, rule_set.kind, rule_set.hash);
-            Ok(ExitCode::SUCCESS)
-        }
+        Some(Command::Rules { command: RulesCommand::Check { file } }) => rules::check(cli, file),
         Some(Command::Key { command }) => key::key(cli, command).await,
-        Some(Command::Openapi) => {
-            print!("{}", http::service::docs::yaml(&http::routes::description())?);
-            Ok(ExitCode::SUCCESS)
-        }
-        Some(Command::Reference { docs: None }) => {
-            print!("{}", reference::markdown());
-            Ok(ExitCode::SUCCESS)
-        }
-        Some(Command::Reference { docs: Some(directory) }) => {
-            std::fs::write(directory.join("reference.md"), reference::markdown())?;
-            refresh(directory, Language::English)?;
-            refresh(&directory.join("zh"), Language::Chinese)?;
-            Ok(ExitCode::SUCCESS)
-        }
         Some(Command::Demo(settings)) => demo::demo(cli, settings).await,
+        Some(Command::Openapi) => documents::openapi().map(|()| Status::Done.into()),
+        Some(Command::Reference { docs }) => documents::reference(docs.as_deref()).map(|()| Status::Done.into()),
+        Some(Command::Man { out }) => documents::man(out.as_deref()).map(|()| Status::Done.into()),
+        Some(Command::Completions { shell }) => {
+            documents::completions(*shell);
+            Ok(Status::Done.into())
+        }
     }
 }
 
-/// Writes the generated parts of all pages of a directory anew.
-fn refresh(directory: &Path, language: Language) -> Result<(), CommandError> {
-    for entry in std::fs::read_dir(directory)? {
-        let path = entry?.path();
-        if path.extension().is_some_and(|extension| extension == "md") {
-            let page = std::fs::read_to_string(&path)?;
-            let written = refreshed(&page, language).map_err(|fault| format!("{}: {fault}", path.display()))?;
-            std::fs::write(&path, written)?;
-        }
+/// Says why a command failed, unless that was said.
+pub fn explain(error: &CommandError) {
+    if error.status != Status::Interrupted {
+        report::tell(format_args!("shopscore: {error}"));
     }
-    Ok(())
 }

@@ -5,7 +5,8 @@ use std::sync::Arc;
 
 use sqlx::postgres::PgConnectOptions;
 
-use super::settings::{Cli, CommandError};
+use super::exit::{CommandError, Status};
+use super::settings::Cli;
 use crate::clock::Clock;
 use crate::config::DatabaseSettings;
 use crate::context::{Context, StartError};
@@ -14,7 +15,7 @@ use crate::domain::slot::DailySlot;
 use crate::scoring::rule_sets;
 use crate::storage::private::{PrivatePostgres, PrivateSettings, Sharing};
 use crate::storage::rule_set::Archive;
-use crate::storage::{PoolSizes, Store};
+use crate::storage::{PoolSizes, Store, StoreError, reach};
 
 /// Connections of one process. Writers are few, each with one transaction at a time, and the ledger needs some.
 const POOL_SIZES: PoolSizes = PoolSizes { ingest: 6, read: 16, run: 6 };
@@ -52,6 +53,13 @@ pub(super) async fn open(cli: &Cli, sharing: Sharing) -> Result<Opened, CommandE
 }
 
 /// Opens the database, whose schema must be this program's.
+pub(super) async fn open_schema(cli: &Cli, sharing: Sharing) -> Result<Opened, CommandError> {
+    let opened = open(cli, sharing).await?;
+    let checked = opened.context.store.check_schema().await;
+    with_end(opened, checked.map_err(StartError::from)).await
+}
+
+/// Opens the database, whose schema and counts must be this program's.
 pub(super) async fn open_checked(cli: &Cli, sharing: Sharing) -> Result<Opened, CommandError> {
     let opened = open(cli, sharing).await?;
     let checked = opened.context.check().await;
@@ -80,12 +88,23 @@ async fn connect_options(
     sharing: Sharing,
 ) -> Result<(PgConnectOptions, Option<PrivatePostgres>), CommandError> {
     if let Some(url) = database.database_url.as_deref().filter(|url| !url.is_empty()) {
-        let options =
-            PgConnectOptions::from_str(url).map_err(|error| format!("--database-url (DATABASE_URL): {error}"))?;
-        return Ok((options.application_name("shopscore"), None));
+        let options = PgConnectOptions::from_str(url).map_err(|error| {
+            CommandError::usage(format!(
+                "--database-url (DATABASE_URL) must be such as postgres://user:password@host/database: {error}"
+            ))
+        })?;
+        let options = options.application_name("shopscore");
+        reach(&options).await.map_err(|error| unreachable(&options, error))?;
+        return Ok((options, None));
     }
     let settings =
         PrivateSettings { state_dir: database.state_dir(), binaries: database.postgres_bin.clone(), volatile: false };
     let private = PrivatePostgres::open(&settings, sharing).await?;
     Ok((private.options().clone().application_name("shopscore"), Some(private)))
+}
+
+fn unreachable(options: &PgConnectOptions, error: StoreError) -> CommandError {
+    let (host, port) = (options.get_host(), options.get_port());
+    let status = if error.is_passing() { Status::Unreachable } else { Status::Failed };
+    CommandError::new(status, format!("cannot connect to PostgreSQL at {host}:{port}: {}", error.cause()))
 }

@@ -5,8 +5,9 @@ use std::process::ExitCode;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 
+use super::exit::{CommandError, Status};
 use super::open::open_migrated;
-use super::settings::{Cli, CommandError};
+use super::settings::Cli;
 use crate::config::ListenSettings;
 use crate::service::{self, Keys, Service};
 use crate::storage::private::Sharing;
@@ -43,7 +44,7 @@ pub async fn serve(cli: &Cli) -> Result<ExitCode, CommandError> {
     tracing::info!("stopping");
     service.stop().await;
     opened.close().await;
-    Ok(if failed { ExitCode::FAILURE } else { ExitCode::SUCCESS })
+    Ok(if failed { Status::Failed } else { Status::Done }.into())
 }
 
 /// Without keys only this machine may reach the service.
@@ -51,18 +52,18 @@ pub fn check_exposure(listening: &ListenSettings) -> Result<(), CommandError> {
     if listening.auth_required() || listening.listen.ip().is_loopback() {
         Ok(())
     } else {
-        Err(format!(
+        Err(CommandError::usage(format!(
             "--auth off is for loopback addresses only, and {} is not one; leave out --auth and create a key with \
              shopscore key create, or listen on 127.0.0.1",
             listening.listen
-        )
-        .into())
+        )))
     }
 }
 
 pub fn bind(listening: &ListenSettings) -> Result<TcpListener, CommandError> {
-    let explain = |error| format!("cannot listen on {}: {error}; choose another --listen", listening.listen);
-    Ok(service::listen(listening.listen).map_err(explain)?)
+    let explain =
+        |error| CommandError::usage(format!("cannot listen on {}: {error}; choose another --listen", listening.listen));
+    service::listen(listening.listen).map_err(explain)
 }
 
 /// Waits for Ctrl-C or a request to terminate. From the call on, neither ends the process by itself.

@@ -1,11 +1,17 @@
 //! Commands and their arguments. `--help` is their documentation.
 
 use std::path::PathBuf;
+use std::str::FromStr;
 
-use chrono::NaiveDate;
+use chrono::{Days, NaiveDate};
 use clap::{Args, Parser, Subcommand};
 
+use super::exit::LEGEND;
+use super::progress::Voice;
+use super::report::Form;
+use crate::access::{GRACE_HOURS_DEFAULT, GRACE_HOURS_MAX};
 use crate::config::{DatabaseSettings, IntakeSettings, ListenSettings, LogFormat, RetentionSettings, ScoringSettings};
+use crate::domain::calendar::parse_date;
 
 /// Version and commit.
 const VERSION: &str = concat!(env!("CARGO_PKG_VERSION"), " (", env!("SHOPSCORE_COMMIT"), ")");
@@ -15,7 +21,7 @@ const VERSION: &str = concat!(env!("CARGO_PKG_VERSION"), " (", env!("SHOPSCORE_C
 /// Without a command it runs the service: backends post events, scores are published in the daily slot, and dashboards
 /// read them.
 #[derive(Clone, Debug, Parser)]
-#[command(name = "shopscore", version = VERSION, max_term_width = 110)]
+#[command(name = "shopscore", version = VERSION, max_term_width = 110, after_long_help = LEGEND)]
 pub struct Cli {
     #[command(flatten)]
     pub database: DatabaseSettings,
@@ -27,38 +33,51 @@ pub struct Cli {
     pub intake: IntakeSettings,
     #[command(flatten)]
     pub listening: ListenSettings,
-    /// How the log is written to standard error
-    #[arg(long, env = "SHOPSCORE_LOG_FORMAT", value_name = "FORMAT", value_enum, default_value_t = LogFormat::Text, global = true)]
+    /// How the log is written to standard error; SHOPSCORE_LOG says how much (such as debug or info,sqlx=warn)
+    #[arg(long, env = "SHOPSCORE_LOG_FORMAT", value_name = "FORMAT", value_enum, default_value_t = LogFormat::Text, global = true, help_heading = "Output")]
     pub log_format: LogFormat,
+    /// Print the result as JSON
+    #[arg(long, global = true, help_heading = "Output")]
+    pub json: bool,
+    /// Do not show how far the command is
+    #[arg(long, short, global = true, help_heading = "Output")]
+    pub quiet: bool,
     #[command(subcommand)]
     pub command: Option<Command>,
+}
+
+impl Cli {
+    pub(super) fn form(&self) -> Form {
+        if self.json { Form::Json } else { Form::Text }
+    }
+
+    pub(super) fn voice(&self) -> Voice {
+        if self.quiet { Voice::Quiet } else { Voice::Normal }
+    }
 }
 
 #[derive(Clone, Debug, Subcommand)]
 pub enum Command {
     /// Serve HTTP and publish the scores of the day in the daily slot (default)
     Serve,
-    /// Compute and publish the scores of one date
-    Run {
-        /// Score date, today at the latest
-        #[arg(long, value_name = "YYYY-MM-DD")]
-        date: NaiveDate,
-        /// Reason, stored with the run
-        #[arg(long)]
-        reason: Option<String>,
-    },
-    /// Load events, one JSON object per line; they are checked and counted like events sent over HTTP
-    Load {
-        /// File of events, or - for standard input
-        file: PathBuf,
-    },
+    /// Compute and publish the scores of a date, or of a range of dates
+    Run(RunSettings),
+    /// Load a file of events straight into the database
+    ///
+    /// They are checked and counted like events sent over HTTP.
+    Load(TransferSettings),
+    /// Send a file of events to a service over HTTP
+    ///
+    /// What was sent before is a duplicate, so the same file can be sent again. While the service is away or busy, requests are
+    /// repeated for a minute.
+    Send(SendSettings),
     /// Bring the database's schema up to date; besides this, only serve and demo do
     Migrate {
         /// Only print the migrations that are missing
         #[arg(long)]
         plan: bool,
     },
-    /// Ask a service whether it is ready; exits with 1 if it is not
+    /// Ask a service whether it is ready
     Health {
         /// Address of the service [default: the one of --listen]
         #[arg(value_name = "URL")]
@@ -66,27 +85,38 @@ pub enum Command {
     },
     /// Rebuild all counts from the events
     Rebuild,
-    /// Compare the stored counts and sums with ones rebuilt from the events; exits with 1 if they differ
+    /// Compare the stored counts and sums with ones rebuilt from the events
     Verify,
-    /// Apply the retention policy now and print what was removed; a running service does so once a day
+    /// Apply the retention policy now; a running service does so once a day
     Retain,
     /// Work with rule sets
     Rules {
         #[command(subcommand)]
         command: RulesCommand,
     },
-    /// Create, list and revoke API keys
+    /// Create, list, rotate and revoke API keys
     Key {
         #[command(subcommand)]
         command: KeyCommand,
     },
     /// Print the HTTP API description (OpenAPI 3.1, YAML)
     Openapi,
-    /// Print the reference of measures and metrics (Markdown), or write all generated parts of the documentation
+    /// Print the reference of measures and metrics (Markdown), or write the generated parts of docs
     Reference {
         /// Directory of the documentation: its pages, and those in zh/, get their generated parts anew
         #[arg(long, value_name = "DIR")]
         docs: Option<PathBuf>,
+    },
+    /// Print the completions for a shell
+    Completions {
+        /// Shell that they are for
+        shell: clap_complete::Shell,
+    },
+    /// Print the manual page (roff), or write those of all commands
+    Man {
+        /// Directory to write the pages to
+        #[arg(long, value_name = "DIR")]
+        out: Option<PathBuf>,
     },
     /// Generate a marketplace, score it, show the result and keep serving
     Demo(DemoSettings),
@@ -99,9 +129,12 @@ pub enum KeyCommand {
         /// Scope of the key: events:write, events:relay, scores:read, admin, or all of them with all; may be given several times
         #[arg(long = "scope", value_name = "SCOPE", required = true)]
         scopes: Vec<String>,
-        /// A shop that the key is bound to; may be given several times [default: all shops]
+        /// A shop that the key is bound to; may be given several times [default: all shops and creators]
         #[arg(long = "shop", value_name = "SHOP_ID")]
         shops: Vec<String>,
+        /// A creator that the key is bound to; may be given several times
+        #[arg(long = "creator", value_name = "CREATOR_ID")]
+        creators: Vec<String>,
         /// Name shown in lists
         #[arg(long)]
         name: Option<String>,
@@ -109,23 +142,127 @@ pub enum KeyCommand {
         #[arg(long, value_name = "WHEN")]
         expires: Option<String>,
     },
-    /// List all keys, newest first, without their secrets
-    List,
+    /// List keys, newest first, without their secrets
+    List {
+        /// Only keys that are bound to this shop
+        #[arg(long, value_name = "SHOP_ID")]
+        shop: Option<String>,
+        /// Only keys that are bound to this creator
+        #[arg(long, value_name = "CREATOR_ID")]
+        creator: Option<String>,
+        /// Only keys that are neither revoked nor expired
+        #[arg(long)]
+        active: bool,
+    },
+    /// Replace a key by one that is good for the same, and print it; the old one stays good for a while
+    Rotate {
+        /// Id of the key, as shown by key list
+        #[arg(value_parser = key_id)]
+        key_id: i32,
+        /// Hours that the old key stays good
+        #[arg(long, value_name = "HOURS", default_value_t = GRACE_HOURS_DEFAULT, value_parser = clap::value_parser!(i64).range(0..=GRACE_HOURS_MAX))]
+        grace_hours: i64,
+    },
     /// Revoke a key; every process refuses it within 2 seconds
     Revoke {
         /// Id of the key, as shown by key list
+        #[arg(value_parser = key_id)]
         key_id: i32,
     },
+}
+
+fn key_id(text: &str) -> Result<i32, String> {
+    text.parse().map_err(|_| "must be the number of a key, as shopscore key list shows it".to_owned())
 }
 
 #[derive(Clone, Debug, Subcommand)]
 pub enum RulesCommand {
     /// Check a rule set file; prints each fault with its line
-    Check { file: PathBuf },
+    Check {
+        /// File of the rule set (TOML)
+        file: PathBuf,
+    },
 }
 
-/// Why a command failed, in words for its user.
-pub type CommandError = Box<dyn std::error::Error + Send + Sync>;
+/// A score date, or a word for one.
+#[derive(Clone, Copy, Debug)]
+pub enum DateWord {
+    Date(NaiveDate),
+    Today,
+    Yesterday,
+}
+
+impl FromStr for DateWord {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<DateWord, String> {
+        match text {
+            "today" => Ok(DateWord::Today),
+            "yesterday" => Ok(DateWord::Yesterday),
+            _ => parse_date(text)
+                .map(DateWord::Date)
+                .ok_or_else(|| "must be a date such as 2026-11-20, today or yesterday".to_owned()),
+        }
+    }
+}
+
+impl DateWord {
+    /// The date, when `today` is the business day.
+    pub(super) fn date(self, today: NaiveDate) -> NaiveDate {
+        match self {
+            DateWord::Date(date) => date,
+            DateWord::Today => today,
+            DateWord::Yesterday => today - Days::new(1),
+        }
+    }
+}
+
+#[derive(Clone, Debug, Args)]
+pub struct RunSettings {
+    /// Score date, today at the latest: YYYY-MM-DD, today or yesterday (in the business time zone)
+    #[arg(long, value_name = "DATE", required_unless_present = "from")]
+    pub date: Option<DateWord>,
+    /// First of a range of score dates
+    #[arg(long, value_name = "DATE", requires = "to", conflicts_with = "date")]
+    pub from: Option<DateWord>,
+    /// Last of a range of score dates
+    #[arg(long, value_name = "DATE", requires = "from")]
+    pub to: Option<DateWord>,
+    /// Reason, stored with the run
+    #[arg(long)]
+    pub reason: Option<String>,
+}
+
+#[derive(Clone, Debug, Args)]
+pub struct TransferSettings {
+    /// File of events, or - for standard input: one JSON object on each line, or a JSON array; plain, gzip or zstd
+    pub file: PathBuf,
+    /// Write events that are not stored to a file, one JSON object on each line: number, errors, event
+    #[arg(long, value_name = "FILE")]
+    pub rejects: Option<PathBuf>,
+    /// First event to take: the number of its line, or of its place in an array
+    #[arg(long, value_name = "NUMBER", default_value_t = 1, value_parser = clap::value_parser!(u64).range(1..))]
+    pub from: u64,
+}
+
+#[derive(Clone, Debug, Args)]
+pub struct SendSettings {
+    #[command(flatten)]
+    pub transfer: TransferSettings,
+    /// Address of the service
+    #[arg(long, env = "SHOPSCORE_URL", value_name = "URL", default_value = "http://127.0.0.1:8080")]
+    pub url: String,
+    /// Key with the scope events:write; better in the environment, where other users of the machine do not see it
+    #[arg(long, env = "SHOPSCORE_KEY", value_name = "KEY", hide_env_values = true)]
+    pub key: Option<String>,
+    /// Reject events that would be accepted with a warning
+    #[arg(long)]
+    pub strict: bool,
+    /// Only say what would become of the events. Nothing is stored, so they are compared with what was stored before, and
+    /// with each other only inside a request of 2,000
+    #[arg(long)]
+    pub dry_run: bool,
+}
 
 #[derive(Clone, Debug, Args)]
 pub struct DemoSettings {

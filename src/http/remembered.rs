@@ -78,9 +78,11 @@ impl RunFigures {
 /// The newest published run of each rule set that a published run used, and what is overdue.
 async fn figures_of_runs(connection: &mut PgConnection, context: &Context) -> Result<String, StoreError> {
     let newest = rows::newest_by_rule_set(connection).await?;
-    let overdue = schedule::read_overdue(connection, context).await?.is_some();
     let now = context.now();
     let today = context.calendar().day(now);
+    let facts = schedule::read_facts(connection, &context.slot, now).await?;
+    let is_overdue = schedule::overdue(&context.slot, &facts, now).is_some();
+    let failures = facts.failures.iter().find(|failed| failed.date == today).map_or(0, |failed| failed.attempts);
     let recorder = PrometheusBuilder::new().build_recorder();
     metrics::with_local_recorder(&recorder, || {
         describe_gauge!("shopscore_run_duration_seconds", "From start to publication of the newest published run.");
@@ -92,7 +94,9 @@ async fn figures_of_runs(connection: &mut PgConnection, context: &Context) -> Re
         describe_gauge!("shopscore_newest_date_age_days", "Days since the newest published date.");
         describe_gauge!("shopscore_newest_publication_age_seconds", "Time since the newest publication.");
         describe_gauge!("shopscore_run_overdue", "1 while today's run is overdue.");
-        gauge!("shopscore_run_overdue").set(if overdue { 1.0 } else { 0.0 });
+        gauge!("shopscore_run_overdue").set(if is_overdue { 1.0 } else { 0.0 });
+        describe_gauge!("shopscore_run_failures", "Failed attempts at today's run that nobody asked for by hand.");
+        gauge!("shopscore_run_failures").set(failures as f64);
         for (rule_set, row) in &newest {
             let set = |name: &'static str, value: f64| gauge!(name, "rule_set" => rule_set.clone()).set(value);
             let Some(published_at) = row.published_at else { continue };

@@ -12,6 +12,7 @@ use super::telemetry::Telemetry;
 use crate::access::LastUsed;
 use crate::answers::source::Source;
 use crate::context::Context;
+use crate::ingest::categories::Categories;
 use crate::ingest::journal::Journal;
 use crate::ingest::queue::IngestQueue;
 
@@ -33,6 +34,8 @@ pub struct App {
     pub source: Source,
     pub answers: AnswerCache,
     pub telemetry: Telemetry,
+    /// Which shops have a category.
+    pub(crate) categories: Categories,
     /// What senders should know of their mistakes.
     pub journal: Journal,
     pub run_figures: RunFigures,

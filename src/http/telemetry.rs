@@ -33,6 +33,8 @@ pub struct Telemetry(Arc<Figures>);
 
 struct Figures {
     recorder: PrometheusRecorder,
+    /// Memory, processor time and open files of this process.
+    process: metrics_process::Collector,
     /// By route, method and status: asked for on every request, so they are kept at hand.
     requests: RwLock<HashMap<String, ByStatus>>,
 }
@@ -56,6 +58,7 @@ impl Telemetry {
         let builder = PrometheusBuilder::new();
         let builder = builder.set_buckets_for_metric(Matcher::Full(DURATION.to_owned()), &DURATION_BUCKETS)?;
         let recorder = builder.build_recorder();
+        let process = metrics_process::Collector::default();
         with_local_recorder(&recorder, || {
             describe_counter!(EVENTS, "Events answered by this process, by outcome.");
             describe_counter!(REJECTIONS, "Events that this process rejected, by the code of the first fault.");
@@ -71,11 +74,12 @@ impl Telemetry {
             describe_gauge!("shopscore_pool_connections", "Connections to the database, by purpose and state.");
             describe_gauge!("shopscore_build_info", "1, with the version that runs.");
             gauge!("shopscore_build_info", "version" => env!("CARGO_PKG_VERSION"), "commit" => env!("SHOPSCORE_COMMIT")).set(1.0);
+            process.describe();
             // A series that is there before its first event shows the first one as a rise.
             OUTCOMES.iter().for_each(|outcome| counter!(EVENTS, "outcome" => *outcome).absolute(0));
             Code::MEMBERS.iter().for_each(|code| counter!(REJECTIONS, "code" => code.as_str()).absolute(0));
         });
-        Ok(Telemetry(Arc::new(Figures { recorder, requests: RwLock::default() })))
+        Ok(Telemetry(Arc::new(Figures { recorder, process, requests: RwLock::default() })))
     }
 
     /// Sorts what was measured into its buckets, every now and then: samples wait until somebody does.
@@ -128,6 +132,7 @@ impl Telemetry {
     /// The figures as Prometheus reads them, with those of the queue and the connections as they are now.
     pub(crate) fn render(&self, depth: &Depth, store: &Store) -> String {
         with_local_recorder(&self.0.recorder, || {
+            self.0.process.collect();
             gauge!("shopscore_ingest_waiting_events").set(depth.waiting as f64);
             gauge!("shopscore_ingest_unfinished_events").set(depth.unfinished as f64);
             counter!("shopscore_ingest_groups_total").absolute(depth.groups);

@@ -8,6 +8,7 @@
 pub(crate) mod apply;
 mod arrival;
 mod bounds;
+pub(crate) mod categories;
 pub(crate) mod dispatch;
 pub(crate) mod door;
 pub(crate) mod group;

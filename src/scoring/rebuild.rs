@@ -27,9 +27,15 @@ const PARCELS_WAITING: usize = 8;
 /// Differences that a verification spells out.
 pub const DIFFERENCES_SHOWN: i64 = 20;
 
+/// Told how many events are counted, and about how many there are.
+pub type Watch<'a> = &'a (dyn Fn(u64, u64) + Send + Sync);
+
+/// For those who do not want to know.
+pub fn unwatched(_: u64, _: u64) {}
+
 /// Rebuilds all counts under `calendar`, in one transaction, and forgets the sums of the old ones. Writers are told
 /// to come back meanwhile, and runs wait for the end. Returns the number of aggregates folded.
-pub async fn rebuild(store: &Store, calendar: &Calendar) -> Result<u64, StoreError> {
+pub async fn rebuild(store: &Store, calendar: &Calendar, watch: Watch<'_>) -> Result<u64, StoreError> {
     let mut writer = store.run.acquire().await?;
     let mut transaction = writer.begin().await?;
     // This transaction holds all stripes and is the only writer, so the second connection reads a database at rest.
@@ -38,7 +44,7 @@ pub async fn rebuild(store: &Store, calendar: &Calendar) -> Result<u64, StoreErr
     let mut reader = store.run.acquire().await?;
     let exclusions = excluded::all_active(&mut reader).await?;
     count::truncate(&mut transaction).await?;
-    let folded = count_everything(&mut transaction, &mut reader, &count::KEPT, &exclusions, calendar).await?;
+    let folded = count_everything(&mut transaction, &mut reader, &count::KEPT, (&exclusions, calendar), watch).await?;
     counting::note(&mut transaction, calendar.zone()).await?;
     transaction.commit().await?;
     Ok(folded)
@@ -56,7 +62,7 @@ pub struct Verification {
 
 /// Compares the kept counts with counts rebuilt from events, and the kept sums with sums of the kept counts, all of one
 /// moment. Writers are not held up.
-pub async fn verify(store: &Store, calendar: &Calendar) -> Result<Verification, StoreError> {
+pub async fn verify(store: &Store, calendar: &Calendar, watch: Watch<'_>) -> Result<Verification, StoreError> {
     let mut keeper = store.run.acquire().await?;
     let (mut transaction, moment) = snapshot::begin_shared(&mut keeper).await?;
     let mut other = store.run.acquire().await?;
@@ -64,7 +70,8 @@ pub async fn verify(store: &Store, calendar: &Calendar) -> Result<Verification, 
     let exclusions = excluded::all_active(&mut reader).await?;
     snapshot::disable_idle_timeout(&mut transaction).await?;
     comparison::create_rebuilt(&mut transaction).await?;
-    let aggregates = count_everything(&mut transaction, &mut reader, &count::REBUILT, &exclusions, calendar).await?;
+    let aggregates =
+        count_everything(&mut transaction, &mut reader, &count::REBUILT, (&exclusions, calendar), watch).await?;
     let (mut differences, mut differing_rows) = comparison::differences(&mut transaction, DIFFERENCES_SHOWN).await?;
     let of_sums = settled::differences(&mut transaction, DIFFERENCES_SHOWN).await?;
     differences.extend(of_sums.0);
@@ -79,13 +86,14 @@ async fn count_everything(
     writer: &mut PgConnection,
     reader: &mut PgConnection,
     tables: &CountTables,
-    exclusions: &HashMap<Aggregate, Vec<Exclusion>>,
-    calendar: &Calendar,
+    (exclusions, calendar): (&HashMap<Aggregate, Vec<Exclusion>>, &Calendar),
+    watch: Watch<'_>,
 ) -> Result<u64, StoreError> {
+    let all = aggregate::estimate_events(reader).await?;
     let (parcels, mut arriving) = mpsc::channel::<Vec<(Aggregate, Vec<Event>)>>(PARCELS_WAITING);
     let reading = aggregate::send_all(reader, parcels, PARCEL_AGGREGATES);
     let counting = async {
-        let mut folded = 0;
+        let (mut folded, mut counted) = (0, 0);
         let mut changes = CountChanges::default();
         while let Some(parcel) = arriving.recv().await {
             for (aggregate, events) in &parcel {
@@ -93,7 +101,9 @@ async fn count_everything(
                 let after = fold(aggregate.kind, events.iter(), excluded, calendar);
                 changes.replace(aggregate, &Folded::default(), &after, calendar);
                 folded += 1;
+                counted += events.len() as u64;
             }
+            watch(counted, all);
             if changes.rows() >= FLUSH_ROWS {
                 count::add(writer, tables, std::mem::take(&mut changes), None).await?;
             }

@@ -74,15 +74,6 @@ pub(crate) async fn read_facts(
     stored::schedule_facts(connection, today - Days::new(BACKFILL_DAYS), today, slot.start(today)).await
 }
 
-/// Today, if its run is overdue at this moment.
-pub(crate) async fn read_overdue(
-    connection: &mut PgConnection,
-    context: &Context,
-) -> Result<Option<NaiveDate>, StoreError> {
-    let now = context.now();
-    Ok(overdue(&context.slot, &read_facts(connection, &context.slot, now).await?, now))
-}
-
 /// Queues the run that is due, if one is.
 pub(crate) async fn queue_due(context: &Context) -> Result<Option<RunRow>, StoreError> {
     let now = context.now();

@@ -45,3 +45,14 @@ pub(crate) async fn send_all(
     let _ = parcels.send(parcel).await;
     Ok(())
 }
+
+/// About how many events there are, as PostgreSQL's statistics have it; exactly, where they know of none.
+pub(crate) async fn estimate_events(connection: &mut PgConnection) -> Result<u64, StoreError> {
+    let events: i64 = sqlx::query_scalar(
+        "select coalesce(nullif(greatest(reltuples::bigint, pg_stat_get_live_tuples(oid)), 0), (select count(*) from event))
+         from pg_class where oid = 'event'::regclass",
+    )
+    .fetch_one(connection)
+    .await?;
+    Ok(events.try_into().unwrap_or_default())
+}

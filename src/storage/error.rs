@@ -65,6 +65,21 @@ fn is_passing(class: &str, code: &str) -> bool {
 }
 
 impl StoreError {
+    /// What PostgreSQL or the connection to it says, without an introduction.
+    pub fn cause(&self) -> String {
+        match self {
+            StoreError::Unavailable(error)
+            | StoreError::TooSlow(error)
+            | StoreError::Data(error)
+            | StoreError::Other(error) => match error {
+                sqlx::Error::Database(database) => database.message().to_owned(),
+                sqlx::Error::Io(error) => error.to_string(),
+                other => other.to_string(),
+            },
+            other => other.to_string(),
+        }
+    }
+
     pub fn is_passing(&self) -> bool {
         matches!(self, StoreError::Unavailable(_) | StoreError::TooSlow(_))
     }

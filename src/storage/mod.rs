@@ -38,12 +38,14 @@ pub(crate) mod window_sum;
 use std::time::Duration;
 
 use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions};
-use sqlx::{ConnectOptions, Executor};
+use sqlx::{ConnectOptions, Connection, Executor};
 
 pub use error::StoreError;
 
 /// How long anything waits for a connection before the database counts as unavailable.
 const ACQUIRE_WAIT: Duration = Duration::from_millis(2_500);
+/// How long a first connection may take.
+const CONNECT_WAIT: Duration = Duration::from_secs(10);
 
 /// Connections by purpose, so that a run or a slow reader never starves ingest.
 #[derive(Clone, Debug)]
@@ -51,6 +53,13 @@ pub struct Store {
     pub ingest: PgPool,
     pub read: PgPool,
     pub run: PgPool,
+}
+
+/// Fails where the database cannot be connected to, for the reason that a pool would not tell.
+pub async fn reach(options: &PgConnectOptions) -> Result<(), StoreError> {
+    let connecting = tokio::time::timeout(CONNECT_WAIT, options.connect()).await;
+    let connection = connecting.map_err(|_| sqlx::Error::PoolTimedOut)??;
+    Ok(connection.close().await?)
 }
 
 /// How many connections each purpose may hold.

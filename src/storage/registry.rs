@@ -74,6 +74,17 @@ pub(crate) async fn registered(
     Ok(numbered.filter(|(ordinal, _)| places.contains(ordinal)).map(|(_, subject)| subject.clone()).collect())
 }
 
+/// Those of some shops that are registered with a category.
+pub(crate) async fn with_category(connection: &mut PgConnection, shops: &[Id]) -> Result<HashSet<String>, StoreError> {
+    let having = sqlx::query_scalar(
+        "select subject_id from subject
+         where subject_kind = $1 and subject_id = any($2 collate \"C\") and category_id is not null",
+    );
+    let ids: Vec<&str> = shops.iter().map(Id::as_str).collect();
+    let rows: Vec<String> = having.bind(SubjectKind::Shop.code()).bind(ids).fetch_all(connection).await?;
+    Ok(rows.into_iter().collect())
+}
+
 /// Registers or changes subjects, each named once, and notes the changes in the ledger. Returns whether each was new.
 pub(crate) async fn register(
     connection: &mut PgConnection,

@@ -1,5 +1,6 @@
 //! The schema: what is applied, what this program wants, and how it gets there.
 
+use sqlx::PgConnection;
 use sqlx::migrate::Migrator;
 
 use super::{Store, StoreError};
@@ -55,31 +56,38 @@ impl Store {
 
     /// Fails if the schema is not the one of this program.
     pub async fn check_schema(&self) -> Result<(), StoreError> {
-        let wanted = Schema::wanted();
-        match self.schema().await?.applied {
-            Some(applied) if applied == wanted => Ok(()),
-            Some(applied) if applied > wanted => Err(SchemaError::Newer(applied).into()),
-            Some(applied) => Err(SchemaError::Older(applied).into()),
-            None => Err(SchemaError::Empty.into()),
-        }
+        let mut connection = self.run.acquire().await?;
+        Ok(check(&mut connection).await??)
     }
 
     /// What the database holds, and what this program would add.
     pub async fn schema(&self) -> Result<Schema, StoreError> {
         let mut connection = self.run.acquire().await?;
-        let there: bool = sqlx::query_scalar("select to_regclass('_sqlx_migrations') is not null")
-            .fetch_one(&mut *connection)
-            .await?;
-        let applied: Option<i64> = if there {
-            sqlx::query_scalar("select max(version) from _sqlx_migrations where success")
-                .fetch_one(&mut *connection)
-                .await?
-        } else {
-            None
-        };
+        let applied = applied(&mut connection).await?;
         let is_pending = |version: i64| applied.is_none_or(|applied| version > applied);
         let pending = MIGRATIONS.iter().filter(|migration| is_pending(migration.version));
         let pending = pending.map(|migration| (migration.version, migration.description.to_string())).collect();
         Ok(Schema { applied, pending })
     }
+}
+
+/// Whether the schema is the one of this program.
+pub(crate) async fn check(connection: &mut PgConnection) -> Result<Result<(), SchemaError>, StoreError> {
+    let wanted = Schema::wanted();
+    Ok(match applied(connection).await? {
+        Some(applied) if applied == wanted => Ok(()),
+        Some(applied) if applied > wanted => Err(SchemaError::Newer(applied)),
+        Some(applied) => Err(SchemaError::Older(applied)),
+        None => Err(SchemaError::Empty),
+    })
+}
+
+/// The newest migration that was applied; `None` for none.
+async fn applied(connection: &mut PgConnection) -> Result<Option<i64>, StoreError> {
+    let is_there: bool =
+        sqlx::query_scalar("select to_regclass('_sqlx_migrations') is not null").fetch_one(&mut *connection).await?;
+    if !is_there {
+        return Ok(None);
+    }
+    Ok(sqlx::query_scalar("select max(version) from _sqlx_migrations where success").fetch_one(connection).await?)
 }

@@ -85,3 +85,63 @@ fn logs_are_json_if_wanted() {
     kill_process(Pid::from_child(&service), Signal::TERM).expect("a signal");
     assert!(service.wait().expect("an end").success());
 }
+
+#[test]
+fn results_are_json_if_wanted_and_each_way_to_end_has_a_status() {
+    let directory = empty_directory("statuses");
+    let status = |arguments: &[&str]| {
+        let output = program(&directory, arguments).output().expect("the program");
+        (output.status.code(), String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned())
+    };
+    let read = |arguments: &[&str]| -> Value {
+        let (code, printed) = status(&[arguments, &["--json"]].concat());
+        assert_eq!(code, Some(0), "{arguments:?}: {printed}");
+        serde_json::from_str(&printed).unwrap_or_else(|error| panic!("{arguments:?}: {error}: {printed}"))
+    };
+    let migrated = read(&["migrate"]);
+    assert_eq!((&migrated["schema"], &migrated["is_plan"]), (&Value::Null, &serde_json::json!(false)));
+    assert_eq!(read(&["verify"])["differing_rows"], 0);
+    assert_eq!(read(&["rebuild"])["time_zone"], "Asia/Shanghai");
+    assert_eq!(read(&["retain"])["card_days"], 400);
+    assert_eq!(read(&["run", "--date", "yesterday"])["revision"], 1);
+    let (code, printed) = status(&["run", "--from", "2026-11-01", "--to", "2026-11-03", "--json"]);
+    assert_eq!((code, printed.lines().count()), (Some(0), 3), "a line for each date: {printed}");
+    for (arguments, wanted, reason) in [
+        (&["run", "--date", "tomorrow"][..], 2, "must be a date such as 2026-11-20, today or yesterday"),
+        (&["run", "--date", "2999-01-01"], 2, "2999-01-01: date must be today at the latest"),
+        (&["run", "--from", "2026-11-02", "--to", "2026-11-01"], 2, "--to must be --from or later"),
+        (&["run"], 2, "--date"),
+        (&["verify", "--slot", "12:00-13:00"], 0, "warning: --slot has no effect on verify"),
+        (&["health", "nonsense"], 2, "no address such as"),
+        (&["health", "http://127.0.0.1:9"], 1, "Connection refused"),
+        (&["rules", "check", "no-such-file"], 3, "no-such-file"),
+        (&["verify", "--database-url", "nonsense"], 2, "must be such as postgres://user:password@host/database"),
+        (
+            &["verify", "--database-url", "postgres://nobody@127.0.0.1:9/none"],
+            4,
+            "cannot connect to PostgreSQL at 127.0.0.1:9: Connection refused",
+        ),
+    ] {
+        let (code, said) = status(arguments);
+        assert!(code == Some(wanted) && said.contains(reason), "{arguments:?}: {code:?} {said}");
+    }
+}
+
+#[test]
+fn completions_and_manual_pages_are_made_of_the_commands() {
+    let directory = empty_directory("documents");
+    let print = |arguments: &[&str]| {
+        let mut command = std::process::Command::new(crate::support::program::PROGRAM);
+        let output = command.args(arguments).output().expect("the program");
+        assert!(output.status.success(), "{arguments:?}");
+        String::from_utf8(output.stdout).expect("text")
+    };
+    for shell in ["bash", "zsh", "fish"] {
+        let script = print(&["completions", shell]);
+        assert!(script.contains("rejects") && script.contains("grace-hours"), "{shell}");
+    }
+    assert!(print(&["man"]).contains(".TH shopscore"));
+    print(&["man", "--out", directory.to_str().expect("a path")]);
+    let page = std::fs::read_to_string(directory.join("shopscore-key-rotate.1")).expect("a page");
+    assert!(page.contains("grace"), "{page}");
+}

@@ -25,6 +25,7 @@ async fn post(service: &TestService, media_type: &str, body: impl Into<reqwest::
 #[tokio::test(flavor = "multi_thread")]
 async fn a_single_event_is_created_then_a_duplicate_and_with_other_content_a_conflict() {
     let service = TestService::start_with(Choices::keeping_unknown_data()).await;
+    service.register_in(&["shop-7".to_owned()], "food").await;
     assert_eq!(
         service.post("/v1/events", &signed("e-1", "o-1")).await,
         (201, json!({"id": "e-1", "outcome": "accepted"}))
@@ -190,6 +191,7 @@ async fn an_atomic_batch_is_written_as_a_whole_or_not_at_all() {
 #[tokio::test(flavor = "multi_thread")]
 async fn cloud_events_and_compressed_bodies_are_understood() {
     let service = TestService::start().await;
+    service.register_in(&["shop-7".to_owned()], "food").await;
     let cloud = |id: &str| {
         json!({"specversion": "1.0", "source": "/erp", "id": id, "type": "order.signed", "shopid": "shop-7",
         "time": "2026-11-08T10:00:00+08:00", "data": {"order_id": "o-1"}})

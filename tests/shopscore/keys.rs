@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use shopscore::access::{self, Asking, KeyRequest, Scope, Secret};
 use shopscore::http;
 
-use crate::support::{Choices, TestService, answer};
+use crate::support::{Choices, TestService, answer, client};
 
 /// A service that asks for keys, with a client that shows one for everything.
 pub async fn guarded() -> TestService {
@@ -21,7 +21,7 @@ pub async fn guarded_with(choices: Choices) -> TestService {
     let (key, _) = make(&service, &["events:write", "scores:read", "admin"], &[]).await;
     let value = HeaderValue::try_from(format!("Bearer {key}")).expect("a header");
     let headers = HeaderMap::from_iter([(AUTHORIZATION, value)]);
-    service.client = reqwest::Client::builder().default_headers(headers).build().expect("a client");
+    service.client = shopscore::cli::client::builder().default_headers(headers).build().expect("a client");
     service
 }
 
@@ -117,7 +117,7 @@ fn every_operation_is_described_with_the_scope_of_the_contract() {
 #[tokio::test(flavor = "multi_thread")]
 async fn no_operation_is_for_callers_without_a_good_key_of_its_scope() {
     let service = guarded().await;
-    let nobody = reqwest::Client::new();
+    let nobody = client();
     let all = Scope::ALL.map(Scope::as_str);
     let soon = service.context.clock.now() + TimeDelta::minutes(1);
     let wish = KeyRequest { scopes: owned(&all), expires_at: Some(soon), ..KeyRequest::default() };

@@ -36,5 +36,6 @@ mod slot;
 mod structure;
 mod support;
 mod telemetry;
+mod transfer;
 mod warnings;
 mod what_if;

@@ -159,6 +159,7 @@ async fn a_merchant_credits_no_creator_but_registered_ones_where_the_operator_le
         let service = guarded_with(Choices { intake, ..Choices::default() }).await;
         let (merchant, _) = make(&service, &["events:write"], &["s-1"]).await;
         service.post("/v1/creators:batch", &json!({"creators": [{"creator_id": "known"}]})).await;
+        service.register_in(&["s-1".to_owned()], "food").await;
         let paid = |order: &str, creator: &str| {
             event("paid", "order.paid", &json!({"order_id": order, "product_id": "p", "creator_id": creator}))
         };

@@ -15,7 +15,7 @@ use sqlx::{Connection, PgConnection};
 
 use crate::support::program::{PROGRAM, Process, empty_directory, output, program};
 use crate::support::stream::random_stream;
-use crate::support::{answer, fresh_database};
+use crate::support::{answer, client, fresh_database};
 
 /// How often each of the two is killed; `make faults` asks for many more.
 const KILLS: u64 = 4;
@@ -25,7 +25,7 @@ fn event(id: &str) -> Value {
 }
 
 async fn post(base: &str, event: &Value) -> u16 {
-    answer(reqwest::Client::new().post(format!("{base}/v1/events")).json(event)).await.0
+    answer(client().post(format!("{base}/v1/events")).json(event)).await.0
 }
 
 /// The process of the private server of a state directory.
@@ -124,7 +124,7 @@ async fn three_processes_start_at_once_on_one_empty_database_and_never_count_twi
         events.rotate_left(places);
         async move {
             for batch in events.chunks(50) {
-                let request = reqwest::Client::new().post(format!("{}/v1/events", process.base));
+                let request = client().post(format!("{}/v1/events", process.base));
                 let (status, body) =
                     answer(request.header("content-type", "application/x-ndjson").body(batch.join("\n"))).await;
                 assert_eq!((status, &body["rejected"], &body["conflicts"]), (200, &json!(0), &json!(0)), "{body}");
@@ -161,7 +161,7 @@ async fn nothing_acknowledged_is_lost_or_counted_twice_when_the_service_or_postg
     let loaders = (0..4).map(|lane| {
         let url = format!("{base}/v1/events");
         async move {
-            let client = reqwest::Client::builder().timeout(Duration::from_secs(10)).build().expect("a client");
+            let client = shopscore::cli::client::builder().timeout(Duration::from_secs(10)).build().expect("a client");
             for batch in events.chunks(50).skip(lane).step_by(4) {
                 let body = batch.join("\n");
                 loop {

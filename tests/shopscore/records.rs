@@ -157,7 +157,9 @@ async fn the_records_of_a_revision_stay_as_they_were_whatever_comes_and_goes_lat
         // The days of the next revision begin elsewhere.
         let database = service.database();
         let time_zone = chrono_tz::America::New_York;
-        rebuild::rebuild(&service.context.store, &Calendar::new(time_zone)).await.expect("a rebuild");
+        rebuild::rebuild(&service.context.store, &Calendar::new(time_zone), &rebuild::unwatched)
+            .await
+            .expect("a rebuild");
         service.stop().await;
         let service = TestService::start_on(database, Choices { time_zone, ..Choices::default() }).await;
         let now = service.context.now() + TimeDelta::days(1);

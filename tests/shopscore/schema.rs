@@ -63,7 +63,7 @@ async fn counts_of_other_measures_are_refused_until_they_are_counted_anew() {
     let event = serde_json::json!({"id": "e", "type": "order.signed", "shop_id": "s", "data": {"order_id": "o"},
                                    "time": "2026-11-08T10:00:00Z"});
     assert_eq!(service.post("/v1/events", &event).await.0, 503, "nobody adds to counts that lack a measure");
-    rebuild::rebuild(store, &service.context.calendar()).await.expect("a rebuild");
+    rebuild::rebuild(store, &service.context.calendar(), &rebuild::unwatched).await.expect("a rebuild");
     service.context.prepare().await.expect("counts of this version");
     assert_eq!(service.post("/v1/events", &event).await.0, 201);
     service.stop().await;

@@ -126,7 +126,9 @@ async fn a_rebuild_in_another_time_zone_stops_processes_that_count_in_the_old_on
     let event = json!({"id": "e-1", "type": "order.signed", "shop_id": "s", "time": "2026-11-08T10:00:00Z", "data": {"order_id": "o"}});
     assert_eq!(service.post("/v1/events", &event).await.0, 201);
     let elsewhere = shopscore::domain::calendar::Calendar::new(chrono_tz::Europe::Berlin);
-    shopscore::scoring::rebuild::rebuild(&service.context.store, &elsewhere).await.expect("a rebuild");
+    shopscore::scoring::rebuild::rebuild(&service.context.store, &elsewhere, &shopscore::scoring::rebuild::unwatched)
+        .await
+        .expect("a rebuild");
     assert_eq!(service.post("/v1/events", &event).await.0, 503);
     let (_, run) = service.post("/v1/runs", &json!({"date": "2026-11-20"})).await;
     let failed = |runs: &[Value]| runs.iter().any(|run| run["state"] == "failed");

@@ -1,5 +1,8 @@
 //! `/metrics`: what is counted, what is said of runs, and that it answers without a database.
 
+use std::collections::BTreeSet;
+use std::path::Path;
+
 use chrono::DateTime;
 use serde_json::{Value, json};
 use shopscore::domain::run::{RunRequest, Trigger};
@@ -21,7 +24,8 @@ async fn scrape(service: &TestService) -> String {
     let text = response.text().await.expect("a body");
     for line in text.lines().filter(|line| !line.is_empty() && !line.starts_with('#')) {
         let (name, value) = line.rsplit_once(' ').expect("a name and a value");
-        assert!(name.starts_with("shopscore_") && value.parse::<f64>().is_ok(), "{line}");
+        let is_ours = name.starts_with("shopscore_") || name.starts_with("process_");
+        assert!(is_ours && value.parse::<f64>().is_ok(), "{line}");
     }
     text
 }
@@ -164,5 +168,43 @@ async fn requests_rejections_and_writers_are_counted_and_the_database_need_not_b
     assert!(began.elapsed().as_millis() < 500, "{:?}", began.elapsed());
     assert_eq!(figure(&text, "shopscore_ingest_groups_total"), Some(2.0));
     assert_eq!(service.get("/readyz").await.0, 503);
+    service.stop().await;
+}
+
+/// The names of figures in an expression of Prometheus.
+fn figures_of(expression: &str) -> Vec<&str> {
+    let words = expression.split(|letter: char| !(letter.is_ascii_alphanumeric() || letter == '_'));
+    words.filter(|word| word.starts_with("shopscore_") || word.starts_with("process_")).collect()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn alerts_ask_for_figures_that_there_are_and_every_one_is_documented() {
+    let service = TestService::start().await;
+    assert_eq!(service.post("/v1/events", &signed("e-1")).await.0, 201);
+    service.run("2026-11-20".parse().expect("date")).await;
+    figure_becomes(&service, "shopscore_run_subjects{rule_set=\"shop-v2\"}", 1.0).await;
+    let text = scrape(&service).await;
+    let names: BTreeSet<&str> =
+        text.lines().filter_map(|line| line.strip_prefix("# TYPE ")?.split(' ').next()).collect();
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let read = |path: &str| std::fs::read_to_string(root.join(path)).expect(path);
+    let alerts = read("ops/alerts.yaml");
+    let expressions: Vec<&str> = alerts.lines().filter_map(|line| line.trim_start().strip_prefix("expr: ")).collect();
+    assert!(expressions.len() >= 10, "{expressions:?}");
+    for expression in &expressions {
+        for figure in figures_of(expression) {
+            let known = names.contains(figure.trim_end_matches("_bucket"));
+            assert!(known, "{expression}: there is no figure {figure} among {names:?}");
+        }
+    }
+    for page in ["docs/operating.md", "docs/zh/operating.md"] {
+        let page = read(page);
+        for alert in alerts.lines().filter_map(|line| line.trim_start().strip_prefix("- alert: ")) {
+            assert!(page.contains(&format!("| `{alert}` |")), "{alert} is not explained");
+        }
+        for figure in names.iter().filter(|name| name.starts_with("shopscore_")) {
+            assert!(page.contains(&format!("`{figure}`")), "{figure} is not documented");
+        }
+    }
     service.stop().await;
 }

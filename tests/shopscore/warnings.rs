@@ -30,6 +30,7 @@ fn pair(code: &str, pointer: &str) -> (String, String) {
 #[tokio::test(flavor = "multi_thread")]
 async fn misspelt_members_and_times_that_cannot_follow_each_other_are_told_and_refused_if_asked_for() {
     let service = TestService::start().await;
+    service.register_in(&["s-1".to_owned()], "food").await;
     let misspelt = paid(json!({"creatorId": "c-1", "type": "virtual", "buyer_phone": "13800000000"}));
     let (status, refused) = service.post("/v1/events?strict=true", &misspelt).await;
     assert_eq!((status, &refused["errors"][0]["code"]), (422, &json!("unknown_member")), "{refused}");
@@ -65,6 +66,7 @@ async fn misspelt_members_and_times_that_cannot_follow_each_other_are_told_and_r
 #[tokio::test(flavor = "multi_thread")]
 async fn a_strict_sender_leaves_no_retraction_of_what_was_not_stored() {
     let service = guarded().await;
+    service.register_in(&["s-1".to_owned()], "food").await;
     let (merchant, _) = make(&service, &["events:write"], &["s-1"]).await;
     assert_eq!(service.post("/v1/events", &paid(json!({}))).await.0, 201);
     let early = |id: &str| event(id, "order.signed", "2026-11-01T10:00:00+08:00", json!({}));
@@ -93,6 +95,7 @@ async fn a_strict_sender_leaves_no_retraction_of_what_was_not_stored() {
 #[tokio::test(flavor = "multi_thread")]
 async fn warnings_are_bounded_however_many_members_are_misspelt() {
     let service = TestService::start().await;
+    service.register_in(&["s-1".to_owned()], "food").await;
     let many: serde_json::Map<String, Value> = (0..2_000).map(|number| (format!("kind{number}"), json!(0))).collect();
     let mut wrong = paid(json!({}));
     wrong["data"].as_object_mut().expect("data").extend(many);
@@ -171,4 +174,34 @@ async fn members_that_no_type_knows_are_not_kept_unless_the_operator_wants_them(
     let keeping = TestService::start_on(database, Choices::keeping_unknown_data()).await;
     assert_eq!(keeping.post("/v1/events", &paid(json!({"kind": "physical"}))).await.0, 200);
     keeping.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_shop_without_a_category_is_told_of_until_it_has_one() {
+    let service = TestService::start().await;
+    let of = |shop: &str, id: &str| json!({"id": id, "type": "order.signed", "shop_id": shop, "time": "2026-11-08T10:00:00+08:00", "data": {"order_id": id}});
+    service.register_in(&["s-2".to_owned()], "food").await;
+    let batch = json!([of("s-1", "a"), of("s-2", "b"), of("s-1", "c"), of("s-3", "d")]);
+    let (_, answer) = service.post("/v1/events", &batch).await;
+    assert_eq!(
+        (&answer["accepted"], warned(&answer)),
+        (&json!(4), vec![pair("no_category", "/shop_id"); 2]),
+        "{answer}"
+    );
+    let places: Vec<&Value> =
+        answer["warnings"].as_array().expect("warnings").iter().map(|one| &one["index"]).collect();
+    assert_eq!(places, [&json!(0), &json!(3)], "once for each shop");
+    let (_, answer) =
+        service.post("/v1/events?strict=true", &json!([of("s-1", "e"), of("s-1", "f"), of("s-2", "g")])).await;
+    let told = (&answer["accepted"], warned(&answer));
+    assert_eq!(told, (&json!(3), vec![pair("no_category", "/shop_id")]), "it is no fault of the events");
+    let (status, answer) = service.post("/v1/events", &of("s-1", "h")).await;
+    assert_eq!((status, warned(&answer)), (201, vec![pair("no_category", "/shop_id")]));
+    service.register_in(&["s-1".to_owned()], "food").await;
+    let (status, answer) = service.post("/v1/events?strict=true", &of("s-1", "i")).await;
+    assert_eq!((status, answer.get("warnings")), (201, None), "{answer}");
+    let cleared = service.client.put(service.url("/v1/shops/s-1")).json(&json!({"category_id": null}));
+    assert_eq!(crate::support::answer(cleared).await.0, 200);
+    assert_eq!(warned(&service.post("/v1/events", &of("s-1", "j")).await.1), [pair("no_category", "/shop_id")]);
+    service.stop().await;
 }

@@ -5,17 +5,18 @@ mod shops;
 mod show;
 mod trade;
 
-use std::io::IsTerminal;
 use std::process::ExitCode;
 
 use chrono::{Days, NaiveDate};
-use indicatif::ProgressBar;
 use serde_json::{Value, json};
 
-use super::maintain::bar_style;
+use super::client;
+use super::exit::{CommandError, Status};
 use super::open::open_migrated;
+use super::progress::{Progress, Voice};
+use super::report::say;
 use super::serve::{bind, interrupted};
-use super::settings::{Cli, CommandError, DemoSettings};
+use super::settings::{Cli, DemoSettings};
 use crate::config::Auth;
 use crate::context::Context;
 use crate::service::{Keys, Service};
@@ -31,7 +32,7 @@ const CONNECTIONS: usize = 4;
 
 pub(super) async fn demo(cli: &Cli, settings: &DemoSettings) -> Result<ExitCode, CommandError> {
     if !cli.listening.listen.ip().is_loopback() {
-        return Err("the demo is for this machine only: listen on a loopback address".into());
+        return Err(CommandError::usage("the demo is for this machine only: listen on a loopback address"));
     }
     let mut cli = cli.clone();
     cli.listening.auth = Some(Auth::Off);
@@ -47,14 +48,14 @@ pub(super) async fn demo(cli: &Cli, settings: &DemoSettings) -> Result<ExitCode,
 }
 
 async fn show_market(cli: &Cli, settings: &DemoSettings) -> Result<ExitCode, CommandError> {
-    println!("starting a private PostgreSQL and the service ...");
+    say("starting a private PostgreSQL and the service ...");
     let opened = open_migrated(cli, Sharing::Exclusive).await?;
     let result = async {
         let listener = bind(&cli.listening)?;
         let service = Service::start(&opened.context, listener, Keys::NotAsked).await?;
-        let shown = fill_and_show(&service, &opened.context, settings).await;
+        let shown = fill_and_show(&service, &opened.context, settings, cli.voice()).await;
         if shown.is_ok() && !settings.exit {
-            println!("\nThe service stays up; Ctrl-C ends it and removes the demo's data.");
+            say("\nThe service stays up; Ctrl-C ends it and removes the demo's data.");
             interrupted()?.await;
         }
         service.stop().await;
@@ -62,32 +63,41 @@ async fn show_market(cli: &Cli, settings: &DemoSettings) -> Result<ExitCode, Com
     };
     let result = result.await;
     opened.close().await;
-    result.map(|()| ExitCode::SUCCESS)
+    result.map(|()| Status::Done.into())
 }
 
-async fn fill_and_show(service: &Service, context: &Context, settings: &DemoSettings) -> Result<(), CommandError> {
+async fn fill_and_show(
+    service: &Service,
+    context: &Context,
+    settings: &DemoSettings,
+    voice: Voice,
+) -> Result<(), CommandError> {
     let today = context.today();
     let plan = MarketPlan { seed: settings.seed, shops: settings.shops, today, zone: context.calendar().zone() };
     let market = Market::generate(&plan);
     let base = format!("http://{}", service.address);
-    let client = reqwest::Client::new();
+    let client = client::builder().build()?;
     for (kind, body) in [("shops", json!({"shops": market.shops})), ("creators", json!({"creators": market.creators}))]
     {
         let answer = client.post(format!("{base}/v1/{kind}:batch")).json(&body).send().await?;
         answer.error_for_status()?;
     }
-    println!(
+    say(format_args!(
         "loading {} events of {} shops and {} creators over HTTP ...",
         market.events.len(),
         market.shops.len(),
         market.creators.len()
-    );
-    load(&client, &base, &market.events).await?;
-    println!("scoring {DATES} dates ...");
+    ));
+    load(&client, &base, &market.events, voice).await?;
+    say(format_args!("scoring {DATES} dates ..."));
     for back in (0..DATES).rev() {
         run(&client, &base, today - Days::new(back)).await?;
     }
-    show::show(&client, &base, &market).await
+    show::show(&client, &base, &market).await?;
+    if !settings.exit {
+        show::invite(&base);
+    }
+    Ok(())
 }
 
 /// Computes the scores of a date, and waits until they are published.
@@ -100,17 +110,17 @@ async fn run(client: &reqwest::Client, base: &str, date: NaiveDate) -> Result<()
         run = client.get(&address).send().await?.error_for_status()?.json().await?;
     }
     if run["state"] == "failed" {
-        return Err(format!("the run of {date} failed: {}", run["error"]).into());
+        return Err(CommandError::failed(format!("the run of {date} failed: {}", run["error"])));
     }
     Ok(())
 }
 
 /// Posts all events, a few requests at a time.
-async fn load(client: &reqwest::Client, base: &str, events: &[String]) -> Result<(), CommandError> {
-    let bar = ProgressBar::new(events.len() as u64).with_style(bar_style("events"));
+async fn load(client: &reqwest::Client, base: &str, events: &[String], voice: Voice) -> Result<(), CommandError> {
+    let progress = Progress::new("events", Some(events.len() as u64), voice);
     let began = std::time::Instant::now();
     let mut under_way = tokio::task::JoinSet::new();
-    let mut accepted = 0;
+    let (mut accepted, mut answered) = (0, 0);
     let mut batches = events.chunks(BATCH_EVENTS);
     loop {
         while under_way.len() < CONNECTIONS {
@@ -124,13 +134,12 @@ async fn load(client: &reqwest::Client, base: &str, events: &[String]) -> Result
         let stored = answer["accepted"].as_u64().unwrap_or_default();
         let listed = answer["results"].as_array().map_or(0, Vec::len) as u64;
         accepted += stored;
-        bar.inc(stored + listed);
-        if bar.is_hidden() && !std::io::stderr().is_terminal() && accepted % 100_000 < stored {
-            println!("  {accepted} events");
-        }
+        answered += stored + listed;
+        progress.set(answered, answered, "");
     }
-    bar.finish_and_clear();
+    progress.finish();
     let seconds = began.elapsed().as_secs_f64();
-    println!("{accepted} events accepted in {seconds:.1} s, {:.0} a second", accepted as f64 / seconds);
+    let rate = accepted as f64 / seconds;
+    say(format_args!("{accepted} events accepted in {seconds:.1} s, {rate:.0} a second"));
     Ok(())
 }

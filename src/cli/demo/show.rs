@@ -4,7 +4,8 @@ use serde_json::Value;
 
 use super::market::Market;
 use super::shops::{FALLING_SHOP, RECOVERING_SHOP};
-use crate::cli::settings::CommandError;
+use crate::cli::exit::CommandError;
+use crate::cli::report::say;
 
 /// Shops shown at each end.
 const ENDS: usize = 5;
@@ -19,22 +20,22 @@ pub(super) async fn show(client: &reqwest::Client, base: &str, market: &Market) 
     let unscored = scores.iter().filter(|score| score["score"].is_null()).count();
     scores.retain(|score| !score["score"].is_null());
     scores.sort_by(|left, right| number(&right["score"]).total_cmp(&number(&left["score"])));
-    println!("\n商家体验分 of {date}: {} shops scored, {unscored} with too few orders\n", scores.len());
-    println!(
+    say(format_args!("\n商家体验分 of {date}: {} shops scored, {unscored} with too few orders\n", scores.len()));
+    say(format_args!(
         "  {:<18} {:>6}  {:>8} {:>9} {:>8}  {:>4}  {:>7}",
         "shop", "score", "product", "logistics", "service", "tier", "orders"
-    );
+    ));
     let ends = ENDS.min(scores.len() / 2);
     for score in scores.iter().take(ends) {
         print_row(score);
     }
-    println!("  ...");
+    say(format_args!("  ..."));
     let stories =
         scores.iter().filter(|score| [FALLING_SHOP, RECOVERING_SHOP].contains(&text(&score["shop_id"]).as_str()));
     for score in stories {
         print_row(score);
     }
-    println!("  ...");
+    say(format_args!("  ..."));
     for score in scores.iter().skip(scores.len() - ends) {
         print_row(score);
     }
@@ -42,13 +43,17 @@ pub(super) async fn show(client: &reqwest::Client, base: &str, market: &Market) 
     if let Some(worst) = scores.last() {
         print_worst(client, base, &text(&worst["shop_id"])).await?;
     }
-    println!("\nThe service answers at {base}, its documentation at {base}/docs. Try:\n");
-    println!("  curl {base}/v1/shops/{FALLING_SHOP}/score");
-    println!("  curl {base}/v1/shops/{FALLING_SHOP}/metrics");
-    println!("  curl {base}/v1/shops/{RECOVERING_SHOP}/penalties");
-    println!("  curl {base}/v1/shops/{FALLING_SHOP}/scores");
-    println!("  curl {base}/v1/shops/{FALLING_SHOP}/score/changes");
     Ok(())
+}
+
+/// Says what can be asked of the service.
+pub(super) fn invite(base: &str) {
+    say(format_args!("\nThe service answers at {base}, its documentation at {base}/docs. Try:\n"));
+    say(format_args!("  curl {base}/v1/shops/{FALLING_SHOP}/score"));
+    say(format_args!("  curl {base}/v1/shops/{FALLING_SHOP}/metrics"));
+    say(format_args!("  curl {base}/v1/shops/{RECOVERING_SHOP}/penalties"));
+    say(format_args!("  curl {base}/v1/shops/{FALLING_SHOP}/scores"));
+    say(format_args!("  curl {base}/v1/shops/{FALLING_SHOP}/score/changes"));
 }
 
 async fn get(client: &reqwest::Client, url: &str) -> Result<Value, CommandError> {
@@ -68,7 +73,7 @@ fn print_row(score: &Value) {
         Value::Null => "-".to_owned(),
         value => value.to_string(),
     };
-    println!(
+    say(format_args!(
         "  {:<18} {:>6}  {:>8} {:>9} {:>8}  {:>4}  {:>7}",
         text(&score["shop_id"]),
         score["score"].to_string(),
@@ -77,14 +82,14 @@ fn print_row(score: &Value) {
         dimension(2),
         score["tier"]["level"].to_string(),
         score["signed_orders"].to_string()
-    );
+    ));
 }
 
 fn print_tiers(scores: &[Value]) {
-    println!("\n  tier  shops");
+    say(format_args!("\n  tier  shops"));
     let level = |score: &Value| score["tier"]["level"].as_u64().unwrap_or_default();
     for wanted in 0..=scores.iter().map(level).max().unwrap_or_default() {
-        println!("  {wanted:>4}  {:>5}", scores.iter().filter(|score| level(score) == wanted).count());
+        say(format_args!("  {wanted:>4}  {:>5}", scores.iter().filter(|score| level(score) == wanted).count()));
     }
 }
 
@@ -100,9 +105,9 @@ async fn print_worst(client: &reqwest::Client, base: &str, shop_id: &str) -> Res
         .map(|metric| ((5.0 - number(&metric["points"])) * number(&metric["effective_weight"]), metric))
         .collect();
     costs.sort_by(|left, right| right.0.total_cmp(&left.0));
-    println!("\n  What drags {shop_id} down:");
+    say(format_args!("\n  What drags {shop_id} down:"));
     for (cost, metric) in costs.iter().take(5) {
-        println!(
+        say(format_args!(
             "  -{cost:.2}  {:<26} {} / {} = {}, {} points ({} of {} peers do better)  {}",
             text(&metric["id"]),
             metric["numerator"],
@@ -112,16 +117,16 @@ async fn print_worst(client: &reqwest::Client, base: &str, shop_id: &str) -> Res
             metric["better_peers"],
             metric["peers"],
             text(&metric["title"]["zh"])
-        );
+        ));
     }
     for penalty in penalties["penalties"].as_array().into_iter().flatten() {
-        println!(
+        say(format_args!(
             "  below {}: {} {} (since {})",
             penalty["below"],
             text(&penalty["title"]["zh"]),
             text(&penalty["code"]),
             text(&penalty["since"])
-        );
+        ));
     }
     Ok(())
 }

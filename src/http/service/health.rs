@@ -12,7 +12,7 @@ use crate::http::problem::ProblemBody;
 use crate::http::problem::{Kind, Problem};
 use crate::http::state::AppState;
 use crate::http::terms::{Alive, AliveTerm, Ready, ReadyTerm, Term};
-use crate::storage::run;
+use crate::storage::{run, schema};
 
 #[derive(Serialize, ToSchema)]
 pub(crate) struct Health {
@@ -33,7 +33,7 @@ pub(crate) struct Readiness {
     pub newest_published: Option<NaiveDate>,
 }
 
-/// Readiness check: the database answers, and rule sets are loaded. An overdue run is no
+/// Readiness check: the database answers, its schema is the one of this process, and rule sets are loaded. An overdue run is no
 /// reason to take a process out of service; `/metrics` tells of it.
 #[utoipa::path(
     get,
@@ -54,6 +54,8 @@ pub(crate) async fn readyz(State(state): State<AppState>, _: Input<Nothing>) -> 
         Some(newest) => newest,
         None => {
             let mut connection = state.source.connection().await?;
+            let schema = schema::check(&mut connection).await?;
+            schema.map_err(|error| Problem::new(Kind::Unavailable, error.to_string()))?;
             let newest = run::published_dates(&mut connection).await?.map(|(_, newest)| newest);
             state.readiness.note(publication, newest);
             newest

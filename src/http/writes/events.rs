@@ -1,28 +1,31 @@
 //! `POST /v1/events`: the door for facts.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use axum::Json;
-use axum::body::{Body, Bytes};
+use axum::body::Body;
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 
 use super::event_answers::{BatchAnswer, EventAnswer, EventWarning, EventsAnswer};
+use super::event_body::{Parsed, parse_body};
+use super::event_checks::{check, without_category};
 use crate::domain::event::Event;
-use crate::domain::fault::{Code, Fault};
+use crate::domain::fault::Fault;
 use crate::domain::id::Id;
-use crate::domain::parse::Envelope;
 use crate::http::auth::Caller;
-use crate::http::bodies::{BodyLimit, SMALL_BYTES};
+use crate::http::bodies::BodyLimit;
 use crate::http::event_schemas::{CloudEvent, CloudEvents, EventLines, EventOrEvents};
-use crate::http::media::{self, BODY_BYTES_MAX, RawEvents};
+use crate::http::media::BODY_BYTES_MAX;
 use crate::http::params::{Input, parameters};
 use crate::http::problem::{Kind, Problem};
 use crate::http::problem_responses::EventProblems;
 use crate::http::state::AppState;
 use crate::http::terms::{StoredOutcome, Term};
-use crate::ingest::door::{Acceptance, Read, ReadEvent, Rejected, read_event};
+use crate::ingest::categories::Lacking;
+use crate::ingest::door::{Acceptance, ReadEvent, Rejected};
 use crate::ingest::group::rehearse_group;
 use crate::ingest::{Atomicity, Outcome, SentEvent};
 
@@ -79,17 +82,7 @@ pub(crate) async fn post_events(
     let acceptance = Acceptance::of(&state.context);
     let mut parsed = parse_body(headers, bytes, acceptance).await?;
     let is_strict = query.strict == Some(true);
-    for read in &mut parsed.events {
-        let Ok(ReadEvent { event, warnings, .. }) = read else { continue };
-        let faults = match not_the_callers(event, &caller, parsed.envelope) {
-            Some(fault) => vec![fault],
-            None if is_strict => std::mem::take(warnings),
-            None => continue,
-        };
-        if !faults.is_empty() {
-            *read = Err(Rejected::of(event, faults));
-        }
-    }
+    check(&mut parsed, &caller, is_strict);
     let sending = Sending { state: &state, caller: &caller, is_strict, is_dry: query.dry_run == Some(true), atomicity };
     if parsed.single { single_answer(&sending, parsed).await } else { batch_answer(&sending, parsed).await }
 }
@@ -104,44 +97,6 @@ struct Sending<'a> {
     atomicity: Atomicity,
 }
 
-struct Parsed {
-    envelope: Envelope,
-    single: bool,
-    events: Vec<Read>,
-}
-
-async fn parse_body(headers: HeaderMap, bytes: Bytes, acceptance: Acceptance) -> Result<Parsed, Problem> {
-    let large = bytes.len() > SMALL_BYTES;
-    let parse = move || -> Result<Parsed, Problem> {
-        let RawEvents { envelope, single, texts } = media::split(&headers, &bytes)?;
-        Ok(Parsed {
-            envelope,
-            single,
-            events: texts.iter().map(|text| read_event(text, envelope, &acceptance)).collect(),
-        })
-    };
-    if !large {
-        return parse();
-    }
-    match tokio::task::spawn_blocking(parse).await {
-        Ok(parsed) => parsed,
-        Err(_) => Err(Problem::of_status(StatusCode::INTERNAL_SERVER_ERROR)),
-    }
-}
-
-/// Why a caller may not send an event, if that is so.
-fn not_the_callers(event: &Event, caller: &Caller, envelope: Envelope) -> Option<Fault> {
-    if !caller.may_write(&event.aggregate.shop_id) {
-        let pointer = if envelope == Envelope::CloudEvents { "/shopid" } else { "/shop_id" };
-        return Some(Fault::new(pointer, Code::ForbiddenShop, "the key is bound to other shops"));
-    }
-    let event_type = event.fact.event_type();
-    (!caller.relay().allows(event_type)).then(|| {
-        let detail = format!("{} needs a key with the scope events:relay", event_type);
-        Fault::new("/type", Code::ForbiddenType, detail)
-    })
-}
-
 impl Sending<'_> {
     async fn store(&self, events: Vec<Arc<Event>>) -> Result<Vec<Outcome>, Problem> {
         if events.is_empty() {
@@ -153,6 +108,11 @@ impl Sending<'_> {
             return Ok(rehearse_group(&sent, &self.state.context).await?);
         }
         Ok(self.state.queue.write(sent, self.atomicity).await?)
+    }
+
+    /// Those of some shops that have no category.
+    fn lacking(&self, shops: BTreeSet<&Id>) -> Lacking {
+        self.state.categories.lacking(shops, &self.state.context.store)
     }
 
     /// What is not stored is not counted.
@@ -200,12 +160,14 @@ async fn single_answer(sending: &Sending<'_>, parsed: Parsed) -> Result<Response
     sending.note_unknown(&read);
     let ReadEvent { event, mut warnings, .. } = read;
     let sent = Arc::clone(&event);
+    let lacking = sending.lacking([&sent.aggregate.shop_id].into());
     let id = event.id.to_string();
     let outcome = sending.store(vec![event]).await?.into_iter().next();
     let outcome = outcome.ok_or_else(|| Problem::of_status(StatusCode::INTERNAL_SERVER_ERROR))?;
     if let Outcome::AcceptedWith(more) = &outcome {
         warnings.extend(more.iter().cloned());
     }
+    warnings.extend(without_category(&sent, &mut lacking.known().await, parsed.envelope));
     sending.count(word(&outcome), 1);
     let answer = |outcome, warnings: &[Fault]| {
         let warnings = warnings.iter().map(|fault| EventWarning::of(None, fault)).collect();
@@ -258,16 +220,18 @@ async fn batch_answer(sending: &Sending<'_>, parsed: Parsed) -> Result<Response,
         }
     }
     let is_whole = sending.atomicity == Atomicity::AllOrNothing;
+    let lacking = sending.lacking(valid.iter().map(|event: &Arc<Event>| &event.aggregate.shop_id).collect());
     let outcomes = if is_whole && any_rejected { Vec::new() } else { sending.store(valid).await? };
     let mut answer = BatchAnswer { dry_run: sending.is_dry, ..BatchAnswer::default() };
-    let mut outcomes = outcomes.into_iter();
+    let (mut outcomes, mut lacking) = (outcomes.into_iter(), lacking.known().await);
     for (index, read) in reads.into_iter().enumerate() {
         match read.map(|one| (one, outcomes.next())) {
             Err(refused) => {
                 sending.note_rejection(&refused);
                 answer.reject(index, refused.id, &refused.faults);
             }
-            Ok(((event, warnings), Some(outcome))) => {
+            Ok(((event, mut warnings), Some(outcome))) => {
+                warnings.extend(without_category(&event, &mut lacking, parsed.envelope));
                 if let Some(fault) = outcome.fault() {
                     sending.note_rejection(&Rejected::of(&event, vec![fault]));
                 }

@@ -1,6 +1,8 @@
 //! What changes something: events, the registry, exclusions, runs and keys.
 
 mod event_answers;
+mod event_body;
+mod event_checks;
 pub(crate) mod events;
 mod exclusion_bodies;
 pub(crate) mod exclusions;

@@ -168,7 +168,7 @@ impl TestService {
         let keys = if choices.auth_required { Keys::Required } else { Keys::NotAsked };
         let service = Service::start(&context, listener, keys).await.expect("a service");
         let base = format!("http://{}", service.address);
-        let (client, service) = (reqwest::Client::new(), Some(service));
+        let (client, service) = (client(), Some(service));
         TestService { base, client, context, auth_required: choices.auth_required, service }
     }
 
@@ -271,12 +271,19 @@ impl TestService {
 
     /// Fails unless the counts kept equal the counts rebuilt.
     pub async fn assert_counts_equal_a_rebuild(&self) {
-        let found = rebuild::verify(&self.context.store, &self.context.calendar()).await.expect("a verification");
+        let found = rebuild::verify(&self.context.store, &self.context.calendar(), &rebuild::unwatched)
+            .await
+            .expect("a verification");
         assert_eq!(found.differing_rows, 0, "{:#?}", found.differences);
     }
 }
 
 /// Status and JSON body (null where there is none) of a request.
+/// A client without a key.
+pub fn client() -> reqwest::Client {
+    shopscore::cli::client::builder().build().expect("a client")
+}
+
 pub async fn answer(request: reqwest::RequestBuilder) -> (u16, Value) {
     let response = request.send().await.expect("an answer");
     let status = response.status().as_u16();

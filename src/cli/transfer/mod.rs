@@ -1,0 +1,216 @@
+//! Events from a file to where they are stored: read, sent in parcels, and accounted for.
+
+pub(super) mod input;
+pub(super) mod load;
+mod rejects;
+pub(super) mod send;
+
+use std::collections::VecDeque;
+use std::fmt;
+use std::pin::pin;
+use std::process::ExitCode;
+use std::time::Instant;
+
+use serde::Serialize;
+use tokio::task::JoinHandle;
+
+use super::exit::{CommandError, Status};
+use super::progress::{Progress, Voice};
+use super::report::{Form, show, tell};
+use super::serve::interrupted;
+use super::settings::TransferSettings;
+use input::{Input, Item, Parcel, ParcelSize};
+use rejects::{Complaint, Rejects};
+
+/// Parcels on their way at a time: one is read while others are written.
+const PARCELS_UNDER_WAY: usize = 4;
+
+/// Where events are sent.
+pub(super) trait Sink: Clone + Send + Sync + 'static {
+    /// How much is sent together.
+    const SIZE: ParcelSize;
+
+    /// Sends events. Returns what became of each, in their order.
+    fn store(&self, items: &[Item]) -> impl Future<Output = Result<Vec<Fate>, CommandError>> + Send;
+}
+
+/// What became of an event.
+pub(super) enum Fate {
+    /// Stored, with what to know of it.
+    Accepted(Vec<Complaint>),
+    Duplicate,
+    /// Another event is stored under its id.
+    Conflict,
+    Rejected(Vec<Complaint>),
+}
+
+/// What became of all events.
+#[derive(Debug, Default, Serialize)]
+pub(super) struct Summary {
+    pub events: u64,
+    pub accepted: u64,
+    pub duplicates: u64,
+    pub conflicts: u64,
+    pub rejected: u64,
+    /// Events that were accepted with warnings.
+    pub warned: u64,
+    pub seconds: f64,
+    /// Whether nothing was to be stored.
+    pub dry_run: bool,
+    /// The first event that was not sent, where the command broke off.
+    pub continue_from: Option<u64>,
+}
+
+impl fmt::Display for Summary {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let rate = self.events as f64 / self.seconds.max(0.001);
+        write!(formatter, "{} events in {:.1} s ({rate:.0}/s): {} accepted", self.events, self.seconds, self.accepted)?;
+        if self.warned > 0 {
+            write!(formatter, " ({} with warnings)", self.warned)?;
+        }
+        write!(
+            formatter,
+            ", {} duplicates, {} conflicts, {} rejected",
+            self.duplicates, self.conflicts, self.rejected
+        )?;
+        if self.dry_run {
+            formatter.write_str("; nothing was stored (dry run)")?;
+        }
+        match self.continue_from {
+            None => Ok(()),
+            Some(number) => write!(
+                formatter,
+                "\nstopped before number {number}: go on with --from {number}, or run the same command again; what is stored \
+                 is a duplicate then"
+            ),
+        }
+    }
+}
+
+impl Summary {
+    /// Shows the summary, and says how a command with it ends.
+    fn conclude(&self, ended: Option<CommandError>, form: Form) -> Result<ExitCode, CommandError> {
+        if self.events > 0 || ended.is_none() {
+            show(self, form);
+        }
+        let status = if self.rejected + self.conflicts == 0 { Status::Done } else { Status::Findings };
+        ended.map_or_else(|| Ok(status.into()), Err)
+    }
+}
+
+/// A parcel on its way.
+type UnderWay = JoinHandle<(Parcel, Result<Vec<Fate>, CommandError>)>;
+
+/// Sends all events of a file. Ctrl-C, and whatever else ends it early, lets what is on its way arrive.
+pub(super) async fn transfer<S: Sink>(
+    sink: S,
+    settings: &TransferSettings,
+    voice: Voice,
+) -> Result<(Summary, Option<CommandError>), CommandError> {
+    let mut rejects = Rejects::open(settings.rejects.as_deref(), &settings.file)?;
+    let mut input = Input::open(&settings.file, settings.from, S::SIZE)?;
+    let progress = Progress::new("events", input.bytes, voice);
+    let (began, mut summary, mut ended) = (Instant::now(), Summary::default(), None);
+    // The number after the last event that is accounted for, and whether an event after it failed.
+    let (mut next, mut is_broken) = (settings.from, false);
+    let mut under_way: VecDeque<UnderWay> = VecDeque::new();
+    let mut stopped = pin!(interrupted()?);
+    let (mut is_read, mut is_interrupted) = (false, false);
+    while !is_read || !under_way.is_empty() {
+        tokio::select! {
+            () = &mut stopped, if !is_interrupted => {
+                progress.tell("stopping when what is on its way has arrived; press Ctrl-C again to stop at once");
+                tokio::spawn(exit_when_interrupted_again());
+                ended.get_or_insert(CommandError::new(Status::Interrupted, "interrupted"));
+                (is_read, is_interrupted) = (true, true);
+                input.parcels.close();
+            }
+            parcel = input.parcels.recv(), if !is_read && under_way.len() < PARCELS_UNDER_WAY => match parcel {
+                Some(Ok(parcel)) => {
+                    let sink = sink.clone();
+                    under_way.push_back(tokio::spawn(async move {
+                        let stored = sink.store(&parcel.items).await;
+                        (parcel, stored)
+                    }));
+                }
+                Some(Err(fault)) => ended = Some(fault),
+                None => is_read = true,
+            },
+            done = oldest(&mut under_way) => {
+                under_way.pop_front();
+                let (parcel, stored) = done?;
+                match stored {
+                    // What comes after a failure is stored, and a repetition finds it.
+                    Ok(_) if is_broken => {}
+                    Ok(fates) => {
+                        next = parcel.items.last().map_or(next, |item| item.number + 1);
+                        account(&mut summary, &parcel, fates, &mut rejects, &progress)?;
+                    }
+                    Err(fault) => {
+                        ended.get_or_insert(fault);
+                        (is_read, is_broken) = (true, true);
+                        input.parcels.close();
+                    }
+                }
+            }
+        }
+    }
+    summary.continue_from = (is_interrupted || is_broken).then_some(next);
+    summary.seconds = began.elapsed().as_secs_f64();
+    rejects.finish(&progress)?;
+    progress.finish();
+    Ok((summary, ended))
+}
+
+/// Waits for the parcel that was sent first, if one is on its way.
+async fn oldest(
+    under_way: &mut VecDeque<UnderWay>,
+) -> Result<(Parcel, Result<Vec<Fate>, CommandError>), tokio::task::JoinError> {
+    match under_way.front_mut() {
+        Some(first) => first.await,
+        None => std::future::pending().await,
+    }
+}
+
+async fn exit_when_interrupted_again() {
+    if let Ok(again) = interrupted() {
+        again.await;
+        tell("stopped at once; what was on its way may be stored, and running the same command again is safe");
+        std::process::exit(Status::Interrupted as i32);
+    }
+}
+
+fn account(
+    summary: &mut Summary,
+    parcel: &Parcel,
+    fates: Vec<Fate>,
+    rejects: &mut Rejects,
+    progress: &Progress,
+) -> Result<(), CommandError> {
+    for (item, fate) in parcel.items.iter().zip(fates) {
+        summary.events += 1;
+        match fate {
+            Fate::Accepted(warnings) => {
+                summary.accepted += 1;
+                if !warnings.is_empty() {
+                    summary.warned += 1;
+                    rejects.warn(item, &warnings, progress);
+                }
+            }
+            Fate::Duplicate => summary.duplicates += 1,
+            Fate::Conflict => {
+                summary.conflicts += 1;
+                let detail = "an event with other content is stored under this id".to_owned();
+                let conflict = Complaint { code: "conflict".to_owned(), pointer: "/id".to_owned(), detail };
+                rejects.reject(item, &[conflict], progress)?;
+            }
+            Fate::Rejected(errors) => {
+                summary.rejected += 1;
+                rejects.reject(item, &errors, progress)?;
+            }
+        }
+    }
+    let remark = if summary.rejected > 0 { format!(", {} rejected", summary.rejected) } else { String::new() };
+    progress.set(parcel.place, summary.events, remark);
+    Ok(())
+}

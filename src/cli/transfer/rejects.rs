@@ -1,0 +1,119 @@
+//! What became of events that were not stored, or of which their sender should know something.
+
+use std::fs::File;
+use std::io::{BufWriter, Write};
+use std::path::{Path, PathBuf};
+
+use serde::Serialize;
+
+use super::input::Item;
+use crate::cli::exit::CommandError;
+use crate::cli::progress::Progress;
+use crate::domain::fault::Fault;
+
+/// Rejections, and warnings, that are shown.
+const SHOWN: u64 = 10;
+
+/// One thing that is wrong with an event.
+#[derive(Clone, Debug, Serialize, serde::Deserialize)]
+pub(crate) struct Complaint {
+    pub code: String,
+    /// JSON pointer into the event.
+    pub pointer: String,
+    pub detail: String,
+}
+
+impl From<&Fault> for Complaint {
+    fn from(fault: &Fault) -> Complaint {
+        let Fault { pointer, code, detail } = fault;
+        Complaint { code: code.to_string(), pointer: pointer.clone(), detail: detail.clone() }
+    }
+}
+
+impl std::fmt::Display for Complaint {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let space = if self.pointer.is_empty() { "" } else { " " };
+        write!(formatter, "{}{space}{}", self.pointer, self.detail)
+    }
+}
+
+/// One line of the file of rejections.
+#[derive(Serialize)]
+struct Reject<'a> {
+    number: u64,
+    errors: &'a [Complaint],
+    /// The event as it was read.
+    event: std::borrow::Cow<'a, str>,
+}
+
+/// Where rejections go: the first few are shown, and all are written to a file, if one is wanted.
+pub(crate) struct Rejects {
+    file: Option<(PathBuf, BufWriter<File>)>,
+    rejected: u64,
+    warned: u64,
+}
+
+impl Rejects {
+    pub(crate) fn open(file: Option<&Path>, input: &Path) -> Result<Rejects, CommandError> {
+        let open = |path: &Path| {
+            if path.canonicalize().is_ok_and(|path| input.canonicalize().is_ok_and(|input| input == path)) {
+                return Err(CommandError::usage("--rejects would overwrite the file that is read; choose another one"));
+            }
+            let created = File::create(path);
+            let created =
+                created.map_err(|error| CommandError::input(format!("cannot write {}: {error}", path.display())))?;
+            Ok((path.to_owned(), BufWriter::new(created)))
+        };
+        Ok(Rejects { file: file.map(open).transpose()?, rejected: 0, warned: 0 })
+    }
+
+    /// Notes an event that was not stored.
+    pub(crate) fn reject(
+        &mut self,
+        item: &Item,
+        errors: &[Complaint],
+        progress: &Progress,
+    ) -> Result<(), CommandError> {
+        self.rejected += 1;
+        if self.rejected <= SHOWN {
+            progress.tell(format_args!("{} {}: {}", item.unit, item.number, joined(errors)));
+        }
+        if let Some((path, file)) = &mut self.file {
+            let reject = Reject { number: item.number, errors, event: String::from_utf8_lossy(&item.text) };
+            let line = serde_json::to_string(&reject).unwrap_or_default();
+            let written = writeln!(file, "{line}");
+            written.map_err(|error| CommandError::input(format!("cannot write {}: {error}", path.display())))?;
+        }
+        Ok(())
+    }
+
+    /// Notes what to know of an event that was stored.
+    pub(crate) fn warn(&mut self, item: &Item, warnings: &[Complaint], progress: &Progress) {
+        self.warned += 1;
+        if self.warned <= SHOWN {
+            progress.tell(format_args!("{} {}: warning: {}", item.unit, item.number, joined(warnings)));
+        }
+    }
+
+    /// Writes what is left, and says how much was not shown.
+    pub(crate) fn finish(mut self, progress: &Progress) -> Result<(), CommandError> {
+        for (count, what) in [(self.rejected, "events were not stored"), (self.warned, "events have warnings")] {
+            if count > SHOWN {
+                progress.tell(format_args!("… and {} more {what}", count - SHOWN));
+            }
+        }
+        if let Some((path, file)) = &mut self.file {
+            file.flush().map_err(|error| CommandError::input(format!("cannot write {}: {error}", path.display())))?;
+            if self.rejected > 0 {
+                progress.tell(format_args!("{} has all {} of them with their reasons", path.display(), self.rejected));
+            }
+        } else if self.rejected > SHOWN {
+            progress.tell("--rejects FILE writes all of them with their reasons");
+        }
+        Ok(())
+    }
+}
+
+fn joined(complaints: &[Complaint]) -> String {
+    complaints.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")
+}

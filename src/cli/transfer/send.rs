@@ -1,0 +1,167 @@
+//! `shopscore send`: a file of events to a service, over HTTP and with a key like any sender.
+
+use std::process::ExitCode;
+use std::time::{Duration, Instant};
+
+use reqwest::header::{CONTENT_TYPE, RETRY_AFTER};
+use reqwest::{Client, Response, Url};
+use serde::Deserialize;
+use serde_json::Value;
+
+use super::input::{Item, ParcelSize};
+use super::rejects::Complaint;
+use super::{Fate, Sink, transfer};
+use crate::cli::client;
+use crate::cli::exit::{CommandError, Status};
+use crate::cli::settings::{Cli, SendSettings};
+
+/// How long a service may take to answer.
+const ANSWER_WAIT: Duration = Duration::from_secs(60);
+/// How long a parcel is sent again while the service is away or busy.
+const RETRY_FOR: Duration = Duration::from_secs(60);
+/// The pause before the first repetition; it doubles up to the most.
+const PAUSE_MIN: Duration = Duration::from_millis(250);
+const PAUSE_MAX: Duration = Duration::from_secs(8);
+
+pub(crate) async fn send(cli: &Cli, settings: &SendSettings) -> Result<ExitCode, CommandError> {
+    let service = Service::new(settings)?;
+    let (mut summary, ended) = transfer(service, &settings.transfer, cli.voice()).await?;
+    summary.dry_run = settings.dry_run;
+    summary.conclude(ended, cli.form())
+}
+
+/// A service that takes events.
+#[derive(Clone)]
+struct Service {
+    client: Client,
+    /// Where events are posted.
+    events: Url,
+    key: Option<String>,
+}
+
+/// What the service answers to a batch.
+#[derive(Deserialize)]
+struct Answer {
+    #[serde(default)]
+    results: Vec<Listed>,
+    #[serde(default)]
+    warnings: Vec<Indexed>,
+}
+
+#[derive(Deserialize)]
+struct Listed {
+    index: usize,
+    outcome: String,
+    #[serde(default)]
+    code: String,
+    #[serde(default)]
+    pointer: String,
+    #[serde(default)]
+    detail: String,
+    /// All faults, where there is more than one.
+    #[serde(default)]
+    errors: Vec<Complaint>,
+}
+
+#[derive(Deserialize)]
+struct Indexed {
+    index: usize,
+    #[serde(flatten)]
+    complaint: Complaint,
+}
+
+impl Service {
+    fn new(settings: &SendSettings) -> Result<Service, CommandError> {
+        let mut events = client::address(&settings.url)?;
+        let path = format!("{}/v1/events", events.path().trim_end_matches('/'));
+        events.set_path(&path);
+        let asked = [("strict", settings.strict), ("dry_run", settings.dry_run)];
+        let asked: Vec<String> =
+            asked.iter().filter(|(_, is_set)| *is_set).map(|(name, _)| format!("{name}=true")).collect();
+        events.set_query(Some(asked.join("&")).filter(|query| !query.is_empty()).as_deref());
+        Ok(Service { client: client::builder().timeout(ANSWER_WAIT).build()?, events, key: settings.key.clone() })
+    }
+
+    async fn post(&self, body: Vec<u8>) -> reqwest::Result<Response> {
+        let mut request = self.client.post(self.events.clone()).header(CONTENT_TYPE, "application/x-ndjson").body(body);
+        if let Some(key) = &self.key {
+            request = request.bearer_auth(key);
+        }
+        request.send().await
+    }
+
+    /// Posts until the service takes the events, refuses them, or was away for too long.
+    async fn post_patiently(&self, body: Vec<u8>) -> Result<Answer, CommandError> {
+        let deadline = Instant::now() + RETRY_FOR;
+        let mut pause = PAUSE_MIN;
+        loop {
+            let (why, wanted) = match self.post(body.clone()).await {
+                Ok(response) if response.status().is_success() => match response.json().await {
+                    Ok(answer) => return Ok(answer),
+                    Err(error) if error.is_decode() => {
+                        let why = "the answer is not the one of a shopscore service";
+                        return Err(CommandError::input(format!("{}: {why}", self.events)));
+                    }
+                    Err(error) => (error.to_string(), None),
+                },
+                Ok(response) if is_passing(response.status().as_u16()) => {
+                    let seconds =
+                        response.headers().get(RETRY_AFTER).and_then(|value| value.to_str().ok()?.parse().ok());
+                    (refusal(response).await, seconds.map(Duration::from_secs))
+                }
+                Ok(response) => return Err(CommandError::input(refusal(response).await)),
+                Err(error) => (format!("{} does not answer: {}", self.events, client::root_of(&error)), None),
+            };
+            let wait = wanted.unwrap_or(pause);
+            if Instant::now() + wait > deadline {
+                return Err(CommandError::new(Status::Unreachable, why));
+            }
+            tracing::debug!(why, "sending again");
+            tokio::time::sleep(wait).await;
+            pause = (pause * 2).min(PAUSE_MAX);
+        }
+    }
+}
+
+/// Whether the same request may succeed a moment later: the service is too busy, or away.
+fn is_passing(status: u16) -> bool {
+    matches!(status, 408 | 429 | 500..)
+}
+
+/// What an answer says that is no success.
+async fn refusal(response: Response) -> String {
+    let (url, status) = (response.url().clone(), response.status());
+    let problem: Value = response.json().await.unwrap_or_default();
+    let detail = problem["detail"].as_str().unwrap_or("no detail is given");
+    format!("{url} answers {status}: {detail}")
+}
+
+impl Sink for Service {
+    const SIZE: ParcelSize = ParcelSize { events: 2_000, bytes: 2 * 1024 * 1024 };
+
+    async fn store(&self, items: &[Item]) -> Result<Vec<Fate>, CommandError> {
+        let mut body = Vec::with_capacity(items.iter().map(|item| item.text.len() + 1).sum());
+        for item in items {
+            // Line ends inside an event of an array are white space.
+            body.extend(item.text.iter().map(|byte| if matches!(byte, b'\n' | b'\r') { b' ' } else { *byte }));
+            body.push(b'\n');
+        }
+        let Answer { results, warnings } = self.post_patiently(body).await?;
+        let mut fates: Vec<Fate> = items.iter().map(|_| Fate::Accepted(Vec::new())).collect();
+        for Indexed { index, complaint } in warnings {
+            if let Some(Fate::Accepted(of_event)) = fates.get_mut(index) {
+                of_event.push(complaint);
+            }
+        }
+        for Listed { index, outcome, code, pointer, detail, errors } in results {
+            let Some(fate) = fates.get_mut(index) else { continue };
+            *fate = match outcome.as_str() {
+                "duplicate" => Fate::Duplicate,
+                "conflict" => Fate::Conflict,
+                _ if errors.is_empty() => Fate::Rejected(vec![Complaint { code, pointer, detail }]),
+                _ => Fate::Rejected(errors),
+            };
+        }
+        Ok(fates)
+    }
+}
