@@ -14,7 +14,7 @@ use crate::context::{Context, StartError};
 use crate::http::answer::AnswerCache;
 use crate::http::bodies::BodyBudget;
 use crate::http::cursor::SigningKey;
-use crate::http::remembered::{LastReady, RunFigures};
+use crate::http::remembered::{LastReady, RunFigures, SlowIntakes};
 use crate::http::routes::router;
 use crate::http::server;
 use crate::http::state::{App, AppState};
@@ -22,7 +22,7 @@ use crate::http::telemetry::Telemetry;
 use crate::ingest::categories::Categories;
 use crate::ingest::journal::Journal;
 use crate::ingest::queue::IngestQueue;
-use crate::scoring::{retention, schedule};
+use crate::scoring::{erasure, retention, schedule};
 use crate::storage::{StoreError, cursor_secret};
 
 /// Whether callers must show API keys.
@@ -67,7 +67,12 @@ impl Service {
         let queue = IngestQueue::start(context, &mut writers);
         let wake = Arc::new(Notify::new());
         let slot = tokio::spawn(schedule::keep_slot(context.clone(), Arc::clone(&wake)));
-        let retention = tokio::spawn(retention::sweep_daily(context.clone()));
+        let erase = Arc::new(Notify::new());
+        let retention = {
+            let (sweeping, erasing) =
+                (retention::sweep_daily(context.clone()), erasure::keep_erasing(context.clone(), Arc::clone(&erase)));
+            tokio::spawn(async move { tokio::join!(sweeping, erasing).0 })
+        };
         let source = Source::new(context);
         let freshness = tokio::spawn(source.freshness.clone().watch());
         let journal = Journal::default();
@@ -83,6 +88,7 @@ impl Service {
             source,
             queue,
             wake,
+            erase,
             bodies: BodyBudget::default(),
             auth_required: keys == Keys::Required,
             last_used,
@@ -92,6 +98,7 @@ impl Service {
             telemetry,
             run_figures: RunFigures::default(),
             readiness: LastReady::default(),
+            slow_intakes: SlowIntakes::default(),
             cursor_key,
         });
         let (stop, stopped) = oneshot::channel::<()>();
@@ -108,7 +115,7 @@ impl Service {
         tokio::select! {
             _ = &mut self.server => tracing::error!("the HTTP server ended"),
             _ = &mut self.slot => tracing::error!("the daily slot ended"),
-            _ = &mut self.retention => tracing::error!("the daily retention ended"),
+            _ = &mut self.retention => tracing::error!("the daily retention, or erasing, ended"),
             _ = &mut self.freshness => tracing::error!("the watcher for publications ended"),
             _ = &mut self.noting => tracing::error!("noting rejections and uses of keys ended"),
             _ = self.writers.join_next() => tracing::error!("a writer ended"),

@@ -34,8 +34,8 @@ impl Source {
             Err(error) => return Err(error),
         };
         let types = intake::received(&mut reading, shop_id, as_of).await?;
-        let unpaid = intake::unpaid_orders(&mut reading, shop_id).await?;
         let members = intake::unknown_members(&mut reading, shop_id).await?;
+        let unpaid = intake::unpaid_orders(&mut reading, shop_id).await?;
         reading.rollback().await?;
         Ok(Intake { as_of, category_id, types, unpaid, members, rejections })
     }

@@ -1,5 +1,5 @@
-//! What is asked for again and again and remembered for a second, so that asking costs the database nothing: what is said of
-//! runs, the same by every process, and whether the database answers.
+//! What is asked for again and again and remembered for a moment, so that asking costs the database little: what is said of
+//! runs, the same by every process; whether the database answers; the intake of shops with many events.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -7,9 +7,14 @@ use std::time::{Duration, Instant};
 use chrono::NaiveDate;
 use metrics::{describe_gauge, gauge};
 use metrics_exporter_prometheus::PrometheusBuilder;
+use moka::sync::Cache;
 use sqlx::PgConnection;
 
+use crate::answers::intake::Intake;
+use crate::answers::published::ReadError;
+use crate::answers::source::Source;
 use crate::context::Context;
+use crate::domain::id::Id;
 use crate::scoring::schedule;
 use crate::storage::StoreError;
 use crate::storage::run::{self as rows, RunRow};
@@ -142,5 +147,36 @@ impl LastReady {
     pub(crate) fn note(&self, publication: Option<i64>, newest: Option<NaiveDate>) {
         let seen = Seen { at: Instant::now(), publication, newest };
         *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(seen);
+    }
+}
+
+/// Intakes that took long to read: of a shop with many events one is good for a while, so that polling costs little.
+#[derive(Clone)]
+pub struct SlowIntakes(Cache<Id, Arc<Intake>>);
+
+/// How long an intake may take without being remembered, and for how long it is.
+const QUICK: Duration = Duration::from_millis(50);
+const INTAKE_GOOD_FOR: Duration = Duration::from_secs(10);
+/// Intakes that are remembered.
+const INTAKES_MAX: u64 = 100;
+
+impl Default for SlowIntakes {
+    fn default() -> SlowIntakes {
+        SlowIntakes(Cache::builder().max_capacity(INTAKES_MAX).time_to_live(INTAKE_GOOD_FOR).build())
+    }
+}
+
+impl SlowIntakes {
+    /// The intake of this moment; of a shop with many events, one of the last seconds.
+    pub(crate) async fn of(&self, shop_id: &Id, source: &Source) -> Result<Arc<Intake>, ReadError> {
+        if let Some(remembered) = self.0.get(shop_id) {
+            return Ok(remembered);
+        }
+        let began = Instant::now();
+        let intake = Arc::new(source.intake(shop_id).await?);
+        if began.elapsed() > QUICK {
+            self.0.insert(shop_id.clone(), Arc::clone(&intake));
+        }
+        Ok(intake)
     }
 }

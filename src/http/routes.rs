@@ -17,7 +17,7 @@ use super::reads::{
 };
 use super::service::{docs, event_types, figures, health};
 use super::state::AppState;
-use super::writes::{events, exclusions, exclusions_batch, keys, new_keys, registry, registry_batch, runs};
+use super::writes::{erasures, events, exclusions, exclusions_batch, keys, new_keys, registry, registry_batch, runs};
 use super::{middleware, problem};
 use crate::access::Scope;
 
@@ -60,7 +60,8 @@ fn api(api: Api<'_>) -> Api<'_> {
     .needs(
         &[Scope::Admin],
         [
-            routes!(registry::put_subject),
+            routes!(registry::put_subject, erasures::delete_subject),
+            routes!(erasures::list_erasures),
             routes!(registry::list_subjects),
             routes!(registry_batch::post_shops),
             routes!(registry_batch::post_creators),

@@ -7,7 +7,7 @@ use tokio::sync::Notify;
 use super::answer::AnswerCache;
 use super::bodies::BodyBudget;
 use super::cursor::SigningKey;
-use super::remembered::{LastReady, RunFigures};
+use super::remembered::{LastReady, RunFigures, SlowIntakes};
 use super::telemetry::Telemetry;
 use crate::access::LastUsed;
 use crate::answers::source::Source;
@@ -24,6 +24,8 @@ pub struct App {
     pub queue: IngestQueue,
     /// Wakes the runner when a run was queued by hand.
     pub wake: Arc<Notify>,
+    /// Wakes the task that erases shops.
+    pub erase: Arc<Notify>,
     /// Room for request bodies on their way.
     pub bodies: BodyBudget,
     /// Whether callers must show keys.
@@ -40,5 +42,6 @@ pub struct App {
     pub journal: Journal,
     pub run_figures: RunFigures,
     pub readiness: LastReady,
+    pub slow_intakes: SlowIntakes,
     pub cursor_key: SigningKey,
 }

@@ -59,6 +59,7 @@ pub(crate) type RecordKindTerm = Term<RecordKind>;
 pub(crate) type StoredTerm = Term<StoredOutcome>;
 pub(crate) type RefusedTerm = Term<ListedOutcome>;
 pub(crate) type ExclusionOutcomeTerm = Term<ExclusionOutcome>;
+pub(crate) type ErasureStateTerm = Term<ErasureState>;
 pub(crate) type AliveTerm = Term<Alive>;
 pub(crate) type ReadyTerm = Term<Ready>;
 pub(crate) type CodeTerm = Term<Code>;
@@ -104,6 +105,14 @@ words! {
     pub(crate) enum ExclusionOutcome {
         Created = "created",
         AlreadyExcluded = "already_excluded",
+    }
+}
+
+words! {
+    /// How far an erasure is.
+    pub(crate) enum ErasureState {
+        UnderWay = "under_way",
+        Done = "done",
     }
 }
 

@@ -15,6 +15,7 @@ use crate::domain::event::{
 use crate::domain::id::Id;
 use crate::domain::subject::{Subject, SubjectKind};
 use crate::storage::event::StoredEvent;
+use crate::storage::stripe::HeldStripes;
 use crate::storage::{StoreError, registry};
 
 /// The events of a group, those of which credit nobody that name a creator whom their sender may not credit: a key bound to
@@ -29,7 +30,7 @@ pub(super) async fn credited<'a>(
     let creator = |id: &Id| Subject { kind: SubjectKind::Creator, id: id.clone() };
     let mut uncredited: BTreeSet<Id> = events.iter().filter_map(|sent| named(sent)).cloned().collect();
     if context.intake.merchants_name_creators {
-        let unsure = known.unknown(uncredited.iter().map(creator));
+        let unsure = known.unknown(uncredited.iter().map(creator), &HeldStripes::new());
         let registered =
             if unsure.is_empty() { BTreeSet::new() } else { registry::registered(connection, &unsure).await? };
         uncredited = unsure.into_iter().filter(|subject| !registered.contains(subject)).map(|one| one.id).collect();

@@ -5,13 +5,13 @@
 //! stored in between; otherwise it forgets the stripe. An aggregate is taken out while it is written and comes back
 //! with the commit, so that after any failure it is loaded again.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::mem;
 use std::sync::{Arc, Mutex};
 
 use crate::domain::event::{Aggregate, Event};
 use crate::domain::id::Id;
-use crate::domain::subject::Subject;
+use crate::domain::subject::{Subject, SubjectKind};
 use crate::storage::event::StoredEvent;
 use crate::storage::stripe::{HeldStripes, stripe_of};
 
@@ -65,32 +65,45 @@ impl Recent {
     }
 }
 
-/// Subjects that are registered for certain. Registration is for ever, so this only saves asking again.
+/// Subjects that are registered for certain, which saves asking again. A shop is only erased under its stripe, which counts
+/// that: what was known before counts no more.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct KnownSubjects {
-    subjects: Arc<Mutex<HashSet<Subject>>>,
+    /// With how many shops of its stripe were erased when a shop was registered.
+    subjects: Arc<Mutex<HashMap<Subject, i64>>>,
 }
 
 impl KnownSubjects {
     /// About 10 MB; beyond that the set starts empty again.
     const SUBJECTS_MAX: usize = 200_000;
 
-    /// Leaves those that may have to be registered.
-    pub(crate) fn unknown(&self, subjects: impl Iterator<Item = Subject>) -> BTreeSet<Subject> {
+    /// Leaves those that may have to be registered. The stripes of the shops among them are held.
+    pub(crate) fn unknown(&self, subjects: impl Iterator<Item = Subject>, held: &HeldStripes) -> BTreeSet<Subject> {
         match self.subjects.lock() {
-            Ok(known) => subjects.filter(|subject| !known.contains(subject)).collect(),
+            Ok(known) => {
+                let is_known = |subject: &Subject| known.get(subject) == Some(&erasures(subject, held));
+                subjects.filter(|subject| !is_known(subject)).collect()
+            }
             Err(_) => subjects.collect(),
         }
     }
 
     /// Notes subjects whose registration is committed.
-    pub(crate) fn note(&self, subjects: BTreeSet<Subject>) {
+    pub(crate) fn note(&self, subjects: BTreeSet<Subject>, held: &HeldStripes) {
         if let Ok(mut known) = self.subjects.lock() {
             if known.len() + subjects.len() > Self::SUBJECTS_MAX {
                 known.clear();
             }
-            known.extend(subjects);
+            known.extend(subjects.into_iter().map(|subject| (subject.clone(), erasures(&subject, held))));
         }
+    }
+}
+
+/// How many shops were erased in a shop's stripe. Creators are never erased.
+fn erasures(subject: &Subject, held: &HeldStripes) -> i64 {
+    match subject.kind {
+        SubjectKind::Shop => held.get(&stripe_of(&subject.id)).map_or(0, |stripe| stripe.erasures),
+        SubjectKind::Creator => 0,
     }
 }
 
@@ -168,7 +181,7 @@ mod tests {
     }
 
     fn held(head: i64, last_writer: Option<i64>) -> HeldStripes {
-        let stripe = HeldStripe { head, has_exclusions: false, settled_day: None, last_writer };
+        let stripe = HeldStripe { head, erasures: 0, has_exclusions: false, settled_day: None, last_writer };
         BTreeMap::from([(stripe_of(&order().shop_id), stripe)])
     }
 

@@ -64,14 +64,14 @@ pub(crate) async fn write(
         let exclusions = exclusions_of(&mut transaction, touched.iter().map(|one| one.aggregate), &held).await?;
         let changes = changes_of_events(&touched, &exclusions, &context.calendar());
         count::add(&mut transaction, &count::KEPT, changes, LateStamp::of(&held)).await?;
-        named = recent.known.unknown(named_subjects(&touched));
+        named = recent.known.unknown(named_subjects(&touched), &held);
         if !named.is_empty() {
             // As late as possible: another writer that names the same creator waits for the commit from here on.
             registry::insert_named(&mut transaction, &named, context.now()).await?;
         }
     }
     transaction.commit().await?;
-    recent.known.note(named);
+    recent.known.note(named, &held);
     recent.commit(&held);
     for arrival in arrivals {
         arrival.remember(events, &held, recent);

@@ -1,5 +1,6 @@
 //! Computing scores: runs and their publication, sums that slide, the daily slot, rebuilds. HTTP is not known here.
 
+pub(crate) mod erasure;
 pub mod inputs;
 pub mod rebuild;
 pub(crate) mod removal;

@@ -1,4 +1,5 @@
-//! Taking old orders, sessions and shelf marks away with what they count for: how far back, and one step of it.
+//! Taking orders, sessions and shelf marks away with what they count for, old ones or all of a shop: how far back, and one step
+//! of it.
 //!
 //! A step is a writing transaction like any other: it takes its stripe first, folds what it finds with the function
 //! that ingest uses, and takes the difference back. What happened inside a window of a full card that is still kept
@@ -96,10 +97,18 @@ pub(crate) fn steps(found: &[Expired]) -> Vec<&[Expired]> {
     steps
 }
 
+/// Which events of what was found go.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Going<'a> {
+    /// Those that are too old, but for the last mark of a product.
+    Expired(&'a Expiry),
+    All,
+}
+
 /// Removes one step.
-pub(crate) async fn remove_step(context: &Context, bounds: &Bounds, step: &[Expired]) -> Result<Removed, StoreError> {
+pub(crate) async fn remove_step(context: &Context, going: Going<'_>, step: &[Expired]) -> Result<Removed, StoreError> {
     let mut connection = context.store.ingest.acquire().await?;
-    match timeout(STEP_MAX, remove(&mut connection, &context.calendar(), bounds, step)).await {
+    match timeout(STEP_MAX, remove(&mut connection, &context.calendar(), going, step)).await {
         Ok(Ok(removed)) => Ok(removed),
         Ok(Err(error)) => {
             if error.is_passing() {
@@ -119,7 +128,7 @@ pub(crate) async fn remove_step(context: &Context, bounds: &Bounds, step: &[Expi
 async fn remove(
     connection: &mut PgConnection,
     calendar: &Calendar,
-    bounds: &Bounds,
+    going: Going<'_>,
     step: &[Expired],
 ) -> Result<Removed, StoreError> {
     let mut transaction = connection.begin().await?;
@@ -128,7 +137,10 @@ async fn remove(
     counting::check(&mut transaction, calendar.zone()).await?;
     // Since they were found, events may have joined them, or another sweep may have removed them.
     let found: Vec<&Aggregate> = step.iter().map(|expired| &expired.aggregate).collect();
-    let aggregates = rows::still_expired(&mut transaction, &found, &bounds.expiry).await?;
+    let aggregates = match going {
+        Going::Expired(expiry) => rows::still_expired(&mut transaction, &found, expiry).await?,
+        Going::All => found,
+    };
     let keys: Vec<(&Aggregate, i64)> = aggregates.iter().map(|aggregate| (*aggregate, i64::MAX)).collect();
     let loaded = event::load_before(&mut transaction, &keys).await?;
     let exclusions = if held.values().any(|stripe| stripe.has_exclusions) {
@@ -142,7 +154,10 @@ async fn remove(
     let mut last_day: Option<NaiveDate> = None;
     for (aggregate, events) in aggregates.iter().copied().zip(&loaded) {
         let excluded = exclusions.get(aggregate).map(Vec::as_slice).unwrap_or_default();
-        let lasting = lasting_event(aggregate.kind, events.iter());
+        let lasting = match going {
+            Going::Expired(_) => lasting_event(aggregate.kind, events.iter()),
+            Going::All => None,
+        };
         let before = fold(aggregate.kind, events.iter(), excluded, calendar);
         let after = fold(aggregate.kind, lasting.into_iter(), excluded, calendar);
         changes.replace(aggregate, &before, &after, calendar);
@@ -158,7 +173,8 @@ async fn remove(
         return Ok(Removed::default());
     }
     // In the same transaction: a snapshot that shows the removal shows from which day on counts are whole.
-    if let Some(last_day) = last_day {
+    // A shop that is gone has no windows that could lack something.
+    if let (Going::Expired(_), Some(last_day)) = (going, last_day) {
         rows::note_whole_from(&mut transaction, last_day + Days::new(1)).await?;
     }
     // Counts last: creators' rows are shared with the writers of other stripes.

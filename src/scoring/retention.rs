@@ -14,7 +14,7 @@ use chrono::{Days, NaiveDate, TimeDelta};
 use sqlx::Connection;
 use tokio::time::sleep;
 
-use super::removal::{Bounds, read_bounds, remove_step, steps};
+use super::removal::{Bounds, Going, read_bounds, remove_step, steps};
 use crate::context::Context;
 use crate::domain::event::Aggregate;
 use crate::domain::id::Id;
@@ -159,7 +159,7 @@ impl Sweep {
             let Some(last) = found.last() else { return Ok(()) };
             after = Some(last.aggregate.clone());
             for step in steps(&found) {
-                match remove_step(context, bounds, step).await {
+                match remove_step(context, Going::Expired(&bounds.expiry), step).await {
                     Ok(removed) => {
                         self.swept.aggregates += removed.aggregates;
                         self.swept.events += removed.events;

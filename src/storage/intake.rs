@@ -162,14 +162,23 @@ pub(crate) async fn received(
     Ok(rows)
 }
 
-/// The orders of a shop that have events and no payment, or none that was not taken back.
+/// The orders of a shop that have events and no payment, or none that was not taken back. Run in a transaction of its own, or
+/// as its last statement: it tells the planner to read the key in its order, which sorts nothing.
 pub(crate) async fn unpaid_orders(connection: &mut PgConnection, shop_id: &Id) -> Result<UnpaidOrders, StoreError> {
+    sqlx::query("set local enable_bitmapscan = off").execute(&mut *connection).await?;
     let (orders, order_ids): (i64, Option<Vec<String>>) = sqlx::query_as(
-        "with unpaid as (
+        "with doubtful as materialized (
              select aggregate_id from event where shop_id = $1 collate \"C\" and aggregate_kind = 1
-             group by aggregate_id
-             having coalesce(array_agg(event_id::text) filter (where type = $2), '{}')
-                 <@ coalesce(array_agg(data ->> 'event_id') filter (where type = $4), '{}'))
+             group by aggregate_id having not bool_or(type = $2) or bool_or(type = $4)
+         ), unpaid as materialized (
+             select aggregate_id from doubtful cross join lateral (
+                 select array_agg(event_id::text) filter (where type = $2) as paid,
+                        array_agg(data ->> 'event_id') filter (where type = $4) as taken_back
+                 from event where shop_id = $1 collate \"C\" and aggregate_kind = 1
+                   and event.aggregate_id = doubtful.aggregate_id
+             ) as events
+             where coalesce(paid, '{}') <@ coalesce(taken_back, '{}')
+         )
          select count(*), (select array_agg(aggregate_id) from (
              select aggregate_id from unpaid order by aggregate_id limit $3) as shown) from unpaid",
     )

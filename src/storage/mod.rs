@@ -8,6 +8,7 @@ pub(crate) mod comparison;
 pub mod count;
 pub mod counting;
 pub(crate) mod cursor_secret;
+pub(crate) mod erasure;
 pub(crate) mod error;
 pub(crate) mod event;
 pub(crate) mod excluded;

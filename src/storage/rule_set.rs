@@ -90,6 +90,11 @@ pub async fn version(connection: &mut PgConnection, rule_set: &RuleSet, now: Dat
     Ok(version)
 }
 
+/// All versions that runs used, with their texts.
+pub(crate) async fn all_sources(connection: &mut PgConnection) -> Result<Vec<(i16, String)>, StoreError> {
+    Ok(sqlx::query_as("select version_no, source from rule_set_version").fetch_all(connection).await?)
+}
+
 /// The texts of rule set versions, by number.
 pub async fn sources(connection: &mut PgConnection, versions: &[i16]) -> Result<Vec<(i16, String)>, StoreError> {
     let rows = sqlx::query_as("select version_no, source from rule_set_version where version_no = any($1)")

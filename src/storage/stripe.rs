@@ -75,6 +75,8 @@ impl Heads {
 pub struct HeldStripe {
     /// The number under which this transaction stores.
     pub head: i64,
+    /// How many shops of this stripe were ever erased.
+    pub erasures: i64,
     /// Whether any exclusion was ever made in this stripe.
     pub has_exclusions: bool,
     /// What this transaction adds to counts of this day or an earlier one it also notes as late (see
@@ -100,18 +102,18 @@ pub async fn hold_as(
     writer: Option<i64>,
 ) -> Result<HeldStripes, StoreError> {
     let wanted: Vec<i16> = stripes.iter().copied().collect();
-    type Row = (i16, i64, i64, Option<NaiveDate>, Option<i64>);
+    type Row = (i16, i64, i64, i64, Option<NaiveDate>, Option<i64>);
     let rows: Vec<Row> = sqlx::query_as(
         "with held as (select stripe, writer from stripe where stripe = any($1) order by stripe for update)
          update stripe set head = stripe.head + 1, writer = $2 from held where stripe.stripe = held.stripe
-         returning stripe.stripe, stripe.head, stripe.exclusions_made, stripe.settled_day, held.writer",
+         returning stripe.stripe, stripe.head, stripe.erasures, stripe.exclusions_made, stripe.settled_day, held.writer",
     )
     .bind(wanted)
     .bind(writer)
     .fetch_all(connection)
     .await?;
-    let held = |(stripe, head, exclusions, settled_day, last_writer)| {
-        (stripe, HeldStripe { head, has_exclusions: exclusions > 0, settled_day, last_writer })
+    let held = |(stripe, head, erasures, exclusions, settled_day, last_writer)| {
+        (stripe, HeldStripe { head, erasures, has_exclusions: exclusions > 0, settled_day, last_writer })
     };
     Ok(rows.into_iter().map(held).collect())
 }

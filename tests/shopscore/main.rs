@@ -6,6 +6,7 @@ mod commands;
 mod contract;
 mod documentation;
 mod door;
+mod erasures;
 mod events;
 mod faults;
 mod fleet;

@@ -29,6 +29,7 @@ parameters! {
 #[derive(Serialize, ToSchema)]
 pub(crate) struct IntakeAnswer {
     pub shop_id: String,
+    /// When this was so: now, or some seconds ago for a shop with very many events.
     pub as_of: DateTime<Utc>,
     /// Null where the shop is in no category: it is compared with the whole market then.
     #[schema(required)]
@@ -114,7 +115,7 @@ pub(crate) async fn get_intake(
     caller: Caller,
     Input(path): Input<ShopPath>,
 ) -> Result<Response, Problem> {
-    let intake = state.source.intake(&path.id.0).await?;
+    let intake = state.slow_intakes.of(&path.id.0, &state.source).await?;
     let shows_keys = !caller.is_bound();
     let answer = IntakeAnswer {
         shop_id: path.id.0.to_string(),
@@ -122,11 +123,11 @@ pub(crate) async fn get_intake(
         types: EventType::ALL.into_iter().map(|event_type| of_type(event_type, &intake)).collect(),
         orders_without_payment: OrdersWithoutPayment {
             orders: intake.unpaid.orders,
-            order_ids: intake.unpaid.order_ids,
+            order_ids: intake.unpaid.order_ids.clone(),
         },
-        unknown_members: intake.members.into_iter().filter_map(member).collect(),
-        rejections: intake.rejections.into_iter().map(|one| rejection(one, shows_keys)).collect(),
-        category_id: intake.category_id,
+        unknown_members: intake.members.iter().filter_map(member).collect(),
+        rejections: intake.rejections.iter().map(|one| rejection(one, shows_keys)).collect(),
+        category_id: intake.category_id.clone(),
     };
     Ok(asked.answer_once(&Answer::of(&answer, answer.as_of)?))
 }
@@ -144,13 +145,14 @@ fn of_type(event_type: EventType, intake: &Intake) -> WireTypeIntake {
     }
 }
 
-fn member(UnknownMember { type_code, member, events, last_at, .. }: UnknownMember) -> Option<WireUnknownMember> {
-    let event_type = EventType::from_code(type_code)?.to_string();
-    Some(WireUnknownMember { event_type, member, events, last_at })
+fn member(one: &UnknownMember) -> Option<WireUnknownMember> {
+    let UnknownMember { type_code, member, events, last_at, .. } = one;
+    let event_type = EventType::from_code(*type_code)?.to_string();
+    Some(WireUnknownMember { event_type, member: member.clone(), events: *events, last_at: *last_at })
 }
 
-fn rejection(one: Rejection, shows_keys: bool) -> WireRejection {
-    let Rejection { rejected_at, key_id, event_id, event_type, code, pointer, detail, .. } = one;
+fn rejection(one: &Rejection, shows_keys: bool) -> WireRejection {
+    let Rejection { rejected_at, key_id, event_id, event_type, code, pointer, detail, .. } = one.clone();
     let key_id = key_id.filter(|_| shows_keys).map(|id| id.to_string());
     WireRejection { rejected_at, event_id, event_type, code, pointer, detail, key_id }
 }

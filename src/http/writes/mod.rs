@@ -1,5 +1,6 @@
 //! What changes something: events, the registry, exclusions, runs and keys.
 
+pub(crate) mod erasures;
 mod event_answers;
 mod event_body;
 mod event_checks;

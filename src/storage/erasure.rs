@@ -1,0 +1,210 @@
+//! Rows of `erasure`, and what is erased of a shop besides its events and their counts.
+
+use chrono::{DateTime, Utc};
+use sqlx::{AssertSqlSafe, Connection, FromRow, PgConnection};
+
+use super::retention::Expired;
+use super::stripe::stripe_of;
+use super::{StoreError, api_key};
+use crate::domain::event::{Aggregate, AggregateKind};
+use crate::domain::id::Id;
+use crate::domain::subject::SubjectKind;
+
+/// How long a process may be silent before another takes its work over.
+const LEASE_SECONDS: f64 = 60.0;
+
+#[derive(Clone, Debug, FromRow)]
+pub(crate) struct ErasureRow {
+    pub erasure_id: i64,
+    pub shop_id: String,
+    pub requested_at: DateTime<Utc>,
+    pub key_id: Option<i32>,
+    /// Removed so far.
+    pub events: i64,
+    pub finished_at: Option<DateTime<Utc>>,
+}
+
+const COLUMNS: &str = "erasure_id, shop_id, requested_at, key_id, events, finished_at";
+
+/// Asks for a shop to be erased, unless that is under way, and revokes the keys that are bound to it alone: a sender that goes
+/// on would make the shop anew.
+pub(crate) async fn request(
+    connection: &mut PgConnection,
+    shop_id: &Id,
+    key_id: Option<i32>,
+    now: DateTime<Utc>,
+) -> Result<ErasureRow, StoreError> {
+    let mut transaction = connection.begin().await?;
+    let connection = &mut *transaction;
+    api_key::take_turn(connection).await?;
+    sqlx::query(
+        "update api_key set revoked_at = $2, revoked_by_key_id = $3
+         where revoked_at is null and creator_ids is null and shop_ids = array[$1]",
+    )
+    .bind(shop_id.as_str())
+    .bind(now)
+    .bind(key_id)
+    .execute(&mut *connection)
+    .await?;
+    sqlx::query("insert into erasure (shop_id, requested_at, key_id) values ($1, $2, $3) on conflict do nothing")
+        .bind(shop_id.as_str())
+        .bind(now)
+        .bind(key_id)
+        .execute(&mut *connection)
+        .await?;
+    let under_way = format!("select {COLUMNS} from erasure where shop_id = $1 and finished_at is null");
+    let row = sqlx::query_as(AssertSqlSafe(under_way)).bind(shop_id.as_str()).fetch_one(connection).await?;
+    transaction.commit().await?;
+    Ok(row)
+}
+
+/// Takes the oldest erasure that no process works on.
+pub(crate) async fn claim(connection: &mut PgConnection) -> Result<Option<ErasureRow>, StoreError> {
+    let row = sqlx::query_as(AssertSqlSafe(format!(
+        "update erasure set worked_at = clock_timestamp()
+         where erasure_id = (
+             select erasure_id from erasure
+             where finished_at is null
+               and (worked_at is null or worked_at < clock_timestamp() - make_interval(secs => $1))
+             order by erasure_id limit 1 for update skip locked)
+         returning {COLUMNS}"
+    )))
+    .bind(LEASE_SECONDS)
+    .fetch_optional(connection)
+    .await?;
+    Ok(row)
+}
+
+/// Notes that so many more events are removed, and that a process is at work.
+pub(crate) async fn progress(connection: &mut PgConnection, erasure_id: i64, events: u64) -> Result<(), StoreError> {
+    sqlx::query("update erasure set events = events + $2, worked_at = clock_timestamp() where erasure_id = $1")
+        .bind(erasure_id)
+        .bind(events as i64)
+        .execute(connection)
+        .await?;
+    Ok(())
+}
+
+/// Lets another attempt, or another process, go on at once.
+pub(crate) async fn let_go(connection: &mut PgConnection, erasure_id: i64) -> Result<(), StoreError> {
+    sqlx::query("update erasure set worked_at = null where erasure_id = $1")
+        .bind(erasure_id)
+        .execute(connection)
+        .await?;
+    Ok(())
+}
+
+pub(crate) async fn finish(
+    connection: &mut PgConnection,
+    erasure_id: i64,
+    now: DateTime<Utc>,
+) -> Result<(), StoreError> {
+    sqlx::query("update erasure set finished_at = $2 where erasure_id = $1")
+        .bind(erasure_id)
+        .bind(now)
+        .execute(connection)
+        .await?;
+    Ok(())
+}
+
+/// The first orders, sessions and products of a shop, in key order.
+pub(crate) async fn aggregates_of(
+    connection: &mut PgConnection,
+    shop_id: &Id,
+    limit: i64,
+) -> Result<Vec<Expired>, StoreError> {
+    let rows: Vec<(i16, String, i64)> = sqlx::query_as(
+        "select aggregate_kind, aggregate_id, count(*) from event where shop_id = $1 collate \"C\"
+         group by aggregate_kind, aggregate_id order by aggregate_kind, aggregate_id limit $2",
+    )
+    .bind(shop_id.as_str())
+    .bind(limit)
+    .fetch_all(connection)
+    .await?;
+    let aggregate = |(kind, id, events): (i16, String, i64)| -> Result<Expired, StoreError> {
+        let kind = AggregateKind::from_code(kind)
+            .ok_or_else(|| StoreError::Corrupt(format!("aggregate kind {kind} of shop {shop_id}")))?;
+        Ok(Expired { aggregate: Aggregate { shop_id: shop_id.clone(), kind, id: Id::stored(&id) }, events })
+    };
+    rows.into_iter().map(aggregate).collect()
+}
+
+/// Erases what a shop has besides events, counts and scores: exclusions, registration, and what is noted for its senders.
+/// `false`, and nothing is erased, where it has events. Its stripe is held.
+pub(crate) async fn erase_registration(connection: &mut PgConnection, shop_id: &Id) -> Result<bool, StoreError> {
+    let has_events: bool = sqlx::query_scalar("select exists (select from event where shop_id = $1 collate \"C\")")
+        .bind(shop_id.as_str())
+        .fetch_one(&mut *connection)
+        .await?;
+    if has_events {
+        return Ok(false);
+    }
+    sqlx::query("update stripe set erasures = erasures + 1 where stripe = $1")
+        .bind(stripe_of(shop_id))
+        .execute(&mut *connection)
+        .await?;
+    for table in ["exclusion", "rejection", "unknown_member"] {
+        let delete = format!("delete from {table} where shop_id = $1 collate \"C\"");
+        sqlx::query(AssertSqlSafe(delete)).bind(shop_id.as_str()).execute(&mut *connection).await?;
+    }
+    for table in ["subject", "subject_change"] {
+        let delete = format!("delete from {table} where subject_kind = $1 and subject_id = $2 collate \"C\"");
+        let delete = sqlx::query(AssertSqlSafe(delete)).bind(SubjectKind::Shop.code()).bind(shop_id.as_str());
+        delete.execute(&mut *connection).await?;
+    }
+    Ok(true)
+}
+
+/// Whether a run computes: it may have read what was erased since.
+pub(crate) async fn is_run_under_way(connection: &mut PgConnection) -> Result<bool, StoreError> {
+    Ok(sqlx::query_scalar("select exists (select from run where state = 'running')").fetch_one(connection).await?)
+}
+
+/// Erases the scores of a shop of all dates: its short cards under the rule sets of shops, and its full cards.
+pub(crate) async fn erase_scores(
+    connection: &mut PgConnection,
+    shop_id: &Id,
+    rule_sets: &[i16],
+) -> Result<(), StoreError> {
+    sqlx::query(
+        "delete from score using run
+         where score.run_id = run.run_id and score.rule_set = any($2) and score.subject_id = $1 collate \"C\"",
+    )
+    .bind(shop_id.as_str())
+    .bind(rule_sets)
+    .execute(&mut *connection)
+    .await?;
+    sqlx::query(
+        "delete from score_detail using run
+         where score_detail.run_id = run.run_id and score_detail.subject_kind = $2
+           and score_detail.subject_id = $1 collate \"C\"",
+    )
+    .bind(shop_id.as_str())
+    .bind(SubjectKind::Shop.code())
+    .execute(connection)
+    .await?;
+    Ok(())
+}
+
+/// Which erasures to list.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct ErasureFilter {
+    pub shop_id: Option<Id>,
+    /// Only those with a smaller id: the list goes from the newest to the oldest.
+    pub before: Option<i64>,
+    pub limit: i64,
+}
+
+pub(crate) async fn list(connection: &mut PgConnection, filter: &ErasureFilter) -> Result<Vec<ErasureRow>, StoreError> {
+    let rows = sqlx::query_as(AssertSqlSafe(format!(
+        "select {COLUMNS} from erasure
+         where ($1::text is null or shop_id = $1 collate \"C\") and ($2::bigint is null or erasure_id < $2)
+         order by erasure_id desc limit $3"
+    )))
+    .bind(filter.shop_id.as_ref().map(Id::as_str))
+    .bind(filter.before)
+    .bind(filter.limit)
+    .fetch_all(connection)
+    .await?;
+    Ok(rows)
+}
