@@ -8,9 +8,11 @@ alter table api_key
     add column revoked_by_key_id integer,
     -- The key that this one takes the place of.
     add column replaces_key_id integer,
+    -- When it stops being good because another key takes its place; expires_at stays what was asked for.
+    add column grace_until timestamptz,
     -- When a request last showed the key, to the minute.
     add column last_used_at timestamptz,
-    -- For a day after the key was made: SHA-256 of the Idempotency-Key and of what was asked for, and what the secret is
+    -- For about a day after the key was made: SHA-256 of the Idempotency-Key and of what was asked for, and what the secret is
     -- made from together with the Idempotency-Key, so that the same request is answered the same again.
     add column idempotency_hash bytea unique,
     add column request_hash bytea,

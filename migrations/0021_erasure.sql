@@ -7,10 +7,14 @@ create table erasure (
     key_id integer,
     -- Events removed so far.
     events bigint not null default 0,
-    -- By the clock of the database, when a process last worked on it.
+    -- When its events and its registration were gone: runs that began before may still have read them.
+    emptied_at timestamptz,
+    -- By the clock of the database, when a process last worked on it, and from when on it is tried again.
     worked_at timestamptz,
+    retry_at timestamptz,
     finished_at timestamptz
 );
+create index erasure_of_shop on erasure (shop_id);
 create unique index erasure_one_under_way on erasure (shop_id) where finished_at is null;
 comment on table erasure is 'Shops whose data were erased, or are being erased.';
 

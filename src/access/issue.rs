@@ -21,8 +21,6 @@ const IDEMPOTENCY_LENGTHS: std::ops::RangeInclusive<usize> = 16..=255;
 /// Hours that a replaced key stays good, where it is not said, and at the most.
 pub(crate) const GRACE_HOURS_DEFAULT: i64 = 24;
 pub(crate) const GRACE_HOURS_MAX: i64 = 720;
-/// How long a request can be repeated.
-pub(crate) const REPEATABLE_FOR: TimeDelta = TimeDelta::hours(24);
 
 /// What a key is to be good for, as somebody asks for it.
 #[derive(Clone, Debug, Default)]
@@ -46,7 +44,7 @@ impl KeyRequest {
         }
         for (index, word) in self.scopes.iter().enumerate() {
             if Scope::parse(word).is_none() {
-                fault(format!("/scopes/{index}"), format!("a scope is one of {}", Scope::list()));
+                fault(format!("/scopes/{index}"), format!("{word:?} is no scope; a scope is one of {}", Scope::list()));
             }
         }
         let has = |scope: Scope| self.scopes.iter().any(|word| word == scope.as_str());
@@ -125,6 +123,8 @@ pub enum IssueError {
     NotFound,
     #[error("the key is revoked or has expired")]
     NotActive,
+    #[error("key {0} takes its place already")]
+    Replaced(i32),
     #[error("another request was sent with this Idempotency-Key")]
     Reused,
 }
@@ -171,10 +171,13 @@ pub async fn rotate(
     if old.revoked_at.is_some() || old.expires_at.is_some_and(|expires_at| expires_at <= asking.now) {
         return Err(IssueError::NotActive);
     }
-    let KeyRow { scopes, shop_ids, creator_ids, name, expires_at, .. } = old;
+    if let Some(successor) = api_key::successor(&mut transaction, key_id).await? {
+        return Err(IssueError::Replaced(successor));
+    }
+    let KeyRow { scopes, shop_ids, creator_ids, name, own_expires_at: expires_at, .. } = old;
     let request = KeyRequest { scopes, shop_ids, creator_ids, name, expires_at };
     let made = insert(&mut transaction, &request, Some(key_id), request_hash, asking).await?;
-    api_key::expire(&mut transaction, key_id, asking.now + grace).await?;
+    api_key::set_grace(&mut transaction, key_id, asking.now + grace).await?;
     transaction.commit().await?;
     Ok(made)
 }
@@ -199,7 +202,7 @@ async fn repetition(
     request_hash: &[u8],
     asking: &Asking,
 ) -> Result<Option<(Secret, KeyRow)>, IssueError> {
-    api_key::forget_requests(connection, asking.now - REPEATABLE_FOR).await?;
+    api_key::forget_requests(connection, asking.now - api_key::REPEATABLE_FOR).await?;
     let Some(idempotency_key) = &asking.idempotency_key else { return Ok(None) };
     let Some((row, before)) = api_key::find_request(connection, &idempotency_key.hash()).await? else {
         return Ok(None);
@@ -226,16 +229,19 @@ async fn insert(
             (secret.ok_or_else(unusable)?, Some(Repeatable { idempotency_hash: key.hash(), request_hash, secret_salt }))
         }
     };
-    let mut scopes = request.scopes.clone();
-    scopes.sort();
-    scopes.dedup();
+    let once = |words: &[String]| {
+        let mut words = words.to_vec();
+        words.sort();
+        words.dedup();
+        words
+    };
     let new = NewKey {
         prefix: secret.prefix.clone(),
         key_hash: secret.hash(),
         name: request.name.clone(),
-        scopes,
-        shop_ids: request.shop_ids.clone(),
-        creator_ids: request.creator_ids.clone(),
+        scopes: once(&request.scopes),
+        shop_ids: request.shop_ids.as_deref().map(once),
+        creator_ids: request.creator_ids.as_deref().map(once),
         expires_at: request.expires_at,
         created_by_key_id: asking.by,
         replaces_key_id,

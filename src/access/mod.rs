@@ -105,9 +105,8 @@ impl Key {
         self.expires_at.is_some_and(|expires_at| expires_at <= now)
     }
 
-    /// Whether this is the first time in this minute that the key is asked about.
-    fn is_first_use_of_minute(&self, now: DateTime<Utc>) -> bool {
-        let minute = now.timestamp().div_euclid(60);
+    /// Whether this is the first time in a minute since 1970 that the key is asked about.
+    fn is_first_use_of(&self, minute: i64) -> bool {
         self.used_in_minute.swap(minute, Ordering::Relaxed) != minute
     }
 }

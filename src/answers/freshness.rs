@@ -106,6 +106,13 @@ impl Freshness {
         Ok(())
     }
 
+    /// Looks at the numbers now, for a change that is committed and stays so whether they can be seen or not.
+    pub async fn look_if_possible(&self) {
+        if let Err(error) = self.look().await {
+            tracing::debug!(%error, "cannot see what changed; it is seen a moment later");
+        }
+    }
+
     /// Looks again and again until the task is aborted.
     pub async fn watch(self) {
         let mut listener: Option<PgListener> = None;

@@ -13,9 +13,10 @@ pub(super) fn root_of(error: &reqwest::Error) -> String {
     cause.to_string()
 }
 
-/// The address of a service, as an argument names it.
+/// The address of a service, as an argument names it; without a scheme it is an http one.
 pub(super) fn address(text: &str) -> Result<Url, CommandError> {
-    let parsed = Url::parse(text).ok().filter(|url| matches!(url.scheme(), "http" | "https") && url.has_host());
+    let with_scheme = if text.contains("://") { text.to_owned() } else { format!("http://{text}") };
+    let parsed = Url::parse(&with_scheme).ok().filter(|url| matches!(url.scheme(), "http" | "https") && url.has_host());
     parsed.ok_or_else(|| CommandError::usage(format!("{text:?} is no address such as http://127.0.0.1:8080")))
 }
 

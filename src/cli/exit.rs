@@ -37,9 +37,9 @@ Exit status:
   0    done
   1    done, but not all is well: events were rejected or are conflicts, counts differ, a run failed, the service is not ready
   2    the arguments or settings are wrong
-  3    a file cannot be read, or the service refuses what was sent
+  3    a file cannot be read or is not what it should be, the service refuses what was sent, or no key has the id
   4    the database or the service does not answer
-  5    anything else
+  5    anything else, such as a database with the schema of another version
   130  interrupted; running the same command again is safe";
 
 /// Why a command failed, in words for its user. It is made from any other error; that is why it is none itself.
@@ -93,5 +93,11 @@ fn status_of(error: &dyn Any) -> Status {
     let is_away = store.is_some_and(StoreError::is_passing)
         || error.is::<sqlx::Error>()
         || error.is::<crate::ingest::Unavailable>();
-    if is_away { Status::Unreachable } else { Status::Failed }
+    // Settings that the data were not counted with.
+    let is_mismatch = matches!(error.downcast_ref::<StartError>(), Some(StartError::Counts(_)));
+    match (is_away, is_mismatch) {
+        (true, _) => Status::Unreachable,
+        (false, true) => Status::Usage,
+        (false, false) => Status::Failed,
+    }
 }

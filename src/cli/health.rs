@@ -37,14 +37,15 @@ impl fmt::Display for Readiness {
 /// Asks `/readyz` of the service at `url`, by default of the one at `--listen`.
 pub(super) async fn health(cli: &Cli, url: Option<&str>) -> Result<ExitCode, CommandError> {
     let base = url.map_or_else(|| format!("http://{}", reachable(cli.listening.listen)), str::to_owned);
-    let url = format!("{}/readyz", client::address(&base)?.as_str().trim_end_matches('/'));
+    let url = format!("{}/readyz", client::address(&base)?.as_str().trim_end_matches('/').trim_end_matches("/readyz"));
     let client = client::builder().timeout(WAIT_MAX).build()?;
     let detail = match client.get(&url).send().await {
         Ok(response) if response.status().is_success() => None,
         Ok(response) => {
             let status = response.status();
             let problem: serde_json::Value = response.json().await.unwrap_or_default();
-            Some(format!("answers {status}; {}", problem["detail"].as_str().unwrap_or_default()))
+            let detail = problem["detail"].as_str().unwrap_or("is it the address of a shopscore service?");
+            Some(format!("answers {status}; {detail}"))
         }
         Err(error) => Some(format!("does not answer: {}", client::root_of(&error))),
     };

@@ -23,7 +23,8 @@ fn users_of(setting: &str) -> Option<&'static [&'static str]> {
             &["serve", "load", "run", "migrate", "key", "verify", "rebuild", "retain"]
         }
         "time_zone" => &["serve", "demo", "load", "run", "key", "verify", "rebuild", "retain"],
-        "slot" | "rules_dir" => &["serve", "demo", "run"],
+        "slot" => &["serve", "demo", "run"],
+        "rules_dir" => &["serve", "demo", "run", "retain"],
         "card_days" => &["serve", "retain"],
         "event_days" => &["serve", "load", "retain"],
         "oldest_time" | "keep_unknown_data" => &["serve", "load"],
@@ -37,6 +38,13 @@ fn users_of(setting: &str) -> Option<&'static [&'static str]> {
         _ => return None,
     };
     Some(users)
+}
+
+impl Cli {
+    /// Whether the command has a use for a setting.
+    pub(super) fn uses(&self, setting: &str) -> bool {
+        is_used(self.command.as_ref().map_or("serve", super::settings::Command::name), setting)
+    }
 }
 
 fn is_used(command: &str, setting: &str) -> bool {

@@ -53,6 +53,9 @@ async fn carry_out(opened: &Opened, command: &KeyCommand, form: Form) -> Result<
                 IssueError::NotActive => {
                     CommandError::input(format!("key {key_id} is revoked or has expired; create a key instead"))
                 }
+                IssueError::Replaced(successor) => CommandError::input(format!(
+                    "key {successor} takes the place of key {key_id}; rotate that one, or revoke it if nobody knows it"
+                )),
                 other => other.into(),
             })?;
             tell_new(&secret, &row, form);
@@ -118,7 +121,12 @@ async fn list(opened: &Opened, mut filter: KeyFilter) -> Result<Keys, CommandErr
         let rows = api_key::list(&mut connection, &filter).await?;
         let is_last = (rows.len() as i64) < PAGE;
         filter.before = rows.last().map(|row| row.key_id);
-        keys.extend(rows.into_iter().map(Listed::from));
+        let now = opened.context.now();
+        let listed = |row: KeyRow| {
+            let has_expired = row.expires_at.is_some_and(|expires_at| expires_at <= now);
+            Listed { has_expired, ..row.into() }
+        };
+        keys.extend(rows.into_iter().map(listed));
         if is_last {
             return Ok(Keys { keys });
         }
@@ -148,10 +156,14 @@ struct Listed {
     shop_ids: Option<Vec<String>>,
     creator_ids: Option<Vec<String>>,
     created_at: DateTime<Utc>,
+    created_by_key_id: Option<String>,
     replaces_key_id: Option<String>,
     expires_at: Option<DateTime<Utc>>,
     last_used_at: Option<DateTime<Utc>>,
     revoked_at: Option<DateTime<Utc>>,
+    revoked_by_key_id: Option<String>,
+    #[serde(skip)]
+    has_expired: bool,
 }
 
 impl From<KeyRow> for Listed {
@@ -164,10 +176,13 @@ impl From<KeyRow> for Listed {
             shop_ids: row.shop_ids,
             creator_ids: row.creator_ids,
             created_at: row.created_at,
+            created_by_key_id: row.created_by_key_id.map(|id| id.to_string()),
             replaces_key_id: row.replaces_key_id.map(|id| id.to_string()),
             expires_at: row.expires_at,
             last_used_at: row.last_used_at,
             revoked_at: row.revoked_at,
+            revoked_by_key_id: row.revoked_by_key_id.map(|id| id.to_string()),
+            has_expired: false,
         }
     }
 }
@@ -190,6 +205,7 @@ impl fmt::Display for Listed {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         let state = match (self.revoked_at, self.expires_at) {
             (Some(at), _) => format!("revoked {at:?}"),
+            (None, Some(at)) if self.has_expired => format!("expired {at:?}"),
             (None, Some(at)) => format!("expires {at:?}"),
             (None, None) => "active".to_owned(),
         };

@@ -1,6 +1,7 @@
 //! The command line: one file for each group of commands.
 
 pub mod client;
+mod date_word;
 mod demo;
 mod documents;
 mod exit;
@@ -23,8 +24,18 @@ pub use exit::{CommandError, Status};
 pub use help::parse;
 use settings::{Cli, Command, RulesCommand};
 
-/// Does what was asked for.
+/// Does what was asked for, and fails where its result could not be printed.
 pub async fn execute(cli: &Cli) -> Result<ExitCode, CommandError> {
+    let code = carry_out(cli).await?;
+    match report::unprinted() {
+        None => Ok(code),
+        Some(error) => {
+            Err(CommandError::failed(format!("done, but the result could not be written to standard output: {error}")))
+        }
+    }
+}
+
+async fn carry_out(cli: &Cli) -> Result<ExitCode, CommandError> {
     match &cli.command {
         None | Some(Command::Serve) => serve::serve(cli).await,
         Some(Command::Run(settings)) => run::run(cli, settings).await,

@@ -37,7 +37,9 @@ impl Opened {
 
 /// Opens the database, without touching the schema.
 pub(super) async fn open(cli: &Cli, sharing: Sharing) -> Result<Opened, CommandError> {
-    let rules = Arc::new(rule_sets::load(cli.scoring.rules_dir.as_deref())?);
+    // A command that has no use for rule sets does not fail for them.
+    let rules_dir = cli.scoring.rules_dir.as_deref().filter(|_| cli.uses("rules_dir"));
+    let rules = Arc::new(rule_sets::load(rules_dir).map_err(|error| CommandError::input(error.to_string()))?);
     let (options, private) = connect_options(&cli.database, sharing).await?;
     let scoring = &cli.scoring;
     let context = Context {

@@ -7,6 +7,7 @@ use std::time::Duration;
 use chrono::NaiveDate;
 use serde::Serialize;
 
+use super::date_word::DateWord;
 use super::exit::{CommandError, Status};
 use super::open::{Opened, open_checked};
 use super::progress::{Progress, Voice};
@@ -19,6 +20,8 @@ use crate::storage::lease;
 use crate::storage::private::Sharing;
 use crate::storage::run::{self as rows, Requested, RunRow};
 
+/// Dates of one command, as of one request.
+const DATES_MAX: i64 = 400;
 /// How often progress is looked at.
 const LOOK_EVERY: Duration = Duration::from_millis(200);
 
@@ -46,7 +49,7 @@ async fn run_dates(cli: &Cli, opened: &Opened, settings: &RunSettings) -> Result
 
 /// The dates that are wanted, all of which may be scored.
 fn dates(settings: &RunSettings, today: NaiveDate) -> Result<Vec<NaiveDate>, CommandError> {
-    let date = |word: Option<super::settings::DateWord>| word.map(|word| word.date(today));
+    let date = |word: Option<DateWord>| word.map(|word| word.date(today));
     let (from, to) = match (date(settings.date), date(settings.from), date(settings.to)) {
         (Some(date), _, _) => (date, date),
         (None, Some(from), Some(to)) => (from, to),
@@ -54,6 +57,9 @@ fn dates(settings: &RunSettings, today: NaiveDate) -> Result<Vec<NaiveDate>, Com
     };
     if to < from {
         return Err(CommandError::usage("--to must be --from or later"));
+    }
+    if to.signed_duration_since(from).num_days() >= DATES_MAX {
+        return Err(CommandError::usage(format!("--to must be at most {} days after --from", DATES_MAX - 1)));
     }
     for date in [from, to] {
         let checked = RunRequest::manual(date, settings.reason.clone(), today);
@@ -82,10 +88,17 @@ async fn run_date(
     drop(connection);
     let shown = show_progress(&context, queued.run_id, voice);
     match claimed {
-        Some(row) => tokio::select! {
-            executed = execute(&context, &row) => Ok(executed?),
-            ended = shown => ended,
-        },
+        Some(row) => {
+            // Whatever becomes of the display, the run goes on.
+            let shown = async {
+                let _ = shown.await;
+                std::future::pending::<()>().await;
+            };
+            tokio::select! {
+                executed = execute(&context, &row) => Ok(executed?),
+                () = shown => Err(CommandError::failed("the display of a run never ends before it")),
+            }
+        }
         None => shown.await,
     }
 }

@@ -1,17 +1,15 @@
 //! Commands and their arguments. `--help` is their documentation.
 
 use std::path::PathBuf;
-use std::str::FromStr;
 
-use chrono::{Days, NaiveDate};
 use clap::{Args, Parser, Subcommand};
 
+use super::date_word::DateWord;
 use super::exit::LEGEND;
 use super::progress::Voice;
 use super::report::Form;
 use crate::access::{GRACE_HOURS_DEFAULT, GRACE_HOURS_MAX};
 use crate::config::{DatabaseSettings, IntakeSettings, ListenSettings, LogFormat, RetentionSettings, ScoringSettings};
-use crate::domain::calendar::parse_date;
 
 /// Version and commit.
 const VERSION: &str = concat!(env!("CARGO_PKG_VERSION"), " (", env!("SHOPSCORE_COMMIT"), ")");
@@ -80,7 +78,7 @@ pub enum Command {
     /// Ask a service whether it is ready
     Health {
         /// Address of the service [default: the one of --listen]
-        #[arg(value_name = "URL")]
+        #[arg(value_name = "URL", env = "SHOPSCORE_URL")]
         url: Option<String>,
     },
     /// Rebuild all counts from the events
@@ -122,6 +120,30 @@ pub enum Command {
     Demo(DemoSettings),
 }
 
+impl Command {
+    /// As the command line names it.
+    pub(super) fn name(&self) -> &'static str {
+        match self {
+            Command::Serve => "serve",
+            Command::Run(_) => "run",
+            Command::Load(_) => "load",
+            Command::Send(_) => "send",
+            Command::Migrate { .. } => "migrate",
+            Command::Health { .. } => "health",
+            Command::Rebuild => "rebuild",
+            Command::Verify => "verify",
+            Command::Retain => "retain",
+            Command::Rules { .. } => "rules",
+            Command::Key { .. } => "key",
+            Command::Openapi => "openapi",
+            Command::Reference { .. } => "reference",
+            Command::Completions { .. } => "completions",
+            Command::Man { .. } => "man",
+            Command::Demo(_) => "demo",
+        }
+    }
+}
+
 #[derive(Clone, Debug, Subcommand)]
 pub enum KeyCommand {
     /// Create a key and print it; it is not shown again
@@ -159,7 +181,7 @@ pub enum KeyCommand {
         /// Id of the key, as shown by key list
         #[arg(value_parser = key_id)]
         key_id: i32,
-        /// Hours that the old key stays good
+        /// Hours that the old key stays good, at most 720
         #[arg(long, value_name = "HOURS", default_value_t = GRACE_HOURS_DEFAULT, value_parser = clap::value_parser!(i64).range(0..=GRACE_HOURS_MAX))]
         grace_hours: i64,
     },
@@ -184,39 +206,6 @@ pub enum RulesCommand {
     },
 }
 
-/// A score date, or a word for one.
-#[derive(Clone, Copy, Debug)]
-pub enum DateWord {
-    Date(NaiveDate),
-    Today,
-    Yesterday,
-}
-
-impl FromStr for DateWord {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<DateWord, String> {
-        match text {
-            "today" => Ok(DateWord::Today),
-            "yesterday" => Ok(DateWord::Yesterday),
-            _ => parse_date(text)
-                .map(DateWord::Date)
-                .ok_or_else(|| "must be a date such as 2026-11-20, today or yesterday".to_owned()),
-        }
-    }
-}
-
-impl DateWord {
-    /// The date, when `today` is the business day.
-    pub(super) fn date(self, today: NaiveDate) -> NaiveDate {
-        match self {
-            DateWord::Date(date) => date,
-            DateWord::Today => today,
-            DateWord::Yesterday => today - Days::new(1),
-        }
-    }
-}
-
 #[derive(Clone, Debug, Args)]
 pub struct RunSettings {
     /// Score date, today at the latest: YYYY-MM-DD, today or yesterday (in the business time zone)
@@ -237,7 +226,8 @@ pub struct RunSettings {
 pub struct TransferSettings {
     /// File of events, or - for standard input: one JSON object on each line, or a JSON array; plain, gzip or zstd
     pub file: PathBuf,
-    /// Write events that are not stored to a file, one JSON object on each line: number, errors, event
+    /// Write events that are not stored to a file, one JSON object on each line: number, errors, event. With --from it is added
+    /// to, else written anew
     #[arg(long, value_name = "FILE")]
     pub rejects: Option<PathBuf>,
     /// First event to take: the number of its line, or of its place in an array

@@ -6,7 +6,7 @@ use super::metric::Metric;
 use super::rules::NamedWindow;
 use super::score::Scored;
 
-/// A kind of event of which a card counts none, though it has signed orders.
+/// A kind of event of which a card counts none.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Gap {
     pub event_type: EventType,
@@ -26,10 +26,11 @@ const COUNTED_BY: [(EventType, &[Measure]); 6] = [
     (EventType::SessionRated, &[Measure::RatedSessions]),
 ];
 
-/// The kinds of events of which a card counts none, though it has signed orders.
+/// The kinds of events of which a card counts none. Without signed orders hardly anything can count, so they alone are named, or
+/// the payments that they lack.
 pub(crate) fn gaps(scored: &Scored) -> Vec<Gap> {
     if scored.card.signed_orders == 0 {
-        return Vec::new();
+        return gap_of_orders(scored).into_iter().collect();
     }
     let gap = |(event_type, measures): &(EventType, &[Measure])| {
         let (mut window, mut metrics) = (None, Vec::new());
@@ -50,6 +51,15 @@ pub(crate) fn gaps(scored: &Scored) -> Vec<Gap> {
         Some(Gap { event_type: *event_type, window: window?, metrics })
     };
     COUNTED_BY.iter().filter_map(gap).collect()
+}
+
+fn gap_of_orders(scored: &Scored) -> Option<Gap> {
+    let cards = || scored.rule_set.metrics.iter().zip(&scored.card.metrics);
+    let has_orders = cards().any(|(_, card)| card.count.volume > 0);
+    let event_type = if has_orders { EventType::OrderSigned } else { EventType::OrderPaid };
+    let unknown = || cards().filter(|(_, card)| card.count.volume == 0).map(|(rule, _)| rule);
+    let window = unknown().next()?.window.clone();
+    Some(Gap { event_type, window, metrics: unknown().map(|rule| rule.metric).collect() })
 }
 
 #[cfg(test)]
@@ -81,7 +91,12 @@ mod tests {
             ("im.rated", 1),
         ];
         assert_eq!(told(nothing, 40), expected.map(|(name, metrics)| (name.to_owned(), metrics)));
-        assert_eq!(told(nothing, 0), []);
+        assert_eq!(told(nothing, 0), [("order.paid".to_owned(), 12)]);
+        let only_payments = |metric| match metric {
+            Metric::ComplaintRate => MetricCount { numerator: 0, volume: 40 },
+            _ => MetricCount::default(),
+        };
+        assert_eq!(told(only_payments, 0), [("order.signed".to_owned(), 11)]);
         let everything = |_| MetricCount { numerator: 3, volume: 40 };
         assert_eq!(told(everything, 40), []);
         let no_complaint = |metric| match metric {

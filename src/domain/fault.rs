@@ -43,7 +43,7 @@ codes! {
     RepeatedParameter = "repeated_parameter", "A parameter is given more than once.", "参数重复出现。";
     UnknownMember = "unknown_member", "A warning: `data` has a member that the type does not know and that looks like a misspelt one. It was ignored; with `strict=true` the event is rejected.", "警告：`data` 中有该类型不认识、且疑似拼错的成员，已被忽略；`strict=true` 时拒绝该事件。";
     UnlikelyOrder = "unlikely_order", "A warning: the event lies before one that should come first, such as a signature before the payment. Check both times; with `strict=true` the event is rejected.", "警告：事件时间早于本应在前的事件，例如签收早于支付。请核对两个时间；`strict=true` 时拒绝该事件。";
-    NoCategory = "no_category", "A warning: the shop has no category, so it is compared with the whole market. `PUT /v1/shops/{shop_id}` sets it. It is said once for each shop of a request, and rejects no event, with `strict=true` neither.", "警告：店铺没有类目，因此与全平台比较。用 `PUT /v1/shops/{shop_id}` 设置。每个请求中每家店铺只提示一次；即使 `strict=true` 也不会因此拒绝事件。";
+    NoCategory = "no_category", "A warning: the shop has no category, so it is compared with the whole market. `PUT /v1/shops/{shop_id}` sets it. It is said once for each shop of a request, of at most 20, and rejects no event, with `strict=true` neither.", "警告：店铺没有类目，因此与全平台比较。用 `PUT /v1/shops/{shop_id}` 设置。每个请求中每家店铺只提示一次，最多 20 家；即使 `strict=true` 也不会因此拒绝事件。";
     CreatorNotCredited = "creator_not_credited", "A warning: the event is stored, and credits no creator.", "警告：事件已存储，但不计入任何达人。";
 }
 

@@ -34,7 +34,7 @@ pub(crate) fn misspelt(event_type: EventType, data: &Map<String, Value>) -> Vec<
     let warning = |(name, value): (&String, &Value)| {
         let meant = absent.iter().find(|field| is_like(field, name, value))?.name;
         let shown: String = name.chars().take(64).collect();
-        let detail = format!("{event_type} has no member {shown:?}, and it was ignored; did you mean {meant}?");
+        let detail = format!("{event_type} has no member {shown:?}; did you mean {meant}?");
         Some(Fault::new(pointer_to("/data", name), Code::UnknownMember, detail))
     };
     unknown.into_iter().filter_map(warning).take(WARNINGS_MAX).collect()

@@ -89,10 +89,16 @@ fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Problem> {
     match serde_path_to_error::deserialize(&mut reader) {
         Ok(Object(body)) => reader.end().map(|()| body).map_err(not_json),
         Err(error) if error.inner().classify() == Category::Data => {
-            let fault = Fault::new(pointer(error.path()), Code::InvalidValue, plain(&error.inner().to_string()));
-            Err(Problem::invalid_body(vec![fault]))
+            Err(Problem::invalid_body(vec![fault(pointer(error.path()), &plain(&error.inner().to_string()))]))
         }
         Err(error) => Err(not_json(error.inner())),
+    }
+}
+
+fn fault(pointer: String, message: &str) -> Fault {
+    match message.strip_prefix("missing field `").and_then(|rest| rest.strip_suffix('`')) {
+        Some(name) => Fault::new(pointer_to(&pointer, name), Code::MissingField, format!("{name} is required")),
+        None => Fault::new(pointer, Code::InvalidValue, message),
     }
 }
 

@@ -228,7 +228,9 @@ impl From<Missing> for Problem {
         let not_published = |detail: &str| Problem::new(Kind::ScoreNotPublished, detail);
         match missing {
             Missing::Subject(subject) => Problem::unknown_subject(&subject),
-            Missing::Run => not_published("no run is published for this date and revision; see GET /v1/runs"),
+            Missing::Run => not_published(
+                "no run is published for this date and revision; the history (…/scores) lists the dates that are",
+            ),
             Missing::CursorRun => not_published("the cursor's run no longer exists; start again with the first page"),
             Missing::AnyRun => not_published("no run is published yet"),
             Missing::EarlierRun => not_published("no earlier date is published; there is nothing to compare with"),

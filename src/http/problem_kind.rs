@@ -45,6 +45,7 @@ kinds! {
     EventConflict = CONFLICT, "event-conflict", "A different event is stored under this id", "该 id 已存储了内容不同的事件";
     AlreadyExcluded = CONFLICT, "already-excluded", "The target is already excluded", "该目标已被剔除";
     KeyNotActive = CONFLICT, "key-not-active", "The key is revoked or has expired", "密钥已吊销或已过期";
+    KeyReplaced = CONFLICT, "key-replaced", "Another key takes the place of the key already", "该密钥已有后继密钥";
     RunUnderWay = CONFLICT, "run-under-way", "A run of this date is under way", "该日期的计算任务正在进行";
     Misdirected = MISDIRECTED_REQUEST, "misdirected-request", "The request is addressed to another host", "请求发往了其他主机名";
     HeadersTooLarge = REQUEST_HEADER_FIELDS_TOO_LARGE, "headers-too-large", "The URL and headers are too large", "URL 和请求头过大";

@@ -37,7 +37,7 @@ problem_responses! {
     EventsNotFound { "404": "`events-not-found`, or `subject-not-found` for another shop's key.", }
     ExclusionNotFound { "404": "`exclusion-not-found`", }
     KeyNotFound { "404": "`key-not-found`", }
-    KeyNotActive { "409": "`key-not-active`: the key is revoked or has expired.", }
+    KeyNotActive { "409": "`key-not-active`: the key is revoked or has expired. `key-replaced`: another key takes its place already.", }
     RunNotFound { "404": "`run-not-found`", }
     RuleSetNotFound { "404": "`rule-set-not-found`", }
     WhatIfProblems {

@@ -87,7 +87,8 @@ async fn figures_of_runs(connection: &mut PgConnection, context: &Context) -> Re
     let today = context.calendar().day(now);
     let facts = schedule::read_facts(connection, &context.slot, now).await?;
     let is_overdue = schedule::overdue(&context.slot, &facts, now).is_some();
-    let failures = facts.failures.iter().find(|failed| failed.date == today).map_or(0, |failed| failed.attempts);
+    let failed = facts.failures.iter().find(|failed| failed.date == today && !facts.published.contains(&today));
+    let failures = failed.map_or(0, |failed| failed.attempts);
     let recorder = PrometheusBuilder::new().build_recorder();
     metrics::with_local_recorder(&recorder, || {
         describe_gauge!("shopscore_run_duration_seconds", "From start to publication of the newest published run.");
@@ -100,7 +101,10 @@ async fn figures_of_runs(connection: &mut PgConnection, context: &Context) -> Re
         describe_gauge!("shopscore_newest_publication_age_seconds", "Time since the newest publication.");
         describe_gauge!("shopscore_run_overdue", "1 while today's run is overdue.");
         gauge!("shopscore_run_overdue").set(if is_overdue { 1.0 } else { 0.0 });
-        describe_gauge!("shopscore_run_failures", "Failed attempts at today's run that nobody asked for by hand.");
+        describe_gauge!(
+            "shopscore_run_failures",
+            "Failed attempts at today's run, but for those by hand, until it is published."
+        );
         gauge!("shopscore_run_failures").set(failures as f64);
         for (rule_set, row) in &newest {
             let set = |name: &'static str, value: f64| gauge!(name, "rule_set" => rule_set.clone()).set(value);
@@ -152,31 +156,47 @@ impl LastReady {
 
 /// Intakes that took long to read: of a shop with many events one is good for a while, so that polling costs little.
 #[derive(Clone)]
-pub struct SlowIntakes(Cache<Id, Arc<Intake>>);
+pub struct SlowIntakes {
+    intakes: Cache<Id, Arc<Intake>>,
+    /// Shops whose intake took long; one of them is read at a time.
+    slow: Cache<Id, ()>,
+    turn: Arc<tokio::sync::Mutex<()>>,
+}
 
-/// How long an intake may take without being remembered, and for how long it is.
+/// How long an intake may take without being remembered, for how long it is, and how long the shop counts as slow.
 const QUICK: Duration = Duration::from_millis(50);
 const INTAKE_GOOD_FOR: Duration = Duration::from_secs(10);
-/// Intakes that are remembered.
+const SLOW_FOR: Duration = Duration::from_secs(3_600);
+/// Shops that are remembered.
 const INTAKES_MAX: u64 = 100;
 
 impl Default for SlowIntakes {
     fn default() -> SlowIntakes {
-        SlowIntakes(Cache::builder().max_capacity(INTAKES_MAX).time_to_live(INTAKE_GOOD_FOR).build())
+        fn cache<T: Clone + Send + Sync + 'static>(kept_for: Duration) -> Cache<Id, T> {
+            Cache::builder().max_capacity(INTAKES_MAX).time_to_live(kept_for).build()
+        }
+        SlowIntakes { intakes: cache(INTAKE_GOOD_FOR), slow: cache(SLOW_FOR), turn: Arc::default() }
     }
 }
 
 impl SlowIntakes {
     /// The intake of this moment; of a shop with many events, one of the last seconds.
     pub(crate) async fn of(&self, shop_id: &Id, source: &Source) -> Result<Arc<Intake>, ReadError> {
-        if let Some(remembered) = self.0.get(shop_id) {
+        let _turn = if self.slow.contains_key(shop_id) { Some(self.turn.lock().await) } else { None };
+        if let Some(remembered) = self.intakes.get(shop_id) {
             return Ok(remembered);
         }
         let began = Instant::now();
         let intake = Arc::new(source.intake(shop_id).await?);
         if began.elapsed() > QUICK {
-            self.0.insert(shop_id.clone(), Arc::clone(&intake));
+            self.slow.insert(shop_id.clone(), ());
+            self.intakes.insert(shop_id.clone(), Arc::clone(&intake));
         }
         Ok(intake)
+    }
+
+    /// Forgets the intakes of shops whose registration changed.
+    pub(crate) fn forget<'a>(&self, shops: impl Iterator<Item = &'a Id>) {
+        shops.for_each(|id| self.intakes.invalidate(id));
     }
 }

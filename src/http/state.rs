@@ -12,12 +12,21 @@ use super::telemetry::Telemetry;
 use crate::access::LastUsed;
 use crate::answers::source::Source;
 use crate::context::Context;
+use crate::domain::id::Id;
 use crate::ingest::categories::Categories;
 use crate::ingest::journal::Journal;
 use crate::ingest::queue::IngestQueue;
 
 /// Cloning is cheap.
 pub(crate) type AppState = Arc<App>;
+
+impl App {
+    /// Forgets what this process remembers of shops whose registration changed.
+    pub(crate) fn forget_shops<'a>(&self, shops: impl Iterator<Item = &'a Id> + Clone) {
+        self.categories.forget(shops.clone());
+        self.slow_intakes.forget(shops);
+    }
+}
 
 pub struct App {
     pub context: Context,

@@ -4,12 +4,14 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use chrono::{DateTime, Utc};
 use sqlx::Connection;
 use tokio::sync::Notify;
 use tokio::time::sleep;
 
 use super::removal::{Going, remove_step, steps};
 use crate::context::Context;
+use crate::domain::event::Aggregate;
 use crate::domain::id::Id;
 use crate::domain::rules::file;
 use crate::domain::subject::SubjectKind;
@@ -18,7 +20,7 @@ use crate::storage::stripe::{hold, stripe_of};
 use crate::storage::{StoreError, freshness, rule_set};
 
 /// How often a process looks whether something is to be erased.
-const LOOK_EVERY: Duration = Duration::from_secs(5);
+const LOOK_EVERY: Duration = Duration::from_secs(3);
 /// Orders, sessions and products that are looked for at a time.
 const FOUND_PAGE: i64 = 500;
 
@@ -57,19 +59,12 @@ async fn erase_one(context: &Context) -> Result<Option<ErasureRow>, StoreError> 
 /// Erases a shop. `false` where it has to wait for a run.
 async fn erase(context: &Context, erasure: &ErasureRow) -> Result<bool, StoreError> {
     let shop_id = Id::stored(&erasure.shop_id);
-    loop {
-        remove_events(context, erasure, &shop_id).await?;
-        let mut connection = context.store.ingest.acquire().await?;
-        let mut transaction = connection.begin().await?;
-        hold(&mut transaction, &[stripe_of(&shop_id)].into()).await?;
-        // More may have come meanwhile.
-        if rows::erase_registration(&mut transaction, &shop_id).await? {
-            transaction.commit().await?;
-            break;
-        }
-    }
+    let emptied_at = match erasure.emptied_at {
+        Some(emptied_at) => emptied_at,
+        None => empty(context, erasure, &shop_id).await?,
+    };
     let mut connection = context.store.run.acquire().await?;
-    if rows::is_run_under_way(&mut connection).await? {
+    if rows::is_run_under_way(&mut connection, emptied_at).await? {
         return Ok(false);
     }
     let mut of_shops = Vec::new();
@@ -81,21 +76,38 @@ async fn erase(context: &Context, erasure: &ErasureRow) -> Result<bool, StoreErr
     }
     let mut transaction = connection.begin().await?;
     rows::erase_scores(&mut transaction, &shop_id, &of_shops).await?;
-    rows::finish(&mut transaction, erasure.erasure_id, context.now()).await?;
     // Answers that processes keep in memory may show the shop.
     freshness::note_publication(&mut transaction).await?;
+    rows::finish(&mut transaction, erasure.erasure_id, context.now()).await?;
     transaction.commit().await?;
     Ok(true)
 }
 
+/// Removes a shop's events and its registration. Returns when they were gone.
+async fn empty(context: &Context, erasure: &ErasureRow, shop_id: &Id) -> Result<DateTime<Utc>, StoreError> {
+    loop {
+        remove_events(context, erasure, shop_id).await?;
+        let mut connection = context.store.ingest.acquire().await?;
+        let mut transaction = connection.begin().await?;
+        hold(&mut transaction, &[stripe_of(shop_id)].into()).await?;
+        let now = context.now();
+        // More may have come meanwhile.
+        if rows::erase_registration(&mut transaction, (erasure.erasure_id, shop_id), now).await? {
+            transaction.commit().await?;
+            return Ok(now);
+        }
+    }
+}
+
+/// Removes the events of a shop in one pass, in key order.
 async fn remove_events(context: &Context, erasure: &ErasureRow, shop_id: &Id) -> Result<(), StoreError> {
+    let mut after: Option<Aggregate> = None;
     loop {
         let mut connection = context.store.run.acquire().await?;
-        let found = rows::aggregates_of(&mut connection, shop_id, FOUND_PAGE).await?;
+        let found = rows::aggregates_of(&mut connection, shop_id, after.as_ref(), FOUND_PAGE).await?;
         drop(connection);
-        if found.is_empty() {
-            return Ok(());
-        }
+        let Some(last) = found.last() else { return Ok(()) };
+        after = Some(last.aggregate.clone());
         for step in steps(&found) {
             let removed = remove_step(context, Going::All, step).await?;
             let mut connection = context.store.run.acquire().await?;

@@ -19,7 +19,7 @@ use crate::context::Context;
 use crate::domain::event::Aggregate;
 use crate::domain::id::Id;
 use crate::storage::retention as rows;
-use crate::storage::{StoreError, freshness, intake, peer_group};
+use crate::storage::{StoreError, api_key, freshness, intake, peer_group};
 
 /// Full cards that one statement deletes.
 const CARDS_STEP: i64 = 5_000;
@@ -48,6 +48,9 @@ pub struct Swept {
 /// Sweeps whenever a business day begins, until the task is aborted.
 pub async fn sweep_daily(context: Context) {
     loop {
+        if let Err(error) = forget_requests(&context).await {
+            tracing::debug!(%error, "what makes requests for keys repeatable is forgotten later");
+        }
         match sweep_if_due(&context).await {
             Ok(Some(swept)) if swept != Swept::default() => tracing::info!(?swept, "applied the retention policy"),
             Ok(_) => {}
@@ -57,6 +60,11 @@ pub async fn sweep_daily(context: Context) {
         }
         sleep(LOOK_EVERY).await;
     }
+}
+
+async fn forget_requests(context: &Context) -> Result<(), StoreError> {
+    let mut connection = context.store.run.acquire().await?;
+    api_key::forget_requests(&mut connection, context.now() - api_key::REPEATABLE_FOR).await
 }
 
 /// Sweeps unless this process or another one has begun to on this business day. What a process leaves undone, because

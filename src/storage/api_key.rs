@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use sqlx::{AssertSqlSafe, FromRow, PgConnection};
 
 use super::{StoreError, freshness};
@@ -22,7 +22,10 @@ pub struct KeyRow {
     pub created_by_key_id: Option<i32>,
     /// The key that it takes the place of.
     pub replaces_key_id: Option<i32>,
+    /// When it stops being good: as it was asked for, or when the grace of a rotation is over.
     pub expires_at: Option<DateTime<Utc>>,
+    /// As it was asked for.
+    pub own_expires_at: Option<DateTime<Utc>>,
     /// To the minute.
     pub last_used_at: Option<DateTime<Utc>>,
     pub revoked_at: Option<DateTime<Utc>>,
@@ -30,7 +33,10 @@ pub struct KeyRow {
 }
 
 const COLUMNS: &str = "key_id, prefix, key_hash, name, scopes, shop_ids, creator_ids, created_at, created_by_key_id,
-    replaces_key_id, expires_at, last_used_at, revoked_at, revoked_by_key_id";
+    replaces_key_id, least(expires_at, grace_until) as expires_at, expires_at as own_expires_at, last_used_at, revoked_at,
+    revoked_by_key_id";
+/// How long a request for a key can be repeated.
+pub(crate) const REPEATABLE_FOR: TimeDelta = TimeDelta::hours(24);
 
 /// What makes a request repeatable: see `access::issue`.
 #[derive(Clone, Debug, FromRow)]
@@ -116,11 +122,22 @@ pub(crate) async fn forget_requests(connection: &mut PgConnection, before: DateT
     Ok(())
 }
 
-/// Makes a key expire at a moment, unless it does before.
-pub(crate) async fn expire(connection: &mut PgConnection, key_id: i32, at: DateTime<Utc>) -> Result<(), StoreError> {
-    sqlx::query("update api_key set expires_at = least(expires_at, $2) where key_id = $1")
+/// The key that takes the place of another one, if one does that is not revoked.
+pub(crate) async fn successor(connection: &mut PgConnection, key_id: i32) -> Result<Option<i32>, StoreError> {
+    let successor =
+        sqlx::query_scalar("select max(key_id) from api_key where replaces_key_id = $1 and revoked_at is null");
+    Ok(successor.bind(key_id).fetch_one(connection).await?)
+}
+
+/// Ends the grace of a key whose place another one takes.
+pub(crate) async fn set_grace(
+    connection: &mut PgConnection,
+    key_id: i32,
+    until: DateTime<Utc>,
+) -> Result<(), StoreError> {
+    sqlx::query("update api_key set grace_until = least(grace_until, $2) where key_id = $1")
         .bind(key_id)
-        .bind(at)
+        .bind(until)
         .execute(connection)
         .await?;
     Ok(())
@@ -142,14 +159,19 @@ pub(crate) async fn revoke(
     get(connection, key_id).await
 }
 
-/// Notes when keys were used.
+/// Notes when keys were used, to the minute.
 pub(crate) async fn note_uses(
     connection: &mut PgConnection,
     uses: &BTreeMap<i32, DateTime<Utc>>,
 ) -> Result<(), StoreError> {
     sqlx::query(
-        "update api_key set last_used_at = greatest(last_used_at, used.at)
-         from unnest($1::integer[], $2::timestamptz[]) as used (key_id, at) where api_key.key_id = used.key_id",
+        "with used as (
+             select api_key.key_id, used.at from api_key
+             join unnest($1::integer[], $2::timestamptz[]) as used (key_id, at) on api_key.key_id = used.key_id
+             where api_key.last_used_at is null or api_key.last_used_at < date_trunc('minute', used.at)
+             order by api_key.key_id for update of api_key
+         )
+         update api_key set last_used_at = used.at from used where api_key.key_id = used.key_id",
     )
     .bind(uses.keys().copied().collect::<Vec<_>>())
     .bind(uses.values().copied().collect::<Vec<_>>())
@@ -185,7 +207,7 @@ pub(crate) async fn list(connection: &mut PgConnection, filter: &KeyFilter) -> R
     let rows = sqlx::query_as(AssertSqlSafe(format!(
         "select {COLUMNS} from api_key
          where ($1::text is null or shop_ids @> array[$1]) and ($2::text is null or creator_ids @> array[$2])
-           and ($3::boolean is null or (revoked_at is null and coalesce(expires_at > $4, true)) = $3)
+           and ($3::boolean is null or (revoked_at is null and coalesce(least(expires_at, grace_until) > $4, true)) = $3)
            and ($5::integer is null or key_id < $5)
          order by key_id desc limit $6"
     )))

@@ -12,6 +12,8 @@ use crate::domain::subject::SubjectKind;
 
 /// How long a process may be silent before another takes its work over.
 const LEASE_SECONDS: f64 = 60.0;
+/// How long what has to wait is left alone.
+const RETRY_SECONDS: f64 = 2.0;
 
 #[derive(Clone, Debug, FromRow)]
 pub(crate) struct ErasureRow {
@@ -21,13 +23,15 @@ pub(crate) struct ErasureRow {
     pub key_id: Option<i32>,
     /// Removed so far.
     pub events: i64,
+    /// When its events and its registration were gone.
+    pub emptied_at: Option<DateTime<Utc>>,
     pub finished_at: Option<DateTime<Utc>>,
 }
 
-const COLUMNS: &str = "erasure_id, shop_id, requested_at, key_id, events, finished_at";
+const COLUMNS: &str = "erasure_id, shop_id, requested_at, key_id, events, emptied_at, finished_at";
 
-/// Asks for a shop to be erased, unless that is under way, and revokes the keys that are bound to it alone: a sender that goes
-/// on would make the shop anew.
+/// Asks for a shop to be erased, unless that is under way, and revokes the keys of its senders, which are bound to no other shop:
+/// events that go on would make the shop anew.
 pub(crate) async fn request(
     connection: &mut PgConnection,
     shop_id: &Id,
@@ -39,7 +43,8 @@ pub(crate) async fn request(
     api_key::take_turn(connection).await?;
     sqlx::query(
         "update api_key set revoked_at = $2, revoked_by_key_id = $3
-         where revoked_at is null and creator_ids is null and shop_ids = array[$1]",
+         where revoked_at is null and shop_ids <@ array[$1]
+           and (creator_ids is null or scopes && array['events:write'])",
     )
     .bind(shop_id.as_str())
     .bind(now)
@@ -66,7 +71,8 @@ pub(crate) async fn claim(connection: &mut PgConnection) -> Result<Option<Erasur
              select erasure_id from erasure
              where finished_at is null
                and (worked_at is null or worked_at < clock_timestamp() - make_interval(secs => $1))
-             order by erasure_id limit 1 for update skip locked)
+               and (retry_at is null or retry_at < clock_timestamp())
+             order by retry_at nulls first, erasure_id limit 1 for update skip locked)
          returning {COLUMNS}"
     )))
     .bind(LEASE_SECONDS)
@@ -85,12 +91,16 @@ pub(crate) async fn progress(connection: &mut PgConnection, erasure_id: i64, eve
     Ok(())
 }
 
-/// Lets another attempt, or another process, go on at once.
+/// Lets another attempt, or another process, go on in a moment; other erasures come before it.
 pub(crate) async fn let_go(connection: &mut PgConnection, erasure_id: i64) -> Result<(), StoreError> {
-    sqlx::query("update erasure set worked_at = null where erasure_id = $1")
-        .bind(erasure_id)
-        .execute(connection)
-        .await?;
+    sqlx::query(
+        "update erasure set worked_at = null, retry_at = clock_timestamp() + make_interval(secs => $2)
+         where erasure_id = $1",
+    )
+    .bind(erasure_id)
+    .bind(RETRY_SECONDS)
+    .execute(connection)
+    .await?;
     Ok(())
 }
 
@@ -107,17 +117,21 @@ pub(crate) async fn finish(
     Ok(())
 }
 
-/// The first orders, sessions and products of a shop, in key order.
+/// Orders, sessions and products of a shop, in key order, after `after`.
 pub(crate) async fn aggregates_of(
     connection: &mut PgConnection,
     shop_id: &Id,
+    after: Option<&Aggregate>,
     limit: i64,
 ) -> Result<Vec<Expired>, StoreError> {
     let rows: Vec<(i16, String, i64)> = sqlx::query_as(
-        "select aggregate_kind, aggregate_id, count(*) from event where shop_id = $1 collate \"C\"
-         group by aggregate_kind, aggregate_id order by aggregate_kind, aggregate_id limit $2",
+        "select aggregate_kind, aggregate_id, count(*) from event
+         where shop_id = $1 collate \"C\" and (aggregate_kind, aggregate_id) > ($2, $3 collate \"C\")
+         group by aggregate_kind, aggregate_id order by aggregate_kind, aggregate_id limit $4",
     )
     .bind(shop_id.as_str())
+    .bind(after.map_or(0, |aggregate| aggregate.kind.code()))
+    .bind(after.map_or("", |aggregate| aggregate.id.as_str()))
     .bind(limit)
     .fetch_all(connection)
     .await?;
@@ -131,7 +145,11 @@ pub(crate) async fn aggregates_of(
 
 /// Erases what a shop has besides events, counts and scores: exclusions, registration, and what is noted for its senders.
 /// `false`, and nothing is erased, where it has events. Its stripe is held.
-pub(crate) async fn erase_registration(connection: &mut PgConnection, shop_id: &Id) -> Result<bool, StoreError> {
+pub(crate) async fn erase_registration(
+    connection: &mut PgConnection,
+    (erasure_id, shop_id): (i64, &Id),
+    now: DateTime<Utc>,
+) -> Result<bool, StoreError> {
     let has_events: bool = sqlx::query_scalar("select exists (select from event where shop_id = $1 collate \"C\")")
         .bind(shop_id.as_str())
         .fetch_one(&mut *connection)
@@ -143,7 +161,13 @@ pub(crate) async fn erase_registration(connection: &mut PgConnection, shop_id: &
         .bind(stripe_of(shop_id))
         .execute(&mut *connection)
         .await?;
-    for table in ["exclusion", "rejection", "unknown_member"] {
+    sqlx::query("update erasure set emptied_at = $2 where erasure_id = $1")
+        .bind(erasure_id)
+        .bind(now)
+        .execute(&mut *connection)
+        .await?;
+    // In the order of those who write them.
+    for table in ["exclusion", "unknown_member", "rejection"] {
         let delete = format!("delete from {table} where shop_id = $1 collate \"C\"");
         sqlx::query(AssertSqlSafe(delete)).bind(shop_id.as_str()).execute(&mut *connection).await?;
     }
@@ -155,9 +179,10 @@ pub(crate) async fn erase_registration(connection: &mut PgConnection, shop_id: &
     Ok(true)
 }
 
-/// Whether a run computes: it may have read what was erased since.
-pub(crate) async fn is_run_under_way(connection: &mut PgConnection) -> Result<bool, StoreError> {
-    Ok(sqlx::query_scalar("select exists (select from run where state = 'running')").fetch_one(connection).await?)
+/// Whether a run computes that began before a moment, and may have read what was erased since.
+pub(crate) async fn is_run_under_way(connection: &mut PgConnection, before: DateTime<Utc>) -> Result<bool, StoreError> {
+    let under_way = sqlx::query_scalar("select exists (select from run where state = 'running' and started_at <= $1)");
+    Ok(under_way.bind(before).fetch_one(connection).await?)
 }
 
 /// Erases the scores of a shop of all dates: its short cards under the rule sets of shops, and its full cards.

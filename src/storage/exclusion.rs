@@ -76,23 +76,16 @@ pub(crate) async fn insert<'a>(
     now: DateTime<Utc>,
 ) -> Result<HashMap<Entry<'a>, i64>, StoreError> {
     let seq = |new: &&NewExclusion| held.get(&stripe_of(&new.aggregate.shop_id)).map_or(0, |stripe| stripe.head);
-    let rows: Vec<(i64, i64)> = sqlx::query_as(
-        "with entry as (
-             select * from unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::smallint[], $6::text[], $7::text[],
-                                  $8::text[], $9::text[], $10::bigint[]) with ordinality
-                 as entry (shop_id, target, target_id, order_id, aggregate_kind, aggregate_id, reason, decided_by, note,
-                           seq, ordinal)
-         ), entered as (
-             insert into exclusion (shop_id, target, target_id, order_id, aggregate_kind, aggregate_id, reason, decided_by,
-                                    note, created_at, key_id, seq)
-             select shop_id, target, target_id, order_id, aggregate_kind, aggregate_id, reason, decided_by, note, $11, $12,
-                    seq
-             from entry order by ordinal
-             returning exclusion_id, shop_id, target, target_id, order_id
-         )
-         select entry.ordinal, entered.exclusion_id
-         from entered join entry on (entered.shop_id, entered.target, entered.target_id, coalesce(entered.order_id, ''))
-             = (entry.shop_id, entry.target, entry.target_id, coalesce(entry.order_id, ''))",
+    let rows: Vec<(i64, String, String, String, Option<String>)> = sqlx::query_as(
+        "insert into exclusion (shop_id, target, target_id, order_id, aggregate_kind, aggregate_id, reason, decided_by, note,
+                                seq, created_at, key_id)
+         select shop_id, target, target_id, order_id, aggregate_kind, aggregate_id, reason, decided_by, note, seq, $11, $12
+         from unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::smallint[], $6::text[], $7::text[], $8::text[],
+                     $9::text[], $10::bigint[]) with ordinality
+             as entry (shop_id, target, target_id, order_id, aggregate_kind, aggregate_id, reason, decided_by, note, seq,
+                       ordinal)
+         order by ordinal
+         returning exclusion_id, shop_id, target, target_id, order_id",
     )
     .bind(new.iter().map(|new| new.aggregate.shop_id.as_str()).collect::<Vec<_>>())
     .bind(new.iter().map(|new| new.exclusion.target.as_str()).collect::<Vec<_>>())
@@ -118,7 +111,19 @@ pub(crate) async fn insert<'a>(
     .bind(of_stripes.values().copied().collect::<Vec<_>>())
     .execute(connection)
     .await?;
-    Ok(by_entry(new.iter().copied(), rows))
+    let key =
+        |shop_id, target, id, order_id| -> (String, String, String, Option<String>) { (shop_id, target, id, order_id) };
+    let mut ids: HashMap<_, i64> = rows
+        .into_iter()
+        .map(|(exclusion_id, shop_id, target, id, order_id)| (key(shop_id, target, id, order_id), exclusion_id))
+        .collect();
+    let entered = |new: &&'a NewExclusion| {
+        let NewExclusion { aggregate, exclusion, order_id, .. } = *new;
+        let (shop_id, target) = (aggregate.shop_id.to_string(), exclusion.target.to_string());
+        let id = ids.remove(&key(shop_id, target, exclusion.id.to_string(), order_id.as_ref().map(Id::to_string)))?;
+        Some(((aggregate, exclusion), id))
+    };
+    Ok(new.iter().filter_map(entered).collect())
 }
 
 /// The active exclusions among some, with their numbers: id and number by what they exclude.

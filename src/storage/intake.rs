@@ -1,7 +1,7 @@
 //! What a shop's senders should know: what was received of it, what was rejected, and what is missing.
 
 use chrono::{DateTime, TimeDelta, Utc};
-use sqlx::{Connection, FromRow, PgConnection};
+use sqlx::{AssertSqlSafe, Connection, FromRow, PgConnection};
 
 use super::StoreError;
 use crate::domain::event::EventType;
@@ -60,6 +60,10 @@ pub(crate) struct UnpaidOrders {
     pub order_ids: Vec<String>,
 }
 
+/// Nothing is noted of a shop that was erased, unless it came anew.
+const NOT_ERASED: &str = "(not exists (select from erasure where erasure.shop_id = new.shop_id collate \"C\")
+             or exists (select from subject where subject_kind = 1 and subject_id = new.shop_id collate \"C\"))";
+
 /// Notes what was rejected and what was unknown, and keeps the newest of each shop.
 pub(crate) async fn note(
     connection: &mut PgConnection,
@@ -69,11 +73,12 @@ pub(crate) async fn note(
     let mut transaction = connection.begin().await?;
     let connection = &mut *transaction;
     let texts = |text: fn(&Rejection) -> &str| -> Vec<&str> { rejections.iter().map(text).collect() };
-    sqlx::query(
+    sqlx::query(AssertSqlSafe(format!(
         "insert into rejection (shop_id, rejected_at, key_id, event_id, type, code, pointer, detail)
          select * from unnest($1::text[], $2::timestamptz[], $3::integer[], $4::text[], $5::text[], $6::text[], $7::text[],
-                              $8::text[])",
-    )
+                              $8::text[]) as new (shop_id, rejected_at, key_id, event_id, type, code, pointer, detail)
+         where {NOT_ERASED}",
+    )))
     .bind(texts(|one| &one.shop_id))
     .bind(rejections.iter().map(|one| one.rejected_at).collect::<Vec<_>>())
     .bind(rejections.iter().map(|one| one.key_id).collect::<Vec<_>>())
@@ -84,16 +89,17 @@ pub(crate) async fn note(
     .bind(texts(|one| &one.detail))
     .execute(&mut *connection)
     .await?;
-    sqlx::query(
+    sqlx::query(AssertSqlSafe(format!(
         "insert into unknown_member (shop_id, type, member, events, first_at, last_at)
          select shop_id, type, member, events, at, at
          from unnest($1::text[], $2::smallint[], $3::text[], $4::bigint[], $5::timestamptz[])
              as new (shop_id, type, member, events, at)
+         where {NOT_ERASED}
          order by shop_id, type, member
          on conflict on constraint unknown_member_pkey do update
              set events = unknown_member.events + excluded.events,
                  last_at = greatest(unknown_member.last_at, excluded.last_at)",
-    )
+    )))
     .bind(members.iter().map(|one| one.shop_id.as_str()).collect::<Vec<_>>())
     .bind(members.iter().map(|one| one.type_code).collect::<Vec<_>>())
     .bind(members.iter().map(|one| one.member.as_str()).collect::<Vec<_>>())

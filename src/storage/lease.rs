@@ -14,7 +14,7 @@ use super::{StoreError, freshness};
 /// How long a process may be silent before another takes its run over.
 pub const LEASE_SECONDS: f64 = 30.0;
 
-/// Takes the oldest run that waits (those that the slot owes for its day first), or whose process fell silent, under a new fencing number. `only` narrows the choice
+/// Takes the oldest run that waits (before it those that the slot owes for its day, and that of the newest date), or whose process fell silent, under a new fencing number. `only` narrows the choice
 /// to one run. Leases go by the database's clock, which all processes share.
 pub async fn claim(
     connection: &mut PgConnection,
@@ -28,7 +28,8 @@ pub async fn claim(
              select run_id from run
              where (state = 'queued' or (state = 'running' and lease_until < clock_timestamp()))
                and ($3::bigint is null or run_id = $3)
-             order by trigger not in ('scheduled', 'catch_up'), run_id limit 1 for update skip locked)
+             order by trigger not in ('scheduled', 'catch_up'),
+                      date <> (select max(date) from run where state in ('queued', 'running')), run_id limit 1 for update skip locked)
          returning {COLUMNS}"
     )))
     .bind(now)

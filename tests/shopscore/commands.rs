@@ -112,7 +112,7 @@ fn results_are_json_if_wanted_and_each_way_to_end_has_a_status() {
         (&["run", "--from", "2026-11-02", "--to", "2026-11-01"], 2, "--to must be --from or later"),
         (&["run"], 2, "--date"),
         (&["verify", "--slot", "12:00-13:00"], 0, "warning: --slot has no effect on verify"),
-        (&["health", "nonsense"], 2, "no address such as"),
+        (&["health", "ftp://x"], 2, "no address such as"),
         (&["health", "http://127.0.0.1:9"], 1, "Connection refused"),
         (&["rules", "check", "no-such-file"], 3, "no-such-file"),
         (&["verify", "--database-url", "nonsense"], 2, "must be such as postgres://user:password@host/database"),
@@ -125,6 +125,20 @@ fn results_are_json_if_wanted_and_each_way_to_end_has_a_status() {
         let (code, said) = status(arguments);
         assert!(code == Some(wanted) && said.contains(reason), "{arguments:?}: {code:?} {said}");
     }
+}
+
+#[test]
+fn a_result_that_cannot_be_written_is_told_of_and_a_reader_that_is_gone_is_not() {
+    let full = std::fs::File::options().write(true).open("/dev/full").expect("a full device");
+    let mut command = std::process::Command::new(crate::support::program::PROGRAM);
+    let output = command.arg("openapi").stdout(full).stderr(Stdio::piped()).output().expect("the program");
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(output.status.code() == Some(5) && said.contains("could not be written to standard output"), "{said}");
+    let mut child = std::process::Command::new(crate::support::program::PROGRAM);
+    let mut child = child.arg("openapi").stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("the program");
+    drop(child.stdout.take());
+    let output = child.wait_with_output().expect("an end");
+    assert!(output.status.success() && output.stderr.is_empty(), "{}", String::from_utf8_lossy(&output.stderr));
 }
 
 #[test]

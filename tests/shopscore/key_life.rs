@@ -58,11 +58,19 @@ async fn a_replaced_key_is_good_until_its_grace_is_over() {
     let works = async |key: &str| get(&service, key, "/v1/rule-sets").await.0;
     assert_eq!((works(&old_key).await, works(&new_key).await), (200, 200));
 
+    let (status, problem) = service.post(&path, &json!({"grace_hours": 200})).await;
+    let told = (status, &problem["type"], &problem["key_id"]);
+    assert_eq!(told, (409, &json!("urn:shopscore:problem:key-replaced"), &new["key_id"]), "one successor at a time");
+    // Nobody knows the successor: another one takes its place, and lives as long as the first key was to.
+    let lost = format!("/v1/keys/{}", new["key_id"].as_str().expect("an id"));
+    assert_eq!(answer(service.client.delete(service.url(&lost))).await.0, 200);
     let random = "a-random-request-of-1";
-    let (status, first) = post_once(&service, &path, random, &json!({"grace_hours": 200})).await;
-    assert_eq!((status, &first), (201, &post_once(&service, &path, random, &json!({"grace_hours": 200})).await.1));
+    let (status, new) = post_once(&service, &path, random, &json!({"grace_hours": 200})).await;
+    assert_eq!((status, &new["expires_at"]), (201, &old["expires_at"]), "{new}");
+    assert_eq!(new, post_once(&service, &path, random, &json!({"grace_hours": 200})).await.1, "the same request");
+    let new_key = new["key"].as_str().expect("the key").to_owned();
     let shown = service.read(&format!("/v1/keys/{}", old["key_id"].as_str().expect("an id"))).await;
-    assert_eq!(shown["expires_at"], json!("2026-11-20T05:00:00Z"), "another rotation does not prolong the first");
+    assert_eq!(shown["expires_at"], json!("2026-11-20T05:00:00Z"), "which does not prolong the grace");
 
     service.context.clock.set(service.context.clock.now() + TimeDelta::hours(2));
     assert_eq!((works(&old_key).await, works(&new_key).await), (401, 200));

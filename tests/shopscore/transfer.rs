@@ -1,5 +1,6 @@
 //! Files of events: what is read, what is told of each, and how it ends when it does not go to the end.
 
+use std::io::{BufRead, BufReader};
 use std::path::Path;
 use std::process::{Output, Stdio};
 
@@ -118,7 +119,7 @@ async fn send_tells_of_every_event_and_can_be_repeated() {
 
     for (arguments, wanted, reason) in [
         (&["send", &file, "--url", &url][..], 3, "401 Unauthorized: send Authorization"),
-        (&["send", &file, "--url", "nonsense"], 2, "no address such as http://127.0.0.1:8080"),
+        (&["send", &file, "--url", "ftp://x"], 2, "no address such as http://127.0.0.1:8080"),
         (&["send", &file, "--url", &url, "--rejects", &file], 2, "would overwrite the file that is read"),
         (&["send", &file, "--from", "0"], 2, "--from"),
     ] {
@@ -155,4 +156,25 @@ async fn a_transfer_that_is_interrupted_says_where_to_go_on() {
     );
     drop(input);
     service.stop().await;
+}
+
+#[test]
+fn a_transfer_to_a_service_that_is_away_says_so_and_can_be_stopped() {
+    let directory = empty_directory("away");
+    let file = write(&directory, "events", event("e", "o"));
+    let mut command = program(&directory, &["send", &file, "--url", "127.0.0.1:9"]);
+    let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("the program");
+    let mut said = BufReader::new(child.stderr.take().expect("standard error"));
+    let mut line = String::new();
+    while !line.contains("trying again for a minute") {
+        line.clear();
+        assert!(said.read_line(&mut line).expect("a line") > 0, "it ended");
+    }
+    kill_process(Pid::from_child(&child), Signal::INT).expect("a signal");
+    let Output { status, stdout, .. } = child.wait_with_output().expect("an end");
+    let printed = String::from_utf8(stdout).expect("text");
+    assert!(
+        status.code() == Some(130) && printed.contains("stopped before number 1: go on with --from 1"),
+        "{printed}"
+    );
 }

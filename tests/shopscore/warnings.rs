@@ -114,6 +114,7 @@ async fn warnings_are_bounded_however_many_members_are_misspelt() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_dry_run_says_what_would_become_of_events_and_stores_nothing() {
     let service = TestService::start().await;
+    service.register_in(&["s-1".to_owned()], "food").await;
     let (status, answer) = service.post("/v1/events", &paid(json!({}))).await;
     assert_eq!(status, 201, "{answer}");
     assert!(answer.get("dry_run").is_none(), "{answer}");
@@ -195,6 +196,11 @@ async fn a_shop_without_a_category_is_told_of_until_it_has_one() {
         service.post("/v1/events?strict=true", &json!([of("s-1", "e"), of("s-1", "f"), of("s-2", "g")])).await;
     let told = (&answer["accepted"], warned(&answer));
     assert_eq!(told, (&json!(3), vec![pair("no_category", "/shop_id")]), "it is no fault of the events");
+    let (_, answer) = service.post("/v1/events", &json!([of("s-1", "e"), of("s-1", "new")])).await;
+    assert_eq!(answer["warnings"][0]["index"], json!(1), "not lost behind a duplicate: {answer}");
+    let many: Vec<Value> = (0..50).map(|number| of(&format!("m-{number}"), "x")).collect();
+    let (_, answer) = service.post("/v1/events", &json!(many)).await;
+    assert_eq!((&answer["accepted"], warned(&answer).len()), (&json!(50), 20), "a few of many");
     let (status, answer) = service.post("/v1/events", &of("s-1", "h")).await;
     assert_eq!((status, warned(&answer)), (201, vec![pair("no_category", "/shop_id")]));
     service.register_in(&["s-1".to_owned()], "food").await;

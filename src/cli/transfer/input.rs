@@ -112,10 +112,12 @@ struct Packing {
 }
 
 impl Packing {
-    fn add(&mut self, (unit, number): (&'static str, u64), text: Vec<u8>) -> io::Result<()> {
+    fn add(&mut self, (unit, number): (&'static str, u64), mut text: Vec<u8>) -> io::Result<()> {
         if number < self.from {
             return Ok(());
         }
+        // It is too large for an event; the rest of it would only make its neighbours' request too large, too.
+        text.truncate(LINE_BYTES_MAX as usize);
         self.parcel.bytes += text.len();
         self.parcel.items.push(Item { number, unit, text });
         if self.parcel.items.len() >= self.size.events || self.parcel.bytes >= self.size.bytes {
@@ -132,26 +134,23 @@ impl Packing {
 }
 
 fn read_all(source: impl Read + Send + 'static, packing: &mut Packing) -> io::Result<()> {
-    let mut raw = BufReader::with_capacity(BUFFER_BYTES, source);
-    let beginning = raw.fill_buf()?;
-    let mut text: Box<dyn BufRead> = if beginning.starts_with(&[0x1F, 0x8B]) {
-        Box::new(BufReader::with_capacity(BUFFER_BYTES, MultiGzDecoder::new(raw)))
-    } else if beginning.starts_with(&[0x28, 0xB5, 0x2F, 0xFD]) {
-        Box::new(BufReader::with_capacity(BUFFER_BYTES, zstd::Decoder::with_buffer(raw)?))
-    } else {
-        Box::new(raw)
+    let (beginning, raw) = begun(source, 4)?;
+    let raw = BufReader::with_capacity(BUFFER_BYTES, raw);
+    let text: Box<dyn Read> = match beginning[..] {
+        [0x1F, 0x8B, ..] => Box::new(MultiGzDecoder::new(raw)),
+        [0x28, 0xB5, 0x2F, 0xFD] => Box::new(zstd::Decoder::with_buffer(raw)?),
+        _ => Box::new(raw),
     };
-    let beginning = text.fill_buf()?;
-    if is_utf16(beginning) {
+    let (beginning, text) = begun(text, 3)?;
+    if is_utf16(&beginning) {
         return Err(io::Error::other("it is UTF-16; save it as UTF-8"));
     }
-    let unmarked = without_mark(beginning);
-    let first = unmarked.trim_ascii_start().first().copied();
-    let mark_bytes = beginning.len() - unmarked.len();
-    text.consume(mark_bytes);
+    let mut text = BufReader::with_capacity(BUFFER_BYTES, text);
+    text.read_exact(&mut vec![0; beginning.len() - without_mark(&beginning).len()])?;
+    let (first, blank_lines) = skip_blanks(&mut text)?;
     match first {
         None => Ok(()),
-        Some(b'{') => read_lines(text, packing),
+        Some(b'{') => read_lines(text, blank_lines + 1, packing),
         Some(b'[') => read_array(text, packing),
         Some(_) => Err(io::Error::other(
             "it begins with neither { nor [; it must hold one event in JSON on each line, or a JSON array of events",
@@ -160,8 +159,30 @@ fn read_all(source: impl Read + Send + 'static, packing: &mut Packing) -> io::Re
     packing.flush()
 }
 
-fn read_lines(mut text: impl BufRead, packing: &mut Packing) -> io::Result<()> {
-    for number in 1.. {
+/// The first bytes of a source, fewer only where it ends, and the source with them. A pipe may give less at a time.
+fn begun<R: Read>(mut source: R, bytes: u64) -> io::Result<(Vec<u8>, impl Read + use<R>)> {
+    let mut beginning = Vec::new();
+    source.by_ref().take(bytes).read_to_end(&mut beginning)?;
+    Ok((beginning.clone(), io::Cursor::new(beginning).chain(source)))
+}
+
+/// Skips white space. Returns the byte after it, and how many lines ended on the way.
+fn skip_blanks(text: &mut impl BufRead) -> io::Result<(Option<u8>, u64)> {
+    let mut lines = 0;
+    loop {
+        let buffer = text.fill_buf()?;
+        let blanks = buffer.iter().take_while(|byte| byte.is_ascii_whitespace()).count();
+        let (first, is_end) = (buffer.get(blanks).copied(), buffer.is_empty());
+        lines += buffer[..blanks].iter().filter(|byte| **byte == b'\n').count() as u64;
+        text.consume(blanks);
+        if first.is_some() || is_end {
+            return Ok((first, lines));
+        }
+    }
+}
+
+fn read_lines(mut text: impl BufRead, first: u64, packing: &mut Packing) -> io::Result<()> {
+    for number in first.. {
         let mut line = Vec::new();
         if (&mut text).take(LINE_BYTES_MAX).read_until(b'\n', &mut line)? == 0 {
             break;
@@ -213,69 +234,5 @@ impl<'de> Visitor<'de> for Elements<'_> {
 }
 
 #[cfg(test)]
-mod tests {
-    use std::io::Write;
-
-    use super::{Input, ParcelSize};
-
-    /// The numbers and texts of all items of a file, and what is wrong with it.
-    fn read(name: &str, bytes: &[u8], from: u64) -> (Vec<(u64, String)>, Option<String>) {
-        let file = std::env::temp_dir().join(format!("shopscore-input-{}-{name}", std::process::id()));
-        std::fs::File::create(&file).and_then(|mut opened| opened.write_all(bytes)).expect("a file");
-        let mut input = Input::open(&file, from, ParcelSize { events: 2, bytes: 1_000 }).expect("an input");
-        let (mut items, mut fault) = (Vec::new(), None);
-        while let Some(parcel) = input.parcels.blocking_recv() {
-            match parcel {
-                Ok(parcel) => items.extend(
-                    parcel
-                        .items
-                        .into_iter()
-                        .map(|item| (item.number, String::from_utf8_lossy(&item.text).into_owned())),
-                ),
-                Err(error) => fault = Some(error.to_string()),
-            }
-        }
-        std::fs::remove_file(&file).expect("the file");
-        (items, fault)
-    }
-
-    fn owned(items: &[(u64, &str)]) -> Vec<(u64, String)> {
-        items.iter().map(|(number, text)| (*number, (*text).to_owned())).collect()
-    }
-
-    #[test]
-    fn lines_and_arrays_are_split_into_events_with_their_numbers() {
-        let lines = b"\xEF\xBB\xBF{\"a\":1}\r\n\n  {\"b\":2}\nnonsense\n{\"c\":3}";
-        let wanted = [(1, "{\"a\":1}"), (3, "{\"b\":2}"), (4, "nonsense"), (5, "{\"c\":3}")];
-        assert_eq!(read("lines", lines, 1), (owned(&wanted), None));
-        assert_eq!(read("later", lines, 4), (owned(&wanted[2..]), None), "from a line on");
-        let array = b" [ {\"a\": [1, \"]\"]},\n 7 ,{\"b\":\"}\"} ] ";
-        assert_eq!(
-            read("array", array, 1),
-            (owned(&[(1, "{\"a\": [1, \"]\"]}"), (2, "7"), (3, "{\"b\":\"}\"}")]), None)
-        );
-        assert_eq!(read("empty", b" \n ", 1), (Vec::new(), None));
-    }
-
-    #[test]
-    fn what_is_read_before_a_broken_place_is_sent_and_the_place_is_named() {
-        let (items, fault) = read("broken", b"[{\"a\":1},{\"b\":2},{\"c\":3},nonsense]", 1);
-        assert_eq!(items.len(), 3);
-        assert!(fault.is_some_and(|fault| fault.contains("the JSON array is broken") && fault.contains("column")));
-        for (name, bytes, reason) in [
-            ("csv", &b"order_id,shop_id\n1,2\n"[..], "begins with neither { nor ["),
-            ("utf16", &b"\xFF\xFE{\0"[..], "UTF-16"),
-        ] {
-            let (items, fault) = read(name, bytes, 1);
-            assert!(items.is_empty() && fault.as_ref().is_some_and(|fault| fault.contains(reason)), "{fault:?}");
-        }
-    }
-
-    #[test]
-    fn a_line_without_an_end_takes_little_memory() {
-        let long = [b"{\"a\":\"", vec![b'x'; 3 << 20].as_slice(), b"\"}\n{\"b\":2}\n"].concat();
-        let (items, fault) = read("long", &long, 1);
-        assert_eq!((items.len(), fault), (2, None));
-        assert_eq!((items[0].1.len(), items[1].clone()), (256 * 1024, (2, "{\"b\":2}".to_owned())));
-    }
-}
+#[path = "input_tests.rs"]
+mod tests;

@@ -9,7 +9,7 @@ use std::collections::VecDeque;
 use std::fmt;
 use std::pin::pin;
 use std::process::ExitCode;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use serde::Serialize;
 use tokio::task::JoinHandle;
@@ -24,6 +24,9 @@ use rejects::{Complaint, Rejects};
 
 /// Parcels on their way at a time: one is read while others are written.
 const PARCELS_UNDER_WAY: usize = 4;
+
+/// How long an interrupted command waits for what is on its way.
+const ARRIVE_MAX: Duration = Duration::from_secs(5);
 
 /// Where events are sent.
 pub(super) trait Sink: Clone + Send + Sync + 'static {
@@ -90,8 +93,11 @@ impl fmt::Display for Summary {
 impl Summary {
     /// Shows the summary, and says how a command with it ends.
     fn conclude(&self, ended: Option<CommandError>, form: Form) -> Result<ExitCode, CommandError> {
-        if self.events > 0 || ended.is_none() {
+        if self.events > 0 || self.continue_from.is_some() || ended.is_none() {
             show(self, form);
+        }
+        if self.events == 0 && ended.is_none() {
+            tell("there was no event to send: the file is empty, or ends before the number of --from");
         }
         let status = if self.rejected + self.conflicts == 0 { Status::Done } else { Status::Findings };
         ended.map_or_else(|| Ok(status.into()), Err)
@@ -107,14 +113,15 @@ pub(super) async fn transfer<S: Sink>(
     settings: &TransferSettings,
     voice: Voice,
 ) -> Result<(Summary, Option<CommandError>), CommandError> {
-    let mut rejects = Rejects::open(settings.rejects.as_deref(), &settings.file)?;
     let mut input = Input::open(&settings.file, settings.from, S::SIZE)?;
+    let mut rejects = Rejects::open(settings)?;
     let progress = Progress::new("events", input.bytes, voice);
     let (began, mut summary, mut ended) = (Instant::now(), Summary::default(), None);
     // The number after the last event that is accounted for, and whether an event after it failed.
     let (mut next, mut is_broken) = (settings.from, false);
     let mut under_way: VecDeque<UnderWay> = VecDeque::new();
     let mut stopped = pin!(interrupted()?);
+    let mut give_up = pin!(tokio::time::sleep(ARRIVE_MAX));
     let (mut is_read, mut is_interrupted) = (false, false);
     while !is_read || !under_way.is_empty() {
         tokio::select! {
@@ -124,6 +131,12 @@ pub(super) async fn transfer<S: Sink>(
                 ended.get_or_insert(CommandError::new(Status::Interrupted, "interrupted"));
                 (is_read, is_interrupted) = (true, true);
                 input.parcels.close();
+                give_up.as_mut().reset(tokio::time::Instant::now() + ARRIVE_MAX);
+            }
+            () = &mut give_up, if is_interrupted => {
+                // It may arrive, and a repetition finds it.
+                under_way.drain(..).for_each(|parcel| parcel.abort());
+                is_broken = true;
             }
             parcel = input.parcels.recv(), if !is_read && under_way.len() < PARCELS_UNDER_WAY => match parcel {
                 Some(Ok(parcel)) => {

@@ -1,5 +1,6 @@
 //! What became of events that were not stored, or of which their sender should know something.
 
+use std::collections::{BTreeMap, HashSet};
 use std::fs::File;
 use std::io::{BufWriter, Write};
 use std::path::{Path, PathBuf};
@@ -9,10 +10,12 @@ use serde::Serialize;
 use super::input::Item;
 use crate::cli::exit::CommandError;
 use crate::cli::progress::Progress;
+use crate::cli::settings::TransferSettings;
 use crate::domain::fault::Fault;
 
-/// Rejections, and warnings, that are shown.
+/// Rejections that are shown, and different warnings of each kind.
 const SHOWN: u64 = 10;
+const SHOWN_OF_KIND: u64 = 3;
 
 /// One thing that is wrong with an event.
 #[derive(Clone, Debug, Serialize, serde::Deserialize)]
@@ -50,21 +53,32 @@ struct Reject<'a> {
 pub(crate) struct Rejects {
     file: Option<(PathBuf, BufWriter<File>)>,
     rejected: u64,
-    warned: u64,
+    /// Warnings by their code: how many, and how many different ones are shown.
+    warnings: BTreeMap<String, (u64, u64)>,
+    /// What was warned of before: the same is shown once.
+    said: HashSet<String>,
 }
 
 impl Rejects {
-    pub(crate) fn open(file: Option<&Path>, input: &Path) -> Result<Rejects, CommandError> {
+    /// Opens the file, if one is wanted. What goes on after an earlier part adds to what that left there.
+    pub(crate) fn open(settings: &TransferSettings) -> Result<Rejects, CommandError> {
+        let input = &settings.file;
+        let goes_on = settings.from > 1;
         let open = |path: &Path| {
             if path.canonicalize().is_ok_and(|path| input.canonicalize().is_ok_and(|input| input == path)) {
                 return Err(CommandError::usage("--rejects would overwrite the file that is read; choose another one"));
             }
-            let created = File::create(path);
+            let created = File::options().create(true).write(true).append(goes_on).truncate(!goes_on).open(path);
             let created =
                 created.map_err(|error| CommandError::input(format!("cannot write {}: {error}", path.display())))?;
             Ok((path.to_owned(), BufWriter::new(created)))
         };
-        Ok(Rejects { file: file.map(open).transpose()?, rejected: 0, warned: 0 })
+        Ok(Rejects {
+            file: settings.rejects.as_deref().map(open).transpose()?,
+            rejected: 0,
+            warnings: BTreeMap::new(),
+            said: HashSet::new(),
+        })
     }
 
     /// Notes an event that was not stored.
@@ -87,20 +101,27 @@ impl Rejects {
         Ok(())
     }
 
-    /// Notes what to know of an event that was stored.
+    /// Notes what to know of an event that was stored. Of each kind a few different ones are shown.
     pub(crate) fn warn(&mut self, item: &Item, warnings: &[Complaint], progress: &Progress) {
-        self.warned += 1;
-        if self.warned <= SHOWN {
-            progress.tell(format_args!("{} {}: warning: {}", item.unit, item.number, joined(warnings)));
+        for warning in warnings {
+            let (all, shown) = self.warnings.entry(warning.code.clone()).or_default();
+            *all += 1;
+            if *shown < SHOWN_OF_KIND && self.said.insert(warning.detail.clone()) {
+                *shown += 1;
+                progress.tell(format_args!("{} {}: warning: {warning}", item.unit, item.number));
+            }
         }
     }
 
     /// Writes what is left, and says how much was not shown.
     pub(crate) fn finish(mut self, progress: &Progress) -> Result<(), CommandError> {
-        for (count, what) in [(self.rejected, "events were not stored"), (self.warned, "events have warnings")] {
-            if count > SHOWN {
-                progress.tell(format_args!("… and {} more {what}", count - SHOWN));
-            }
+        if self.rejected > SHOWN {
+            progress.tell(format_args!("… and {} more events were not stored", self.rejected - SHOWN));
+        }
+        let hidden = self.warnings.iter().filter(|(_, (all, shown))| all > shown);
+        let hidden: Vec<String> = hidden.map(|(code, (all, _))| format!("{all} {code}")).collect();
+        if !hidden.is_empty() {
+            progress.tell(format_args!("warnings in all: {}", hidden.join(", ")));
         }
         if let Some((path, file)) = &mut self.file {
             file.flush().map_err(|error| CommandError::input(format!("cannot write {}: {error}", path.display())))?;

@@ -1,9 +1,11 @@
 //! `shopscore send`: a file of events to a service, over HTTP and with a key like any sender.
 
 use std::process::ExitCode;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use reqwest::header::{CONTENT_TYPE, RETRY_AFTER};
+use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, HeaderValue, RETRY_AFTER};
 use reqwest::{Client, Response, Url};
 use serde::Deserialize;
 use serde_json::Value;
@@ -13,10 +15,11 @@ use super::rejects::Complaint;
 use super::{Fate, Sink, transfer};
 use crate::cli::client;
 use crate::cli::exit::{CommandError, Status};
+use crate::cli::report::tell;
 use crate::cli::settings::{Cli, SendSettings};
 
 /// How long a service may take to answer.
-const ANSWER_WAIT: Duration = Duration::from_secs(60);
+const ANSWER_WAIT: Duration = Duration::from_secs(20);
 /// How long a parcel is sent again while the service is away or busy.
 const RETRY_FOR: Duration = Duration::from_secs(60);
 /// The pause before the first repetition; it doubles up to the most.
@@ -36,7 +39,9 @@ struct Service {
     client: Client,
     /// Where events are posted.
     events: Url,
-    key: Option<String>,
+    key: Option<HeaderValue>,
+    /// Whether it was said that the service has to be asked again.
+    has_told: Arc<AtomicBool>,
 }
 
 /// What the service answers to a batch.
@@ -73,19 +78,23 @@ struct Indexed {
 impl Service {
     fn new(settings: &SendSettings) -> Result<Service, CommandError> {
         let mut events = client::address(&settings.url)?;
-        let path = format!("{}/v1/events", events.path().trim_end_matches('/'));
+        let key = settings.key.as_deref().map(|key| HeaderValue::try_from(format!("Bearer {key}"))).transpose();
+        let key =
+            key.map_err(|_| CommandError::usage("the key has characters that no key has; look for a line end"))?;
+        let prefix = events.path().trim_end_matches('/').trim_end_matches("/v1/events").to_owned();
+        let path = format!("{prefix}/v1/events");
         events.set_path(&path);
         let asked = [("strict", settings.strict), ("dry_run", settings.dry_run)];
         let asked: Vec<String> =
             asked.iter().filter(|(_, is_set)| *is_set).map(|(name, _)| format!("{name}=true")).collect();
         events.set_query(Some(asked.join("&")).filter(|query| !query.is_empty()).as_deref());
-        Ok(Service { client: client::builder().timeout(ANSWER_WAIT).build()?, events, key: settings.key.clone() })
+        Ok(Service { client: client::builder().timeout(ANSWER_WAIT).build()?, events, key, has_told: Arc::default() })
     }
 
     async fn post(&self, body: Vec<u8>) -> reqwest::Result<Response> {
         let mut request = self.client.post(self.events.clone()).header(CONTENT_TYPE, "application/x-ndjson").body(body);
         if let Some(key) = &self.key {
-            request = request.bearer_auth(key);
+            request = request.header(AUTHORIZATION, key);
         }
         request.send().await
     }
@@ -110,13 +119,22 @@ impl Service {
                     (refusal(response).await, seconds.map(Duration::from_secs))
                 }
                 Ok(response) => return Err(CommandError::input(refusal(response).await)),
-                Err(error) => (format!("{} does not answer: {}", self.events, client::root_of(&error)), None),
+                Err(error) => {
+                    let cause = client::root_of(&error);
+                    if cause.contains("InvalidContentType") {
+                        let why = "does not speak TLS; did you mean http://?";
+                        return Err(CommandError::input(format!("{} {why}", self.events)));
+                    }
+                    (format!("{} does not answer: {cause}", self.events), None)
+                }
             };
-            let wait = wanted.unwrap_or(pause);
+            let wait = wanted.unwrap_or(pause).min(RETRY_FOR);
             if Instant::now() + wait > deadline {
                 return Err(CommandError::new(Status::Unreachable, why));
             }
-            tracing::debug!(why, "sending again");
+            if !self.has_told.swap(true, Ordering::Relaxed) {
+                tell(format_args!("{why}; trying again for a minute"));
+            }
             tokio::time::sleep(wait).await;
             pause = (pause * 2).min(PAUSE_MAX);
         }

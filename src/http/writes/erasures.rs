@@ -57,7 +57,7 @@ impl From<ErasureRow> for WireErasure {
 /// Erases a shop for good: its events and all counts of them, exclusions, registration, scores of all dates, and what is noted
 /// for its senders. Creators lose what its orders counted for them.
 ///
-/// Keys that are bound to the shop alone are revoked at once; stop other senders before, since an event that comes later makes
+/// Keys that are bound to this shop and no other are revoked at once; stop other senders before, since an event that comes later makes
 /// the shop anew. The record of the erasure stays. Creators cannot be erased: what they did is part of the orders of shops.
 #[utoipa::path(
     delete,
@@ -85,9 +85,9 @@ pub(crate) async fn delete_subject(
     state.journal.write(&state.context.store).await?;
     let row = erasure::request(&mut connection, &subject.id, caller.key_id(), state.context.now()).await?;
     drop(connection);
-    state.categories.forget([&subject.id].into_iter());
+    state.forget_shops([&subject.id].into_iter());
     // This process, at least, knows at once which keys are revoked.
-    state.source.freshness.look().await?;
+    state.source.freshness.look_if_possible().await;
     state.erase.notify_one();
     Ok((StatusCode::ACCEPTED, Json(WireErasure::from(row))).into_response())
 }

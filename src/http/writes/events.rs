@@ -1,6 +1,6 @@
 //! `POST /v1/events`: the door for facts.
 
-use std::collections::BTreeSet;
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use axum::Json;
@@ -111,7 +111,7 @@ impl Sending<'_> {
     }
 
     /// Those of some shops that have no category.
-    fn lacking(&self, shops: BTreeSet<&Id>) -> Lacking {
+    fn lacking(&self, shops: HashSet<&Id>) -> Lacking {
         self.state.categories.lacking(shops, &self.state.context.store)
     }
 
@@ -231,7 +231,9 @@ async fn batch_answer(sending: &Sending<'_>, parsed: Parsed) -> Result<Response,
                 answer.reject(index, refused.id, &refused.faults);
             }
             Ok(((event, mut warnings), Some(outcome))) => {
-                warnings.extend(without_category(&event, &mut lacking, parsed.envelope));
+                if outcome.is_accepted() {
+                    warnings.extend(without_category(&event, &mut lacking, parsed.envelope));
+                }
                 if let Some(fault) = outcome.fault() {
                     sending.note_rejection(&Rejected::of(&event, vec![fault]));
                 }

@@ -175,6 +175,6 @@ pub(crate) async fn delete_key(
     let row = access::revoke(&mut connection, number, Some(holder.key_id), state.context.now()).await?;
     drop(connection);
     // This process, at least, knows at once.
-    state.source.freshness.look().await?;
+    state.source.freshness.look_if_possible().await;
     row.map(|row| Json(row.into())).ok_or_else(|| path.not_found())
 }

@@ -85,6 +85,10 @@ fn created(result: Result<(Secret, KeyRow), IssueError>, of: impl Fn() -> Proble
             let detail = "a key that is revoked or has expired cannot be replaced; create a key instead";
             Err(Problem::new(Kind::KeyNotActive, detail))
         }
+        Err(IssueError::Replaced(key_id)) => {
+            let detail = format!("key {key_id} takes its place; rotate that one, or revoke it if nobody knows it");
+            Err(Problem::new(Kind::KeyReplaced, detail).with("key_id", key_id.to_string()))
+        }
         Err(IssueError::Reused) => {
             let detail =
                 "within a day another request was sent with this Idempotency-Key; choose a new one for each key";
@@ -162,6 +166,6 @@ pub(crate) async fn rotate_key(
     let rotated = access::rotate(&mut connection, number, TimeDelta::hours(hours), &asking).await;
     drop(connection);
     // This process, at least, knows at once.
-    state.source.freshness.look().await?;
+    state.source.freshness.look_if_possible().await;
     created(rotated, || path.not_found())
 }

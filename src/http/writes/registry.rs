@@ -134,7 +134,7 @@ pub(crate) async fn put_subject(
         return Err(Problem::invalid_body(faults));
     }
     let new = ledger::register(&[registration], caller.key_id(), &state.context).await?;
-    state.categories.forget([&subject.id].into_iter());
+    state.forget_shops([&subject.id].into_iter());
     let mut connection = state.context.store.ingest.acquire().await?;
     let row = registry::get(&mut connection, &subject).await?;
     let row = row.ok_or_else(|| Problem::of_status(StatusCode::INTERNAL_SERVER_ERROR))?;

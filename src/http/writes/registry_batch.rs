@@ -160,7 +160,7 @@ async fn register_all(
         return Ok(Json(RegisteredAnswer { created: 0, updated: 0 }));
     }
     let new = ledger::register(&registrations, caller.key_id(), &state.context).await?;
-    state.categories.forget(registrations.iter().map(|registration| &registration.subject.id));
+    state.forget_shops(registrations.iter().map(|registration| &registration.subject.id));
     let created = new.iter().filter(|new| **new).count();
     Ok(Json(RegisteredAnswer { created, updated: new.len() - created }))
 }
