@@ -32,6 +32,7 @@ async function main(): Promise<void> {
   const batch = ok(await client.POST("/v1/events", { body: events }));
   check("accepted" in batch && batch.accepted + batch.duplicates === events.length, batch);
   const run = ok(await client.POST("/v1/runs", { body: { date: "2026-11-20" } }));
+  check("run_id" in run, run);
   for (let state = run.state; state !== "published"; ) {
     check(state !== "failed", run);
     await new Promise((resolve) => setTimeout(resolve, 100));
