@@ -6,6 +6,7 @@ use chrono::{DateTime, NaiveTime, SecondsFormat, TimeDelta, Utc};
 use serde_json::Value;
 
 use crate::context::Context;
+use crate::domain::calendar::parse_instant;
 use crate::domain::content::{duplicate_member, without_half_pairs};
 use crate::domain::event::Event;
 use crate::domain::fault::{Code, Fault};
@@ -145,8 +146,10 @@ pub(crate) fn read_event(text: &[u8], envelope: Envelope, acceptance: &Acceptanc
         return Err(Rejected::claimed(&value, envelope, vec![Fault::new(pointer, Code::DuplicateMember, detail)]));
     }
     // Most events are sound, so what a wrong one claims is read anew.
-    let claimed = |faults| {
+    let claimed = |mut faults: Vec<Fault>| {
         let value: Value = serde_json::from_slice(text).unwrap_or_default();
+        let time = value.get("time").and_then(Value::as_str).and_then(parse_instant);
+        faults.extend(time.and_then(|time| acceptance.fault(time)));
         Rejected::claimed(&value, envelope, faults)
     };
     let Parsed { event, warnings, unknown } = parse_event(value, envelope, acceptance.unknown).map_err(claimed)?;

@@ -88,6 +88,11 @@ async fn a_batch_lists_what_was_not_accepted_and_good_events_stand_beside_bad_on
         ]
     );
     assert_eq!(body["results"][2]["pointer"], json!("/type"));
+    let mut twice_wrong = event("x", "review.posted", json!({"order_id": "o-1", "review_id": "r", "product_stars": 7}));
+    twice_wrong["time"] = json!("2028-11-08T10:00:00+08:00");
+    let (_, problem) = service.post("/v1/events", &twice_wrong).await;
+    let codes: Vec<&Value> = problem["errors"].as_array().expect("errors").iter().map(|error| &error["code"]).collect();
+    assert_eq!(codes, [&json!("invalid_value"), &json!("time_in_future")], "{problem}");
     service.stop().await;
 }
 
