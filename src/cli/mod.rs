@@ -26,7 +26,20 @@ use settings::{Cli, Command, RulesCommand};
 
 /// Does what was asked for, and fails where its result could not be printed.
 pub async fn execute(cli: &Cli) -> Result<ExitCode, CommandError> {
-    let code = carry_out(cli).await?;
+    let ends_itself =
+        matches!(cli.command, None | Some(Command::Serve | Command::Demo(_) | Command::Load(_) | Command::Send(_)));
+    let code = if ends_itself {
+        carry_out(cli).await?
+    } else {
+        let interrupted = serve::interrupted()?;
+        tokio::select! {
+            done = carry_out(cli) => done?,
+            () = interrupted => {
+                let message = "interrupted: what is done is whole, what is not is left as it was; run the command again";
+                return Err(CommandError::new(Status::Interrupted, message));
+            }
+        }
+    };
     match report::unprinted() {
         None => Ok(code),
         Some(error) => {
@@ -59,9 +72,7 @@ async fn carry_out(cli: &Cli) -> Result<ExitCode, CommandError> {
     }
 }
 
-/// Says why a command failed, unless that was said.
+/// Says why a command failed.
 pub fn explain(error: &CommandError) {
-    if error.status != Status::Interrupted {
-        report::tell(format_args!("shopscore: {error}"));
-    }
+    report::tell(format_args!("shopscore: {error}"));
 }
