@@ -124,8 +124,10 @@ pub(crate) async fn authorize(State(gate): State<Gate>, mut request: Request, ne
             span.record("shop_id", caller.only_shop().map(Id::as_str));
             request.extensions_mut().insert(caller.clone());
             let mut response = next.run(request).await;
-            // For the log, should the answer be a failure.
-            response.extensions_mut().insert(caller);
+            if response.status().is_server_error() {
+                // For the log.
+                response.extensions_mut().insert(caller);
+            }
             response
         }
         Err(problem) => problem.into_response(),
