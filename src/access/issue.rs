@@ -121,9 +121,9 @@ pub enum IssueError {
     Store(#[from] StoreError),
     #[error("no such key")]
     NotFound,
-    #[error("the key is revoked or has expired")]
+    #[error("a key that is revoked or has expired cannot be replaced; create a key instead")]
     NotActive,
-    #[error("key {0} takes its place already")]
+    #[error("key {0} takes its place; rotate that one, or revoke it if nobody knows it")]
     Replaced(i32),
     #[error("another request was sent with this Idempotency-Key")]
     Reused,

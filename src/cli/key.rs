@@ -50,12 +50,9 @@ async fn carry_out(opened: &Opened, command: &KeyCommand, form: Form) -> Result<
             let rotated = access::rotate(&mut connection, *key_id, TimeDelta::hours(*grace_hours), &asking).await;
             let (secret, row) = rotated.map_err(|error| match error {
                 IssueError::NotFound => unknown(*key_id),
-                IssueError::NotActive => {
-                    CommandError::input(format!("key {key_id} is revoked or has expired; create a key instead"))
+                IssueError::NotActive | IssueError::Replaced(_) => {
+                    CommandError::input(format!("key {key_id}: {error}"))
                 }
-                IssueError::Replaced(successor) => CommandError::input(format!(
-                    "key {successor} takes the place of key {key_id}; rotate that one, or revoke it if nobody knows it"
-                )),
                 other => other.into(),
             })?;
             tell_new(&secret, &row, form);

@@ -1,5 +1,6 @@
 //! `shopscore run`: scores of one date, or of a range of dates, by hand.
 
+use std::convert::Infallible;
 use std::fmt;
 use std::process::ExitCode;
 use std::time::Duration;
@@ -14,14 +15,12 @@ use super::progress::{Progress, Voice};
 use super::report::show;
 use super::settings::{Cli, RunSettings};
 use crate::context::Context;
-use crate::domain::run::RunRequest;
+use crate::domain::run::{DATES_MAX, RunRequest, dates};
 use crate::scoring::run::execute;
 use crate::storage::lease;
 use crate::storage::private::Sharing;
 use crate::storage::run::{self as rows, Requested, RunRow};
 
-/// Dates of one command, as of one request.
-const DATES_MAX: i64 = 400;
 /// How often progress is looked at.
 const LOOK_EVERY: Duration = Duration::from_millis(200);
 
@@ -36,7 +35,7 @@ pub(super) async fn run(cli: &Cli, settings: &RunSettings) -> Result<ExitCode, C
 
 async fn run_dates(cli: &Cli, opened: &Opened, settings: &RunSettings) -> Result<Status, CommandError> {
     let mut status = Status::Done;
-    for date in dates(settings, opened.context.today())? {
+    for date in wanted(settings, opened.context.today())? {
         let row = run_date(opened, date, settings.reason.clone(), cli.voice()).await?;
         let ended = Ended::from(row);
         if ended.revision.is_none() {
@@ -48,24 +47,21 @@ async fn run_dates(cli: &Cli, opened: &Opened, settings: &RunSettings) -> Result
 }
 
 /// The dates that are wanted, all of which may be scored.
-fn dates(settings: &RunSettings, today: NaiveDate) -> Result<Vec<NaiveDate>, CommandError> {
+fn wanted(settings: &RunSettings, today: NaiveDate) -> Result<Vec<NaiveDate>, CommandError> {
     let date = |word: Option<DateWord>| word.map(|word| word.date(today));
     let (from, to) = match (date(settings.date), date(settings.from), date(settings.to)) {
         (Some(date), _, _) => (date, date),
         (None, Some(from), Some(to)) => (from, to),
         _ => return Err(CommandError::usage("give --date, or --from and --to")),
     };
-    if to < from {
-        return Err(CommandError::usage("--to must be --from or later"));
-    }
-    if to.signed_duration_since(from).num_days() >= DATES_MAX {
-        return Err(CommandError::usage(format!("--to must be at most {} days after --from", DATES_MAX - 1)));
-    }
+    let wrong =
+        || CommandError::usage(format!("--to must be --from or later, and at most {} days after it", DATES_MAX - 1));
+    let wanted = dates(from, to).ok_or_else(wrong)?;
     for date in [from, to] {
         let checked = RunRequest::manual(date, settings.reason.clone(), today);
         checked.map_err(|error| CommandError::usage(format!("{date}: {error}")))?;
     }
-    Ok(from.iter_days().take_while(|date| *date <= to).collect())
+    Ok(wanted)
 }
 
 async fn run_date(
@@ -92,11 +88,11 @@ async fn run_date(
             // Whatever becomes of the display, the run goes on.
             let shown = async {
                 let _ = shown.await;
-                std::future::pending::<()>().await;
+                std::future::pending::<Infallible>().await
             };
             tokio::select! {
                 executed = execute(&context, &row) => Ok(executed?),
-                () = shown => Err(CommandError::failed("the display of a run never ends before it")),
+                never = shown => match never {},
             }
         }
         None => shown.await,

@@ -38,6 +38,15 @@ impl RunState {
 /// Characters of the reason of a run.
 pub const REASON_LENGTH_MAX: usize = 2_000;
 
+/// Dates that can be asked for at once.
+pub(crate) const DATES_MAX: usize = 400;
+
+/// The dates from one to another, both included. `None` where there are none, or too many.
+pub(crate) fn dates(from: NaiveDate, to: NaiveDate) -> Option<Vec<NaiveDate>> {
+    let dates: Vec<NaiveDate> = from.iter_days().take_while(|date| *date <= to).take(DATES_MAX + 1).collect();
+    (1..=DATES_MAX).contains(&dates.len()).then_some(dates)
+}
+
 /// The first date that can be scored: 1970-01-01.
 const FIRST_DATE: NaiveDate = NaiveDate::from_ymd_opt(1970, 1, 1).unwrap();
 

@@ -6,7 +6,7 @@ use sqlx::{AssertSqlSafe, Connection, FromRow, PgConnection};
 use super::retention::Expired;
 use super::stripe::stripe_of;
 use super::{StoreError, api_key};
-use crate::domain::event::{Aggregate, AggregateKind};
+use crate::domain::event::Aggregate;
 use crate::domain::id::Id;
 use crate::domain::subject::SubjectKind;
 
@@ -135,12 +135,7 @@ pub(crate) async fn aggregates_of(
     .bind(limit)
     .fetch_all(connection)
     .await?;
-    let aggregate = |(kind, id, events): (i16, String, i64)| -> Result<Expired, StoreError> {
-        let kind = AggregateKind::from_code(kind)
-            .ok_or_else(|| StoreError::Corrupt(format!("aggregate kind {kind} of shop {shop_id}")))?;
-        Ok(Expired { aggregate: Aggregate { shop_id: shop_id.clone(), kind, id: Id::stored(&id) }, events })
-    };
-    rows.into_iter().map(aggregate).collect()
+    rows.into_iter().map(|row| Expired::of_row(shop_id, row)).collect()
 }
 
 /// Erases what a shop has besides events, counts and scores: exclusions, registration, and what is noted for its senders.

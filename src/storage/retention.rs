@@ -134,6 +134,16 @@ pub struct Expired {
     pub events: i64,
 }
 
+impl Expired {
+    /// Of a row with its kind, its id and the number of its events.
+    pub(super) fn of_row(shop_id: &Id, (kind, id, events): (i16, String, i64)) -> Result<Expired, StoreError> {
+        let kind = AggregateKind::from_code(kind)
+            .ok_or_else(|| StoreError::Corrupt(format!("aggregate kind {kind} of shop {shop_id}")))?;
+        let aggregate = Aggregate { shop_id: shop_id.clone(), kind, id: Id::stored(&id) };
+        Ok(Expired { aggregate, events })
+    }
+}
+
 /// The aggregates of a shop that may go, in key order, after `after`. Of a product one event is left, so one that has
 /// only one is not listed. Reads without locks; [`still_expired`] looks again.
 pub async fn expired_of_shop(
@@ -159,13 +169,7 @@ pub async fn expired_of_shop(
     .bind(limit)
     .fetch_all(connection)
     .await?;
-    let expired = |(kind, id, events): (i16, String, i64)| -> Result<Expired, StoreError> {
-        let kind = AggregateKind::from_code(kind)
-            .ok_or_else(|| StoreError::Corrupt(format!("aggregate kind {kind} of shop {shop_id}")))?;
-        let aggregate = Aggregate { shop_id: shop_id.clone(), kind, id: Id::stored(&id) };
-        Ok(Expired { aggregate, events })
-    };
-    rows.into_iter().map(expired).collect()
+    rows.into_iter().map(|row| Expired::of_row(shop_id, row)).collect()
 }
 
 /// Those of `aggregates` that may go now. Under their held stripe the answer stands until the transaction ends.

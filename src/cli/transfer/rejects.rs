@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, HashSet};
 use std::fs::File;
-use std::io::{BufWriter, Write};
+use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
 
 use serde::Serialize;
@@ -69,8 +69,7 @@ impl Rejects {
                 return Err(CommandError::usage("--rejects would overwrite the file that is read; choose another one"));
             }
             let created = File::options().create(true).write(true).append(goes_on).truncate(!goes_on).open(path);
-            let created =
-                created.map_err(|error| CommandError::input(format!("cannot write {}: {error}", path.display())))?;
+            let created = created.map_err(unwritable(path))?;
             Ok((path.to_owned(), BufWriter::new(created)))
         };
         Ok(Rejects {
@@ -95,8 +94,7 @@ impl Rejects {
         if let Some((path, file)) = &mut self.file {
             let reject = Reject { number: item.number, errors, event: String::from_utf8_lossy(&item.text) };
             let line = serde_json::to_string(&reject).unwrap_or_default();
-            let written = writeln!(file, "{line}");
-            written.map_err(|error| CommandError::input(format!("cannot write {}: {error}", path.display())))?;
+            writeln!(file, "{line}").map_err(unwritable(path))?;
         }
         Ok(())
     }
@@ -124,7 +122,7 @@ impl Rejects {
             progress.tell(format_args!("warnings in all: {}", hidden.join(", ")));
         }
         if let Some((path, file)) = &mut self.file {
-            file.flush().map_err(|error| CommandError::input(format!("cannot write {}: {error}", path.display())))?;
+            file.flush().map_err(unwritable(path))?;
             if self.rejected > 0 {
                 progress.tell(format_args!("{} has all {} of them with their reasons", path.display(), self.rejected));
             }
@@ -133,6 +131,10 @@ impl Rejects {
         }
         Ok(())
     }
+}
+
+fn unwritable(path: &Path) -> impl Fn(io::Error) -> CommandError + '_ {
+    move |error| CommandError::input(format!("cannot write {}: {error}", path.display()))
 }
 
 fn joined(complaints: &[Complaint]) -> String {

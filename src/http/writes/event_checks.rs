@@ -35,8 +35,11 @@ pub(super) fn without_category(event: &Event, lacking: &mut HashSet<Id>, envelop
 /// Why a caller may not send an event, if that is so.
 fn not_the_callers(event: &Event, caller: &Caller, envelope: Envelope) -> Option<Fault> {
     if !caller.may_write(&event.aggregate.shop_id) {
-        let pointer = if envelope == Envelope::CloudEvents { "/shopid" } else { "/shop_id" };
-        return Some(Fault::new(pointer, Code::ForbiddenShop, "the key is bound to other shops"));
+        return Some(Fault::new(
+            format!("/{}", envelope.shop_field()),
+            Code::ForbiddenShop,
+            "the key is bound to other shops",
+        ));
     }
     let event_type = event.fact.event_type();
     (!caller.relay().allows(event_type)).then(|| {

@@ -167,7 +167,9 @@ async fn single_answer(sending: &Sending<'_>, parsed: Parsed) -> Result<Response
     if let Outcome::AcceptedWith(more) = &outcome {
         warnings.extend(more.iter().cloned());
     }
-    warnings.extend(without_category(&sent, &mut lacking.known().await, parsed.envelope));
+    if outcome.is_accepted() {
+        warnings.extend(without_category(&sent, &mut lacking.known().await, parsed.envelope));
+    }
     sending.count(word(&outcome), 1);
     let answer = |outcome, warnings: &[Fault]| {
         let warnings = warnings.iter().map(|fault| EventWarning::of(None, fault)).collect();

@@ -81,13 +81,9 @@ fn created(result: Result<(Secret, KeyRow), IssueError>, of: impl Fn() -> Proble
         }
         Err(IssueError::Store(error)) => Err(error.into()),
         Err(IssueError::NotFound) => Err(of()),
-        Err(IssueError::NotActive) => {
-            let detail = "a key that is revoked or has expired cannot be replaced; create a key instead";
-            Err(Problem::new(Kind::KeyNotActive, detail))
-        }
-        Err(IssueError::Replaced(key_id)) => {
-            let detail = format!("key {key_id} takes its place; rotate that one, or revoke it if nobody knows it");
-            Err(Problem::new(Kind::KeyReplaced, detail).with("key_id", key_id.to_string()))
+        Err(error @ IssueError::NotActive) => Err(Problem::new(Kind::KeyNotActive, error.to_string())),
+        Err(error @ IssueError::Replaced(key_id)) => {
+            Err(Problem::new(Kind::KeyReplaced, error.to_string()).with("key_id", key_id.to_string()))
         }
         Err(IssueError::Reused) => {
             let detail =

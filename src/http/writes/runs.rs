@@ -10,7 +10,7 @@ use utoipa::ToSchema;
 
 use crate::domain::calendar::parse_date;
 use crate::domain::fault::{Code, Fault};
-use crate::domain::run::{InvalidRun, RunRequest, RunState};
+use crate::domain::run::{DATES_MAX, InvalidRun, RunRequest, RunState, dates};
 use crate::http::auth::Caller;
 use crate::http::json_body::{JsonBody, RequestBody};
 use crate::http::page::Page;
@@ -118,18 +118,8 @@ pub(crate) enum RequestedRuns {
     Range(RunsAnswer),
 }
 
-/// Dates of one request.
-const DATES_MAX: u64 = 400;
-
-/// The dates that a request names.
-enum Dates {
-    One(NaiveDate),
-    /// From the first to the last.
-    Range(Vec<NaiveDate>),
-}
-
 /// The runs that a body asks for.
-fn wanted(body: RunBody, key_id: Option<i32>, today: NaiveDate) -> Result<(Dates, Vec<RunRequest>), Problem> {
+fn wanted(body: RunBody, key_id: Option<i32>, today: NaiveDate) -> Result<Vec<RunRequest>, Problem> {
     let invalid = |pointer: &str, code: Code, detail: &str| {
         Problem::invalid_body(vec![Fault::new(pointer, code, detail.to_owned())])
     };
@@ -137,40 +127,31 @@ fn wanted(body: RunBody, key_id: Option<i32>, today: NaiveDate) -> Result<(Dates
         let detail = format!("{} must be a date such as 2026-11-20", &pointer[1..]);
         parse_date(text).ok_or_else(|| invalid(pointer, Code::InvalidValue, &detail))
     };
-    let (dates, last) = match (&body.date, &body.from, &body.to) {
-        (Some(date), None, None) => (Dates::One(read("/date", date)?), "/date"),
+    let (every, last) = match (&body.date, &body.from, &body.to) {
+        (Some(date), None, None) => (vec![read("/date", date)?], "/date"),
         (None, Some(from), Some(to)) => {
-            let (from, to) = (read("/from", from)?, read("/to", to)?);
-            let days = to.signed_duration_since(from).num_days();
-            if !u64::try_from(days).is_ok_and(|days| days < DATES_MAX) {
-                let detail = format!("to must be from or later, and at most {} days after it", DATES_MAX - 1);
-                return Err(invalid("/to", Code::InvalidValue, &detail));
-            }
-            (Dates::Range(from.iter_days().take_while(|date| *date <= to).collect()), "/to")
+            let detail = format!("to must be from or later, and at most {} days after it", DATES_MAX - 1);
+            let wrong = || invalid("/to", Code::InvalidValue, &detail);
+            (dates(read("/from", from)?, read("/to", to)?).ok_or_else(wrong)?, "/to")
         }
         (None, None, None) => return Err(invalid("/date", Code::MissingField, "date is required, or from and to")),
         (Some(_), _, _) => return Err(invalid("/date", Code::Contradiction, "give either date, or from and to")),
         (None, None, Some(_)) => return Err(invalid("/from", Code::MissingField, "from is required with to")),
         (None, Some(_), None) => return Err(invalid("/to", Code::MissingField, "to is required with from")),
     };
-    let every = match &dates {
-        Dates::One(date) => std::slice::from_ref(date),
-        Dates::Range(dates) => dates,
-    };
-    let request = |date: &NaiveDate| {
-        let request = RunRequest::manual(*date, body.reason.clone(), today)?;
+    let request = |date: NaiveDate| {
+        let request = RunRequest::manual(date, body.reason.clone(), today)?;
         Ok(RunRequest { key_id, ..request })
     };
-    let requests: Result<Vec<RunRequest>, InvalidRun> = every.iter().map(request).collect();
-    let requests = requests.map_err(|error| {
+    let requests: Result<Vec<RunRequest>, InvalidRun> = every.into_iter().map(request).collect();
+    requests.map_err(|error| {
         let pointer = match error {
             InvalidRun::TooEarly if last == "/to" => "/from",
             InvalidRun::TooEarly | InvalidRun::AfterToday => last,
             InvalidRun::Reason => "/reason",
         };
         invalid(pointer, Code::InvalidValue, &error.to_string())
-    })?;
-    Ok((dates, requests))
+    })
 }
 
 /// Requests a run, or the runs of a range of dates. A date that is already published gets another revision.
@@ -191,7 +172,8 @@ pub(crate) async fn post_run(
     _: Input<Nothing>,
     JsonBody(body, _room): JsonBody<RunBody>,
 ) -> Result<Response, Problem> {
-    let (dates, requests) = wanted(body, caller.key_id(), state.context.today())?;
+    let is_range = body.date.is_none();
+    let requests = wanted(body, caller.key_id(), state.context.today())?;
     let now = state.context.now();
     let mut connection = state.context.store.read.acquire().await?;
     let requested = run::request_all(&mut connection, &requests, now).await?;
@@ -205,7 +187,7 @@ pub(crate) async fn post_run(
         }
     }
     state.wake.notify_one();
-    if let Dates::Range(_) = dates {
+    if is_range {
         return Ok((StatusCode::ACCEPTED, Json(RequestedRuns::Range(answer))).into_response());
     }
     match (answer.runs.pop(), answer.under_way.pop()) {
