@@ -10,7 +10,7 @@ use chrono::{DateTime, Days, NaiveDate, Utc};
 use super::outlook::live_counts;
 use super::products::{ProductCounts, worst};
 use super::published::{Published, ReadError, Wanted};
-use super::records::{Record, Side};
+use super::records::{Record, RecordFilter, Side};
 use super::source::Source;
 use crate::domain::advice::costs;
 use crate::domain::decimal::Decimal;
@@ -75,7 +75,8 @@ impl Source {
             };
             let records = match side {
                 Side::Numerator => {
-                    self.records_of(&mut reading, &published, (rule.metric, side), None, RECORDS_SHOWN).await?.records
+                    let (of, all) = ((rule.metric, side), RecordFilter::default());
+                    self.records_of(&mut reading, &published, of, &all, (None, RECORDS_SHOWN)).await?.records
                 }
                 Side::Denominator => Vec::new(),
             };

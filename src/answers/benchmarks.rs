@@ -4,14 +4,15 @@ use std::sync::Arc;
 
 use chrono::NaiveDate;
 
-use super::published::ReadError;
+use super::published::{Published, ReadError};
 use super::source::Source;
 use crate::domain::curve::Ratio;
 use crate::domain::decimal::{Decimal, PLACES_MAX};
 use crate::domain::id::Id;
 use crate::domain::metric::Metric;
-use crate::domain::peers::PeerGroup;
-use crate::domain::rules::RuleSet;
+use crate::domain::peers::{Basis, MetricPeers, PeerGroup};
+use crate::domain::rules::{MetricRule, RuleSet};
+use crate::domain::score::{MetricCard, Scored};
 use crate::domain::subject::SubjectKind;
 use crate::storage::rule_set::UsedRuleSet;
 use crate::storage::run::RunRow;
@@ -29,6 +30,21 @@ pub struct Quantiles {
 }
 
 impl Quantiles {
+    /// Of values from the lowest up, each with how many members have it.
+    pub(super) fn counted(rising: &[(Decimal, i64)]) -> Quantiles {
+        let members: i64 = rising.iter().map(|(_, members)| members).sum();
+        let at = |hundredths: usize| {
+            let rank = (members * hundredths as i64 + 99) / 100;
+            let mut below = 0;
+            let found = rising.iter().find(|(_, members)| {
+                below += members;
+                below >= rank.max(1)
+            });
+            found.map(|(value, _)| *value)
+        };
+        Quantiles { members: members as usize, values: QUANTILES.map(at) }
+    }
+
     /// Of values from the lowest up.
     fn of(rising: &[Decimal], is_hidden: bool) -> Quantiles {
         let at = |hundredths: usize| {
@@ -37,6 +53,13 @@ impl Quantiles {
         };
         Quantiles { members: rising.len(), values: QUANTILES.map(at) }
     }
+}
+
+/// What the peers have among which a metric stands.
+pub struct PeerValues {
+    pub metric: Metric,
+    pub basis: Basis,
+    pub values: Quantiles,
 }
 
 /// What a category's members have in a published run.
@@ -82,13 +105,39 @@ impl Source {
     }
 }
 
+impl Source {
+    /// What the peers have among which the metrics of a card stand, in the rule set's order. A peer group has as many members as
+    /// the rules ask for, so its quantiles may be shown.
+    pub async fn peer_values(&self, published: &Published) -> Result<Vec<PeerValues>, ReadError> {
+        let Published { run, version, scored: Scored { rule_set, card }, .. } = published;
+        let mut connection = self.connection().await?;
+        let category_id = card.category_id.as_ref();
+        let all = peer_group::around(&mut connection, run.run_id, *version, rule_set, category_id).await?;
+        let values = |((peers, card), rule): ((&MetricPeers, &MetricCard), &MetricRule)| {
+            let basis = card.assessed?.standing?.basis;
+            let group = match basis {
+                Basis::Category => peers.categories.get(category_id?)?,
+                Basis::Market => &peers.market,
+                Basis::Reference => return None,
+            };
+            Some(PeerValues { metric: rule.metric, basis, values: Quantiles::of(&rising(group), false) })
+        };
+        Ok(all.iter().zip(&card.metrics).zip(&rule_set.metrics).filter_map(values).collect())
+    }
+}
+
+/// The values of a group, from the lowest up.
+fn rising(group: &PeerGroup) -> Vec<Decimal> {
+    let mut values: Vec<Ratio> = group.values().to_vec();
+    values.sort_unstable_by(|left, right| left.compare(*right));
+    values.iter().map(|value| value.rounded(PLACES_MAX)).collect()
+}
+
 /// The values of every metric's members, from the lowest up. `groups` are peer groups by place of the metric.
 fn rising_values(rule_set: &RuleSet, groups: &[(usize, PeerGroup)]) -> Vec<(Metric, Vec<Decimal>)> {
     let of_metric = |place: usize, metric: Metric| {
-        let group = groups.iter().find(|(other, _)| *other == place).map(|(_, group)| group.values());
-        let mut values: Vec<Ratio> = group.unwrap_or_default().to_vec();
-        values.sort_unstable_by(|left, right| left.compare(*right));
-        (metric, values.iter().map(|value| value.rounded(PLACES_MAX)).collect())
+        let group = groups.iter().find(|(other, _)| *other == place);
+        (metric, group.map(|(_, group)| rising(group)).unwrap_or_default())
     };
     rule_set.metrics.iter().enumerate().map(|(place, rule)| of_metric(place, rule.metric)).collect()
 }
@@ -104,6 +153,9 @@ mod tests {
         let at = |number| Some(Decimal::from_millionths(number));
         let quantiles = Quantiles::of(&rising, false);
         assert_eq!((quantiles.members, quantiles.values), (10, [at(1), at(3), at(5), at(8), at(9)]));
+        let counted: Vec<(Decimal, i64)> =
+            [(1, 2), (3, 5), (8, 3)].map(|(of, n)| (Decimal::from_millionths(of), n)).into();
+        assert_eq!(Quantiles::counted(&counted).values, [at(1), at(3), at(3), at(8), at(8)]);
         assert_eq!(Quantiles::of(&rising, true).values, [None; 5]);
         assert_eq!(Quantiles::of(&[], false).values, [None; 5]);
     }

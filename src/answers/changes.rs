@@ -39,7 +39,8 @@ impl Source {
         Ok(ScoreChanges { old, new, changes })
     }
 
-    async fn earlier_run(
+    /// The published run that a change is told from.
+    pub(super) async fn earlier_run(
         &self,
         connection: &mut PgConnection,
         new: &RunRow,

@@ -6,10 +6,11 @@
 use chrono::{Days, NaiveDate};
 use sqlx::PgConnection;
 
-use super::published::{Missing, Published, ReadError, Wanted};
+use super::published::{Published, ReadError, Wanted};
 use super::recount::{Count, Reader, instants};
 use super::source::Source;
 use crate::domain::event::EventType;
+use crate::domain::id::Id;
 use crate::domain::measure::Measure;
 use crate::domain::metric::Metric;
 use crate::domain::rules::NamedWindow;
@@ -38,9 +39,19 @@ pub struct WantedRecords {
     pub card: Wanted,
     pub metric: Metric,
     pub side: Side,
+    pub filter: RecordFilter,
     /// The run of the page before, and where that ended.
     pub after: Option<(i64, RecordPlace)>,
     pub limit: usize,
+}
+
+/// Which of a count's records.
+#[derive(Clone, Debug, Default)]
+pub struct RecordFilter {
+    /// Only those of this business day.
+    pub day: Option<NaiveDate>,
+    /// Only orders of this product, and their cases.
+    pub product_id: Option<Id>,
 }
 
 impl Source {
@@ -55,7 +66,7 @@ impl Source {
             }
         };
         let of = (wanted.metric, wanted.side);
-        let page = self.records_of(&mut connection, &published, of, after, wanted.limit).await?;
+        let page = self.records_of(&mut connection, &published, of, &wanted.filter, (after, wanted.limit)).await?;
         Ok((published, page))
     }
 
@@ -65,17 +76,13 @@ impl Source {
         connection: &mut PgConnection,
         published: &Published,
         (metric, side): (Metric, Side),
-        after: Option<RecordPlace>,
-        limit: usize,
+        filter: &RecordFilter,
+        (after, limit): (Option<RecordPlace>, usize),
     ) -> Result<RecordPage, ReadError> {
-        let rule_set = &published.scored.rule_set;
-        let not_measured = || Missing::Metric(rule_set.id.clone(), metric);
-        let (rule, card) = published.scored.metric(metric).ok_or_else(not_measured)?;
-        let (subject, score_date, counts) = (&published.subject, published.run.date, card.count);
-        let count = Count { subject, rule_set, rule, side, score_date, counts };
+        let count = Count::of(published, metric, side)?;
         let knowledge = run::knowledge(connection, published.run.run_id).await?;
-        let (records, next) = page(connection, &knowledge, &count, after, limit).await?;
-        Ok(RecordPage { total: count.total(), window: rule.window.clone(), records, next })
+        let (records, next) = page(connection, &knowledge, &count, filter, (after, limit)).await?;
+        Ok(RecordPage { total: count.total(), window: count.rule.window.clone(), records, next })
     }
 }
 
@@ -83,18 +90,23 @@ async fn page(
     connection: &mut PgConnection,
     knowledge: &Knowledge,
     count: &Count<'_>,
-    after: Option<RecordPlace>,
-    limit: usize,
+    RecordFilter { day, product_id }: &RecordFilter,
+    (after, limit): (Option<RecordPlace>, usize),
 ) -> Result<(Vec<Record>, Option<RecordPlace>), StoreError> {
+    let whole = match day {
+        None => count.span(),
+        Some(day) => DaySpan { from: *day, to: *day },
+    };
     // Amounts are above 0, so nothing stands behind a count of 0.
-    if count.total() == 0 {
+    if count.total() == 0 || !count.span().contains(whole.from) {
         return Ok((Vec::new(), None));
     }
     let mut reader = Reader::new(connection, knowledge, count);
     let measures = count.measures();
     let (cohort, faults) = needed(&measures);
-    let whole = count.span();
-    let mut span = DaySpan { from: newest_days(count, limit, whole), to: whole.to };
+    let is_wanted = |record: &Record| product_id.is_none() || record.product_id == *product_id;
+    let first = if product_id.is_some() { whole.from } else { newest_days(count, limit, whole) };
+    let mut span = DaySpan { from: first, to: whole.to };
     if let Some(ended) = &after {
         span.from = span.from.min(knowledge.calendar.day(ended.place.at)).max(whole.from);
     }
@@ -102,7 +114,7 @@ async fn page(
     // The record after which the page begins may have companions of the same instant that were not given yet.
     if let Some(ended) = &after {
         let all = reader.records_at(std::slice::from_ref(&ended.place), &measures).await?;
-        records.extend(all.into_iter().filter(|(other, _)| other.given > ended.given));
+        records.extend(all.into_iter().filter(|(other, record)| other.given > ended.given && is_wanted(record)));
     }
     let mut place = after.map(|ended| ended.place);
     loop {
@@ -111,15 +123,16 @@ async fn page(
             subject: count.subject,
             cohort: &cohort,
             faults: &faults,
-            begin_with_faults: span == whole,
+            begin_with_faults: span == count.span(),
             from,
             until,
             after: place.as_ref(),
-            product_id: None,
+            product_id: product_id.as_ref(),
             limit: CHUNK,
         };
         let places = candidates(reader.connection, &query, &knowledge.heads).await?;
-        records.extend(reader.records_at(&places, &measures).await?);
+        let here = reader.records_at(&places, &measures).await?;
+        records.extend(here.into_iter().filter(|(_, record)| is_wanted(record)));
         if records.len() > limit {
             let next = records.get(limit - 1).map(|(ended, _)| ended.clone());
             records.truncate(limit);
@@ -146,7 +159,7 @@ fn newest_days(count: &Count<'_>, limit: usize, whole: DaySpan) -> NaiveDate {
 }
 
 /// The types of event that the measures go by, and those of which one must be a fault.
-fn needed(measures: &[Measure]) -> (Vec<EventType>, Vec<EventType>) {
+pub(super) fn needed(measures: &[Measure]) -> (Vec<EventType>, Vec<EventType>) {
     let mut cohort: Vec<EventType> =
         measures.iter().flat_map(|measure| measure.cohort().event_types()).copied().collect();
     cohort.dedup();

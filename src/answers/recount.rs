@@ -5,13 +5,14 @@ use std::collections::HashMap;
 use chrono::{DateTime, Days, NaiveDate, NaiveTime, Utc};
 use sqlx::PgConnection;
 
+use super::published::{Missing, Published};
 use crate::domain::calendar::Calendar;
 use crate::domain::event::{Aggregate, AggregateKind, EventType};
 use crate::domain::fold::{Explained, explain};
 use crate::domain::id::Id;
 use crate::domain::live::LiveProduct;
 use crate::domain::measure::Measure;
-use crate::domain::metric::{MetricCount, Population};
+use crate::domain::metric::{Metric, MetricCount, Population};
 use crate::domain::rules::{MetricRule, RuleSet};
 use crate::domain::subject::{Subject, SubjectKind};
 use crate::domain::tally::{Folded, Tally};
@@ -42,6 +43,17 @@ pub(super) struct Count<'a> {
     pub(super) score_date: NaiveDate,
     /// The metric's counts in that run.
     pub(super) counts: MetricCount,
+}
+
+impl<'a> Count<'a> {
+    /// A count of a published card. Fails where its rules do not measure the metric.
+    pub(super) fn of(published: &'a Published, metric: Metric, side: Side) -> Result<Count<'a>, Missing> {
+        let rule_set = &published.scored.rule_set;
+        let not_measured = || Missing::Metric(rule_set.id.clone(), metric);
+        let (rule, card) = published.scored.metric(metric).ok_or_else(not_measured)?;
+        let (subject, score_date, counts) = (&published.subject, published.run.date, card.count);
+        Ok(Count { subject, rule_set, rule, side, score_date, counts })
+    }
 }
 
 impl Count<'_> {
@@ -141,18 +153,40 @@ impl<'c, 'a> Reader<'c, 'a> {
             here.sort_by(|left, right| left.aftersale_id.cmp(&right.aftersale_id));
             for (index, explained) in here.into_iter().enumerate() {
                 let ended = RecordPlace { place: place.clone(), given: index + 1 };
-                let record = Record {
-                    aggregate: place.aggregate.clone(),
-                    creator_id: folded.creator_id.clone(),
-                    product_id: folded.product_id.clone(),
-                    day: self.knowledge.calendar.day(explained.tally.at),
-                    amount: explained.tally.amount * self.count.scale(),
-                    explained,
-                };
-                records.push((ended, record));
+                records.push((ended, self.record(&place.aggregate, &folded, explained)));
             }
         }
         Ok(records)
+    }
+
+    /// All records of some aggregates in the count's window.
+    pub(super) async fn records_of(
+        &mut self,
+        aggregates: &[Aggregate],
+        measures: &[Measure],
+    ) -> Result<Vec<Record>, StoreError> {
+        let place = |aggregate: &Aggregate| Place { at: DateTime::UNIX_EPOCH, aggregate: aggregate.clone() };
+        let places: Vec<Place> = aggregates.iter().map(place).collect();
+        let mut records = Vec::new();
+        for (aggregate, (folded, explained)) in aggregates.iter().zip(self.explained(&places, measures).await?) {
+            if !self.is_the_subjects(&folded) || !self.qualifies(aggregate, &folded).await? {
+                continue;
+            }
+            let in_window = explained.into_iter().filter(|explained| self.is_in_window(explained.tally.at));
+            records.extend(in_window.map(|explained| self.record(aggregate, &folded, explained)));
+        }
+        Ok(records)
+    }
+
+    fn record(&self, aggregate: &Aggregate, folded: &Folded, explained: Explained) -> Record {
+        Record {
+            aggregate: aggregate.clone(),
+            creator_id: folded.creator_id.clone(),
+            product_id: folded.product_id.clone(),
+            day: self.knowledge.calendar.day(explained.tally.at),
+            amount: explained.tally.amount * self.count.scale(),
+            explained,
+        }
     }
 
     /// The aggregates of places as the run knew them, with the amounts of some measures explained.

@@ -35,6 +35,11 @@ impl Caller {
         self.key.as_ref().map(|key| key.key_id)
     }
 
+    /// Whether the caller may do what a scope allows.
+    pub(crate) fn has(&self, scope: Scope) -> bool {
+        self.key.as_ref().is_none_or(|key| key.has(scope))
+    }
+
     /// The subjects that the caller is bound to; `None` for all.
     pub(crate) fn bounds(&self) -> Option<&Bounds> {
         self.key.as_ref().and_then(|key| key.bounds())

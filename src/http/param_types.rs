@@ -160,6 +160,26 @@ impl<K: CursorKey> Parameter for Cursor<K> {
     }
 }
 
+/// Text that is looked for: 1-128 characters.
+pub(crate) struct SearchText(pub Option<String>);
+
+/// The most characters of a text that is looked for.
+const SEARCH_LENGTH_MAX: usize = 128;
+
+impl Parameter for SearchText {
+    fn read(params: &mut Params<'_>, name: &str) -> Option<Self> {
+        let is_sound =
+            |text: &str| (1..=SEARCH_LENGTH_MAX).contains(&text.chars().count()) && !text.chars().any(char::is_control);
+        let read = |text: &str| is_sound(text).then(|| text.to_owned());
+        let wanted = format_args!("1 to {SEARCH_LENGTH_MAX} characters, none of which controls a terminal");
+        params.parsed(name, read, wanted).map(SearchText)
+    }
+
+    fn describe(name: &str, about: &str) -> Vec<Described> {
+        in_query(name, about, string().min_length(Some(1)).max_length(Some(SEARCH_LENGTH_MAX)))
+    }
+}
+
 /// Ids separated by commas.
 pub(crate) struct Ids(pub Option<Vec<Id>>);
 

@@ -13,9 +13,10 @@ use super::auth::{Gate, authorize};
 use super::description::{add_examples, add_problems, describe_scopes, operations};
 use super::params::{Input, Nothing};
 use super::reads::{
-    advice, benchmarks, changes, fleet, history, intake, lookup, outlook, products, records, rule_sets, score, what_if,
+    advice, benchmarks, changes, fleet, history, intake, lookup, outlook, products, record_changes, records, rule_sets,
+    score, summary, what_if,
 };
-use super::service::{docs, event_types, figures, health};
+use super::service::{caller, docs, event_types, figures, health};
 use super::state::AppState;
 use super::writes::{erasures, events, exclusions, exclusions_batch, keys, new_keys, registry, registry_batch, runs};
 use super::{middleware, problem};
@@ -31,6 +32,7 @@ fn api(api: Api<'_>) -> Api<'_> {
         routes!(openapi_json),
         routes!(event_types::list_event_types),
     ])
+    .needs(&Scope::ALL, [routes!(caller::get_caller)])
     .needs(&[Scope::EventsWrite], [routes!(events::post_events)])
     .needs(&[Scope::ScoresRead, Scope::Admin], [routes!(registry::get_subject)])
     .needs(
@@ -39,6 +41,7 @@ fn api(api: Api<'_>) -> Api<'_> {
             routes!(score::get_score),
             routes!(score::get_metrics),
             routes!(records::get_records),
+            routes!(record_changes::get_record_changes),
             routes!(changes::get_changes),
             routes!(outlook::get_projected),
             routes!(outlook::get_forecast),
@@ -52,6 +55,7 @@ fn api(api: Api<'_>) -> Api<'_> {
             routes!(history::get_penalties),
             routes!(history::get_scores),
             routes!(fleet::list_scores),
+            routes!(summary::get_summary),
             routes!(benchmarks::get_benchmarks),
             routes!(rule_sets::list_rule_sets),
             routes!(rule_sets::get_rule_set),

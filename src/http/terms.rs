@@ -8,6 +8,7 @@ use utoipa::openapi::{ObjectBuilder, RefOr, Schema};
 use utoipa::{PartialSchema, ToSchema};
 
 use crate::access::Scope;
+use crate::answers::record_changes::RecordMove;
 use crate::answers::records::Side;
 use crate::domain::curve::Better;
 use crate::domain::exclusion::ExclusionTarget;
@@ -56,6 +57,7 @@ pub(crate) type TargetTerm = Term<ExclusionTarget>;
 pub(crate) type ScopeTerm = Term<Scope>;
 pub(crate) type AssessmentTerm = Term<AssessmentWay>;
 pub(crate) type RecordKindTerm = Term<RecordKind>;
+pub(crate) type RecordMoveTerm = Term<RecordMove>;
 pub(crate) type StoredTerm = Term<StoredOutcome>;
 pub(crate) type RefusedTerm = Term<ListedOutcome>;
 pub(crate) type ExclusionOutcomeTerm = Term<ExclusionOutcome>;

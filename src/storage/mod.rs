@@ -13,6 +13,7 @@ pub(crate) mod error;
 pub(crate) mod event;
 pub(crate) mod excluded;
 pub(crate) mod exclusion;
+pub(crate) mod fleet;
 pub(crate) mod freshness;
 pub(crate) mod intake;
 pub mod late_count;
@@ -34,6 +35,7 @@ pub(crate) mod score;
 pub mod settled_sum;
 pub mod snapshot;
 pub mod stripe;
+pub(crate) mod touched;
 pub(crate) mod window_sum;
 
 use std::time::Duration;

@@ -38,7 +38,7 @@ pub struct CandidateQuery<'a> {
     pub from: DateTime<Utc>,
     pub until: DateTime<Utc>,
     pub after: Option<&'a Place>,
-    /// Only orders of this product.
+    /// Only orders whose payment names this product.
     pub product_id: Option<&'a Id>,
     pub limit: i64,
 }
@@ -113,6 +113,21 @@ pub async fn candidates(
     Ok(places)
 }
 
+/// What leaves the orders of a product, if one is wanted: their payments name it.
+fn product_condition(query: &CandidateQuery<'_>) -> String {
+    let paid = EventType::OrderPaid.code();
+    match query.product_id {
+        None => "and $9::text is null".to_owned(),
+        Some(_) if *query.cohort == [EventType::OrderPaid] => "and event.data ->> 'product_id' = $9".to_owned(),
+        Some(_) => format!(
+            "and exists (select from event as paid
+                 where paid.shop_id = event.shop_id and paid.aggregate_kind = event.aggregate_kind
+                   and paid.aggregate_id = event.aggregate_id and paid.type = {paid}
+                   and paid.data ->> 'product_id' = $9)"
+        ),
+    }
+}
+
 fn of_shop(query: &CandidateQuery<'_>) -> String {
     let with_fault = if query.faults.is_empty() {
         String::new()
@@ -126,6 +141,7 @@ fn of_shop(query: &CandidateQuery<'_>) -> String {
     include_str!("sql/records_of_shop.sql")
         .replace("{cohort}", &codes(query.cohort))
         .replace("{with_fault}", &with_fault)
+        .replace("{of_product}", &product_condition(query))
 }
 
 /// The aggregates of a shop that have a fault, or all orders and sessions that ever named a creator; and of these the
@@ -139,4 +155,5 @@ fn of_aggregates(query: &CandidateQuery<'_>) -> String {
     include_str!("sql/records_of_aggregates.sql")
         .replace("{cohort}", &codes(query.cohort))
         .replace("{aggregates}", &aggregates)
+        .replace("{of_product}", &product_condition(query))
 }

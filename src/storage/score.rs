@@ -10,9 +10,8 @@ use crate::domain::rules::RuleSet;
 use crate::domain::score::{Card, Status};
 use crate::domain::subject::{Subject, SubjectKind};
 use crate::domain::tier::tier;
-use crate::domain::words::words;
 
-const HUNDREDTH: i64 = 10_000;
+pub(super) const HUNDREDTH: i64 = 10_000;
 
 /// All cards of one subject in a run; `cards` stand in the order of the rule sets they are written with.
 pub(crate) struct SubjectCards<'a> {
@@ -118,7 +117,7 @@ impl ShortCard {
     }
 }
 
-fn of_hundredths(hundredths: i32) -> Decimal {
+pub(crate) fn of_hundredths(hundredths: i32) -> Decimal {
     Decimal::from_millionths(i64::from(hundredths) * HUNDREDTH)
 }
 
@@ -142,72 +141,6 @@ pub(crate) async fn short_cards(
     .bind(subject_id.as_str())
     .fetch_all(connection)
     .await?;
-    Ok(cards)
-}
-
-words! {
-    /// How a fleet is sorted. Subjects without a score come last; of equal scores the ids decide.
-    pub enum FleetOrder {
-        Id = "id",
-        Score = "score",
-        ScoreDescending = "-score",
-    }
-}
-
-/// Which short cards of a run to list.
-#[derive(Clone, Debug, Default)]
-pub struct FleetFilter {
-    pub category_id: Option<Id>,
-    pub tier_level: Option<i16>,
-    pub below: Option<Decimal>,
-    pub status: Option<Status>,
-    pub ids: Option<Vec<Id>>,
-}
-
-/// Short cards of a run under one version of a rule set: those behind a score (in hundredths) and an id, as many as
-/// `limit`.
-pub(crate) async fn fleet(
-    connection: &mut PgConnection,
-    (run_id, version): (i64, i16),
-    filter: &FleetFilter,
-    (order, after, limit): (FleetOrder, Option<(Option<i32>, &Id)>, i64),
-) -> Result<Vec<ShortCard>, StoreError> {
-    // A key by which the list rises, with those without a score at its end.
-    let key = match order {
-        FleetOrder::Id => "0",
-        FleetOrder::Score => "coalesce(score_hundredths, 2147483647)",
-        FleetOrder::ScoreDescending => "coalesce(-score_hundredths, 2147483647)",
-    };
-    let key_of = |hundredths: Option<i32>| match order {
-        FleetOrder::Id => 0,
-        FleetOrder::Score => hundredths.unwrap_or(i32::MAX),
-        FleetOrder::ScoreDescending => hundredths.map_or(i32::MAX, |hundredths| -hundredths),
-    };
-    let sql = format!(
-        "select {SHORT_CARD} from score
-         where run_id = $1 and rule_set = $2
-           and ($3::text is null or category_id = $3 collate \"C\")
-           and ($4::smallint is null or tier_level = $4)
-           and ($5::bigint is null or score_hundredths::bigint * {HUNDREDTH} < $5)
-           and ($6::boolean is null or (score_hundredths is not null) = $6)
-           and ($7::text[] is null or subject_id = any($7))
-           and ($8::integer is null or ({key}, subject_id) > ($8, $9 collate \"C\"))
-         order by {order} subject_id limit $10",
-        order = if order == FleetOrder::Id { String::new() } else { format!("{key},") },
-    );
-    let cards = sqlx::query_as(AssertSqlSafe(sql))
-        .bind(run_id)
-        .bind(version)
-        .bind(filter.category_id.as_ref().map(Id::as_str))
-        .bind(filter.tier_level)
-        .bind(filter.below.map(Decimal::millionths))
-        .bind(filter.status.map(|status| status == Status::Scored))
-        .bind(filter.ids.as_ref().map(|ids| ids.iter().map(Id::as_str).collect::<Vec<_>>()))
-        .bind(after.map(|(hundredths, _)| key_of(hundredths)))
-        .bind(after.map(|(_, id)| id.as_str()))
-        .bind(limit)
-        .fetch_all(connection)
-        .await?;
     Ok(cards)
 }
 

@@ -6,21 +6,30 @@ use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
+use shopscore::domain::decimal::Decimal;
 
 use crate::support::answers::{Scored, items, metrics, millionths, pages, scored, send, service_knowing};
 use crate::support::stream::random_stream;
 use crate::support::{TestService, date, seeds};
 
-/// The short cards that the single scores make, by kind and rule set.
+/// The short cards that the single scores of a date make beside those of the date before, by kind and rule set.
 async fn cards(service: &TestService, all: &[Scored]) -> HashMap<(&'static str, &'static str), Vec<Value>> {
     let mut cards: HashMap<(&'static str, &'static str), Vec<Value>> = HashMap::new();
     for scored in all {
         let score = service.read(&scored.path("score")).await;
+        let (_, before) = service.get(&scored.path("score?date=2026-11-19")).await;
         let id_field = scored.id_field();
-        let mut card = json!({id_field: scored.id, "tier_level": score["tier"]["level"]});
+        let tier = &score["tier"];
+        let mut card = json!({id_field: scored.id, "name": null, "tier_level": tier["level"],
+                              "previous_tier_level": before["tier"]["level"],
+                              "gap": tier["next_up"]["gap"], "margin": tier["next_down"]["margin"]});
         for name in ["category_id", "status", "signed_orders", "score"] {
             card[name] = score[name].clone();
         }
+        let change = millionths(&score["score"]).zip(millionths(&before["score"])).map(|(now, then)| now - then);
+        card["change"] = change.map_or(Value::Null, |change| {
+            serde_json::from_str(&Decimal::from_millionths(change).fixed(2)).expect("a number")
+        });
         cards.entry((scored.kind, scored.rule_set)).or_default().push(card);
     }
     cards
@@ -33,11 +42,11 @@ fn id(card: &Value) -> &str {
 /// Sorts cards as a query does; without a score they come last.
 fn arrange(cards: &mut [Value], sort: &str) {
     cards.sort_by_key(|card| {
-        let score = millionths(&card["score"]);
+        let by = millionths(&card[sort.trim_start_matches('-')]);
         let place = match sort {
-            "score" => score.unwrap_or(i64::MAX),
-            "-score" => score.map_or(i64::MAX, |score| -score),
-            _ => 0,
+            "" | "id" => 0,
+            falling if falling.starts_with('-') => by.map_or(i64::MAX, |by| -by),
+            _ => by.unwrap_or(i64::MAX),
         };
         (place, id(card).to_owned())
     });
@@ -71,6 +80,10 @@ fn filters(cards: &[Value], rng: &mut ChaCha8Rng) -> Vec<Filter> {
         filters
             .push((text, Box::new(move |card: &Value| millionths(&card["score"]).is_some_and(|score| score < bound))));
     }
+    let levels = |card: &Value| card["tier_level"].as_i64().zip(card["previous_tier_level"].as_i64());
+    filters.push(("&moved=up".to_owned(), Box::new(move |card| levels(card).is_some_and(|(now, then)| now < then))));
+    filters.push(("&moved=down".to_owned(), Box::new(move |card| levels(card).is_some_and(|(now, then)| now > then))));
+    filters.push(("&q=P-1".to_owned(), Box::new(|card| id(card).contains("p-1"))));
     filters.push((String::new(), Box::new(|_: &Value| true)));
     let mut ids: Vec<String> = cards.iter().filter(|_| rng.random_bool(0.4)).map(|card| id(card).to_owned()).collect();
     ids.push("nobody".to_owned());
@@ -85,24 +98,161 @@ async fn every_filter_and_sort_of_the_fleet_agrees_with_the_single_scores() {
     for seed in seeds(1) {
         let mut rng = ChaCha8Rng::seed_from_u64(seed);
         let stream = random_stream(&mut rng);
-        let service = service_knowing(&stream, &stream.events).await;
+        let (early, late) = stream.events.split_at(stream.events.len() * 8 / 10);
+        let service = service_knowing(&stream, early).await;
+        service.run(date("2026-11-19")).await;
+        send(&service, late).await;
         service.run(date("2026-11-20")).await;
-        let mut found = 0;
+        let (mut found, mut moved) = (0, 0);
         for ((kind, rule_set), cards) in cards(&service, &scored(&stream.shops, &stream.creators)).await {
             for (filter, keeps) in filters(&cards, &mut rng) {
-                for sort in ["", "&sort=id", "&sort=score", "&sort=-score"] {
+                for sort in ["", "id", "score", "-score", "change", "-change", "gap", "margin"] {
+                    let sort = if sort.is_empty() { String::new() } else { format!("&sort={sort}") };
                     let path = format!("/v1/scores?kind={kind}&rule_set={rule_set}{filter}{sort}");
                     let mut expected: Vec<Value> = cards.iter().filter(|card| keeps(card)).cloned().collect();
                     arrange(&mut expected, sort.trim_start_matches("&sort="));
                     let listed = items(&pages(&service, &path, rng.random_range(1..6)).await);
                     assert_eq!(listed, expected, "seed {seed}: {path}");
                     found += listed.len();
+                    moved += if filter.contains("moved") { listed.len() } else { 0 };
                 }
             }
         }
-        assert!(found > 0, "seed {seed}");
+        assert!(found > 0 && moved > 0, "seed {seed}: {found} found, {moved} moved");
         service.stop().await;
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_summary_counts_what_the_fleet_lists() {
+    for seed in seeds(1) {
+        let stream = random_stream(&mut ChaCha8Rng::seed_from_u64(seed));
+        let (early, late) = stream.events.split_at(stream.events.len() * 8 / 10);
+        let service = service_knowing(&stream, early).await;
+        service.run(date("2026-11-19")).await;
+        let first = service.read("/v1/scores/summary").await;
+        assert_eq!((&first["previous_date"], &first["moves"]["by_tier"]), (&Value::Null, &json!([])), "seed {seed}");
+        send(&service, late).await;
+        service.run(date("2026-11-20")).await;
+        let all = cards(&service, &scored(&stream.shops, &stream.creators)).await;
+        for ((kind, rule_set), cards) in &all {
+            for category_id in [None, Some("food"), Some("nowhere")] {
+                let of = category_id.map(|id| format!("&category_id={id}")).unwrap_or_default();
+                let path = format!("/v1/scores/summary?kind={kind}&rule_set={rule_set}{of}");
+                let summary = service.read(&path).await;
+                let cards: Vec<&Value> =
+                    cards.iter().filter(|card| category_id.is_none_or(|id| card["category_id"] == id)).collect();
+                assert_summary(&summary, &cards, &format!("seed {seed}: {path}"));
+            }
+        }
+        service.stop().await;
+    }
+}
+
+/// Fails unless a summary counts some cards.
+fn assert_summary(summary: &Value, cards: &[&Value], about: &str) {
+    let count = |is_counted: &dyn Fn(&Value) -> bool| json!(cards.iter().filter(|card| is_counted(card)).count());
+    assert_eq!(summary["subjects"], json!(cards.len()), "{about}");
+    assert_eq!(summary["scored"], count(&|card| !card["score"].is_null()), "{about}");
+    assert_eq!(summary["insufficient_volume"], count(&|card| card["score"].is_null()), "{about}");
+    assert_quantiles(&summary["score"], cards.iter().filter_map(|card| millionths(&card["score"])).collect(), about);
+    for (level, tier) in summary["tiers"].as_array().expect("tiers").iter().enumerate() {
+        assert_eq!(tier["subjects"], count(&|card| card["tier_level"] == json!(level)), "{about}: tier {level}");
+        let (least, most) = (millionths(&tier["at_least"]), millionths(&tier["below"]));
+        let is_inside = |card: &Value| {
+            millionths(&card["score"])
+                .is_some_and(|score| least.is_none_or(|least| score >= least) && most.is_none_or(|most| score < most))
+        };
+        assert_eq!(tier["subjects"], count(&is_inside), "{about}: tier {level}");
+        assert_eq!(tier["penalties"].as_array().expect("penalties").is_empty(), level == 0, "{about}");
+    }
+    let bars = summary["histogram"].as_array().expect("bars");
+    for bar in bars {
+        let from = millionths(&bar["from"]).expect("a score");
+        let is_inside =
+            |card: &Value| millionths(&card["score"]).is_some_and(|score| (from..from + 50_000).contains(&score));
+        assert_eq!(bar["subjects"], count(&is_inside), "{about}: {bar}");
+    }
+    let in_bars: i64 = bars.iter().filter_map(|bar| bar["subjects"].as_i64()).sum();
+    assert_eq!(json!(in_bars), summary["scored"], "{about}");
+    let levels = |card: &Value| (card["previous_tier_level"].as_i64(), card["tier_level"].as_i64());
+    let moves = &summary["moves"];
+    assert_eq!(moves["up"], count(&|card| matches!(levels(card), (Some(then), Some(now)) if now < then)), "{about}");
+    assert_eq!(moves["down"], count(&|card| matches!(levels(card), (Some(then), Some(now)) if now > then)), "{about}");
+    assert_eq!(moves["entered"], count(&|card| matches!(levels(card), (None, Some(_)))), "{about}");
+    assert_eq!(moves["left"], count(&|card| matches!(levels(card), (Some(_), None))), "{about}");
+    for category in summary["categories"].as_array().expect("categories") {
+        let is_inside = |card: &Value| card["category_id"] == category["category_id"];
+        assert_eq!(category["subjects"], count(&is_inside), "{about}: {category}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_fleet_shows_the_names_and_the_histories_that_the_single_answers_have() {
+    let stream = random_stream(&mut ChaCha8Rng::seed_from_u64(seeds(1)[0]));
+    let service = service_knowing(&stream, &stream.events).await;
+    for day in ["2026-11-10", "2026-11-17", "2026-11-18", "2026-11-20"] {
+        service.run(date(day)).await;
+    }
+    let shop = &stream.shops[0];
+    let named = service.client.put(service.url(&format!("/v1/shops/{shop}"))).json(&json!({"name": "好味_100% 官方"}));
+    assert_eq!(named.send().await.expect("an answer").status(), 200);
+    for (q, wanted) in [("好味", 1), ("_100%25", 1), ("_1001", 0), ("%25", 1)] {
+        let found = service.read(&format!("/v1/scores?q={q}")).await;
+        assert_eq!(found["items"].as_array().expect("items").len(), wanted, "{q}: {found}");
+    }
+    let fleet = service.read("/v1/scores?rule_set=shop-few&history=5").await;
+    assert_eq!(fleet["history_dates"], json!(["2026-11-17", "2026-11-18", "2026-11-20"]));
+    let mut scores = 0;
+    for card in items(&[fleet]) {
+        let path = format!("/v1/shops/{}/scores?rule_set=shop-few&from=2026-11-16", id(&card));
+        let history = service.read(&path).await;
+        let single: Vec<Value> =
+            history["scores"].as_array().expect("scores").iter().map(|past| past["score"].clone()).collect();
+        scores += single.iter().filter(|score| !score.is_null()).count();
+        assert_eq!(card["history"], json!(single), "{path}");
+    }
+    assert!(scores > 0);
+    assert_eq!(service.read("/v1/scores").await["history_dates"], Value::Null, "nobody asked");
+    service.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_metric_shows_the_percentiles_of_the_peers_that_it_stands_among() {
+    let stream = random_stream(&mut ChaCha8Rng::seed_from_u64(seeds(1)[0]));
+    let service = service_knowing(&stream, &stream.events).await;
+    service.run(date("2026-11-20")).await;
+    let mut all = Vec::new();
+    for scored in scored(&stream.shops, &stream.creators) {
+        let answer = service.read(&scored.path("metrics")).await;
+        all.push((scored, answer));
+    }
+    let mut compared = [0, 0];
+    for (scored, answer) in &all {
+        for (place, metric) in metrics(answer).iter().enumerate() {
+            let about = format!("{} of {} under {}", metric["id"], scored.id, scored.rule_set);
+            let basis = metric["basis"].as_str().unwrap_or_default();
+            let mut told = answer["peers"].as_array().expect("peers").iter().filter(|told| told["id"] == metric["id"]);
+            let told = told.next().map(|told| (told, told["basis"].as_str().expect("basis")));
+            if !["category", "market"].contains(&basis) {
+                assert!(told.is_none(), "{about}: {told:?}");
+                continue;
+            }
+            let (told, told_basis) = told.expect("what the peers have");
+            assert_eq!(told_basis, basis, "{about}");
+            let peers = all.iter().filter(|(other, peer)| {
+                let is_near = basis == "market" || peer["category_id"] == answer["category_id"];
+                (other.kind, other.rule_set) == (scored.kind, scored.rule_set) && is_near
+            });
+            let assessed = peers.map(|(_, peer)| &metrics(peer)[place]).filter(|peer| peer["assessed"] == true);
+            let values: Vec<i64> = assessed.filter_map(|peer| millionths(&peer["value"])).collect();
+            assert_eq!(metric["peers"], json!(values.len()), "{about}");
+            assert_quantiles(told, values, &about);
+            compared[usize::from(basis == "market")] += 1;
+        }
+    }
+    assert!(compared.iter().all(|compared| *compared > 0), "{compared:?}");
+    service.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -27,6 +27,7 @@ mod parameters;
 mod process;
 mod products;
 mod recent;
+mod record_changes;
 mod records;
 mod retention;
 mod rule_changes;

@@ -151,6 +151,13 @@ impl RuleSet {
         category_id.and_then(|id| self.categories.get(id))
     }
 
+    /// The distinct thresholds of the penalties, by falling threshold.
+    pub fn thresholds(&self) -> Vec<Decimal> {
+        let mut thresholds: Vec<Decimal> = self.penalties.iter().map(|penalty| penalty.below).collect();
+        thresholds.dedup();
+        thresholds
+    }
+
     /// The weight of a dimension in a category.
     pub fn dimension_weight(&self, dimension: usize, category_id: Option<&Id>) -> Decimal {
         let special = self.category(category_id).and_then(|rule| rule.dimension_weights.get(&dimension));

@@ -6,7 +6,7 @@ use chrono::{DateTime, NaiveDate, Utc};
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::wire::Places;
+use super::wire::{WireQuantiles, wire_quantiles};
 use crate::answers::benchmarks::{Benchmarks, Quantiles, WantedBenchmarks};
 use crate::domain::decimal::PLACES_MAX;
 use crate::domain::metric::Metric;
@@ -61,26 +61,6 @@ pub(crate) struct MetricBenchmark {
     pub value: WireQuantiles,
 }
 
-/// Percentiles, counted from the lowest value: the smallest value that at least that share of the members does not
-/// exceed. Null without members, and for keys that are bound to shops where there are fewer members than a peer group
-/// needs.
-#[derive(Serialize, ToSchema)]
-#[schema(as = Quantiles)]
-pub(crate) struct WireQuantiles {
-    /// Assessed members.
-    pub members: usize,
-    #[schema(required, value_type = Option<f64>)]
-    pub p10: Option<Places>,
-    #[schema(required, value_type = Option<f64>)]
-    pub p25: Option<Places>,
-    #[schema(required, value_type = Option<f64>)]
-    pub p50: Option<Places>,
-    #[schema(required, value_type = Option<f64>)]
-    pub p75: Option<Places>,
-    #[schema(required, value_type = Option<f64>)]
-    pub p90: Option<Places>,
-}
-
 /// Percentiles of the score and of each metric within a category.
 #[utoipa::path(
     get,
@@ -120,7 +100,7 @@ fn answer(
         id: metric.id().to_owned(),
         unit: Term(metric.definition().unit),
         better: Term(metric.definition().better),
-        value: wire(quantiles, PLACES_MAX),
+        value: wire_quantiles(quantiles, PLACES_MAX),
     };
     BenchmarksAnswer {
         category_id: wanted.category_id.to_string(),
@@ -131,13 +111,7 @@ fn answer(
         revision: run.revision.unwrap_or_default(),
         run_id: run.run_id.to_string(),
         published_at: run.published_at.unwrap_or_default(),
-        score: wire(score, SCORE_PLACES),
+        score: wire_quantiles(score, SCORE_PLACES),
         metrics: metrics.iter().map(metric).collect(),
     }
-}
-
-/// Shown with this many decimals.
-fn wire(quantiles: &Quantiles, places: u32) -> WireQuantiles {
-    let [p10, p25, p50, p75, p90] = quantiles.values.map(|value| value.map(|value| Places(value, places)));
-    WireQuantiles { members: quantiles.members, p10, p25, p50, p75, p90 }
 }

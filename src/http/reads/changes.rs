@@ -46,7 +46,7 @@ impl ChangesQuery {
         is_late.then_some(("from", "from must not be after the date that is explained"))
     }
 
-    fn wanted(self) -> (Wanted, Since) {
+    pub(super) fn wanted(self) -> (Wanted, Since) {
         let since = Since { date: self.from, revision: self.from_revision.0 };
         let mut wanted = self.card.wanted();
         wanted.date = wanted.date.or(self.to);
@@ -186,7 +186,7 @@ fn answer(ScoreChanges { old, new, changes }: &ScoreChanges) -> ChangesAnswer {
     }
 }
 
-fn change_side(published: &Published) -> ChangeSide {
+pub(super) fn change_side(published: &Published) -> ChangeSide {
     let Published { run, scored, .. } = published;
     ChangeSide {
         date: run.date,

@@ -8,7 +8,7 @@ use utoipa::ToSchema;
 
 use super::score::CardQuery;
 use super::wire::{ScoreKey, WireWindow};
-use crate::answers::records::{Record, RecordPlace, Side, WantedRecords};
+use crate::answers::records::{Record, RecordFilter, RecordPlace, Side, WantedRecords};
 use crate::domain::event::{Aggregate, AggregateKind, Event};
 use crate::domain::id::Id;
 use crate::domain::metric::Metric;
@@ -31,6 +31,10 @@ parameters! {
         metric: TextSegment,
         /// `numerator` (default) or `denominator`.
         side: OneOf<Side>,
+        /// Only records of this business day.
+        day: Option<NaiveDate>,
+        /// Only orders of this product, and their cases.
+        product_id: Option<Id>,
         /// `next_cursor` of the previous page.
         cursor: Cursor<(i64, RecordPlace)>,
         /// Items of a page, default 100.
@@ -46,7 +50,7 @@ pub(crate) struct RecordsAnswer {
     pub metric: String,
     pub side: SideTerm,
     pub window: WireWindow,
-    /// The count; the amounts of all records sum to it.
+    /// The whole count; the amounts of all its records sum to it, whatever the filter.
     pub total: i64,
     pub items: Vec<WireRecord>,
     /// Give this as `cursor` for the next page; null on the last one.
@@ -105,12 +109,12 @@ pub(crate) async fn get_records(
     asked: Asked,
     Input(query): Input<RecordsQuery>,
 ) -> Result<Response, Problem> {
-    let unknown = || Problem::unknown_metric("no rule set has a metric of this name");
-    let metric = Metric::parse(&query.metric.0).ok_or_else(unknown)?;
+    let metric = named_metric(&query.metric)?;
     let side = query.side.0.unwrap_or(Side::Numerator);
     let Cursor { after, signer } = query.cursor;
     let (card, limit) = (query.card.wanted(), query.limit.0);
-    let wanted = WantedRecords { card, metric, side, after, limit };
+    let filter = RecordFilter { day: query.day, product_id: query.product_id };
+    let wanted = WantedRecords { card, metric, side, filter, after, limit };
     let make = || async {
         let (published, page) = state.source.records(&wanted).await?;
         let next = page.next.map(|place| signer.close(&(published.run.run_id, place)));
@@ -126,6 +130,11 @@ pub(crate) async fn get_records(
         Answer::of(&answer, published.published_at())
     };
     asked.answer(&state, make).await
+}
+
+/// The metric of a path.
+pub(super) fn named_metric(TextSegment(name): &TextSegment) -> Result<Metric, Problem> {
+    Metric::parse(name).ok_or_else(|| Problem::unknown_metric("no rule set has a metric of this name"))
 }
 
 /// A record on the wire.

@@ -7,11 +7,13 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::wire::{
-    Number, ScoreKey, WireDimension, WireMetric, WireTier, WireTitle, WireWindow, wire_dimensions, wire_metrics,
-    wire_tier,
+    Number, ScoreKey, WireDimension, WireMetric, WireQuantiles, WireTier, WireTitle, WireWindow, wire_dimensions,
+    wire_metrics, wire_quantiles, wire_tier,
 };
+use crate::answers::benchmarks::PeerValues;
 use crate::answers::published::{Published, ReadError, Wanted};
 use crate::domain::coverage::{Gap, gaps};
+use crate::domain::decimal::PLACES_MAX;
 use crate::domain::score::Scored;
 use crate::http::answer::Answer;
 use crate::http::asked::Asked;
@@ -21,7 +23,7 @@ use crate::http::problem::Problem;
 use crate::http::problem_responses::{NotModified, ReadProblems};
 use crate::http::state::AppState;
 use crate::http::subject_params::SeenSubject;
-use crate::http::terms::{StatusTerm, Term};
+use crate::http::terms::{BasisTerm, StatusTerm, Term};
 
 parameters! {
     /// Which published card is wanted.
@@ -122,8 +124,19 @@ pub(crate) struct MetricsAnswer {
     #[schema(required)]
     pub needed: Option<i64>,
     pub metrics: Vec<WireMetric>,
+    /// What the peers have that each metric stands among; metrics whose points come from the value itself have none.
+    pub peers: Vec<MetricPeers>,
     /// Kinds of events of which nothing counts: where there should be some, they may not be sent.
     pub coverage: Vec<WireGap>,
+}
+
+/// Percentiles of what the peers of a metric have, the subject among them.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct MetricPeers {
+    pub id: &'static str,
+    pub basis: BasisTerm,
+    #[serde(flatten)]
+    pub values: WireQuantiles,
 }
 
 /// The metrics behind a score, with everything needed to recompute it by hand.
@@ -142,17 +155,23 @@ pub(crate) async fn get_metrics(
     let make = || async {
         let published = find(&state, query).await?;
         let Scored { rule_set, card } = &published.scored;
+        let peers = state.source.peer_values(&published).await?;
         let answer = MetricsAnswer {
             key: ScoreKey::from(&published),
             status: Term(card.status()),
             signed_orders: card.signed_orders,
             needed: needed(&published.scored),
             metrics: wire_metrics(rule_set, card, published.run.date),
+            peers: peers.iter().map(metric_peers).collect(),
             coverage: coverage(&published),
         };
         Answer::of(&answer, published.published_at())
     };
     asked.answer(&state, make).await
+}
+
+fn metric_peers(PeerValues { metric, basis, values }: &PeerValues) -> MetricPeers {
+    MetricPeers { id: metric.id(), basis: Term(*basis), values: wire_quantiles(values, PLACES_MAX) }
 }
 
 fn coverage(published: &Published) -> Vec<WireGap> {

@@ -4,6 +4,7 @@ use chrono::{DateTime, NaiveDate, Utc};
 use serde::{Serialize, Serializer};
 use utoipa::ToSchema;
 
+use crate::answers::benchmarks::Quantiles;
 use crate::answers::published::Published;
 use crate::domain::decimal::{Decimal, PLACES_MAX};
 use crate::domain::id::Id;
@@ -92,6 +93,32 @@ impl ScoreKey {
             category_id: category_id.map(Id::to_string),
         }
     }
+}
+
+/// Percentiles, counted from the lowest value: the smallest value that at least that share of the members does not
+/// exceed. Null without members, and for keys that are bound to shops where there are fewer members than a peer group
+/// needs.
+#[derive(Serialize, ToSchema)]
+#[schema(as = Quantiles)]
+pub(crate) struct WireQuantiles {
+    /// Assessed members.
+    pub members: usize,
+    #[schema(required, value_type = Option<f64>)]
+    pub p10: Option<Places>,
+    #[schema(required, value_type = Option<f64>)]
+    pub p25: Option<Places>,
+    #[schema(required, value_type = Option<f64>)]
+    pub p50: Option<Places>,
+    #[schema(required, value_type = Option<f64>)]
+    pub p75: Option<Places>,
+    #[schema(required, value_type = Option<f64>)]
+    pub p90: Option<Places>,
+}
+
+/// Shown with this many decimals.
+pub(super) fn wire_quantiles(quantiles: &Quantiles, places: u32) -> WireQuantiles {
+    let [p10, p25, p50, p75, p90] = quantiles.values.map(|value| value.map(|value| Places(value, places)));
+    WireQuantiles { members: quantiles.members, p10, p25, p50, p75, p90 }
 }
 
 #[derive(Clone, Serialize, ToSchema)]

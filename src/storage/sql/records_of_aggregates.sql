@@ -16,5 +16,5 @@ from named cross join lateral (
 ) event
 where ($5::timestamptz is null
        or (event.time, event.shop_id, event.aggregate_kind, event.aggregate_id) < ($5, $6, $7, $8))
-  and ($9::text is null or event.data ->> 'product_id' = $9)
+  {of_product}
 order by 1 desc, 2 desc, 3 desc, 4 desc limit $10

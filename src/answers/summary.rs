@@ -1,0 +1,161 @@
+//! A whole fleet in figures: how many have a score, in which tier, how the scores are spread, and who changed tier.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use chrono::NaiveDate;
+
+use super::benchmarks::Quantiles;
+use super::published::ReadError;
+use super::source::Source;
+use crate::domain::decimal::Decimal;
+use crate::domain::id::Id;
+use crate::domain::rules::RuleSet;
+use crate::domain::subject::SubjectKind;
+use crate::storage::fleet::{self, RunVersion, Standing};
+use crate::storage::rule_set::UsedRuleSet;
+use crate::storage::run::RunRow;
+
+/// How wide a bar of the histogram is, in millionths: thresholds stand between bars.
+const BAR_MILLIONTHS: i64 = 50_000;
+
+/// Whose figures are wanted.
+#[derive(Clone, Debug)]
+pub struct WantedSummary {
+    pub date: Option<NaiveDate>,
+    pub revision: Option<i32>,
+    pub kind: SubjectKind,
+    /// Default: the run's.
+    pub rule_set: Option<String>,
+    pub category_id: Option<Id>,
+    /// Only these subjects.
+    pub ids: Option<Vec<Id>>,
+}
+
+/// A fleet in figures.
+pub struct Summary {
+    pub run: RunRow,
+    pub rule_set: Arc<RuleSet>,
+    /// The published date that moves are told from.
+    pub previous_date: Option<NaiveDate>,
+    pub scored: i64,
+    pub insufficient_volume: i64,
+    pub score: Quantiles,
+    /// Subjects by tier, from tier 0 up to the rule set's last.
+    pub tiers: Vec<i64>,
+    /// Subjects by the lower end of their bar, from the lowest score up; empty bars between are listed.
+    pub histogram: Vec<(Decimal, i64)>,
+    pub moves: Vec<Move>,
+    /// By id; `None` for those without a category.
+    pub categories: Vec<(Option<Id>, CategoryCounts)>,
+}
+
+/// How many subjects went from one tier to another. `None`: without a score.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Move {
+    pub from: Option<i16>,
+    pub to: Option<i16>,
+    pub subjects: i64,
+}
+
+/// The subjects of one category.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct CategoryCounts {
+    pub subjects: i64,
+    pub scored: i64,
+}
+
+impl Source {
+    pub async fn summary(&self, wanted: &WantedSummary) -> Result<Summary, ReadError> {
+        let mut connection = self.connection().await?;
+        let of = (wanted.kind, wanted.rule_set.as_deref());
+        let run = self.answering_run(&mut connection, of, wanted.date, wanted.revision).await?;
+        let UsedRuleSet { version, rule_set } =
+            self.used_rule_set(&mut connection, &run, wanted.kind, wanted.rule_set.as_deref()).await?;
+        let before = self.run_before(&mut connection, &run).await?;
+        let previous = match &before {
+            None => None,
+            Some(before) => self.version_in(&mut connection, before, of).await?,
+        };
+        let this = RunVersion { run_id: run.run_id, version };
+        let which = (wanted.category_id.as_ref(), wanted.ids.as_deref());
+        let standings = fleet::standings(&mut connection, this, previous, which).await?;
+        let previous_date = before.filter(|_| previous.is_some()).map(|before| before.date);
+        Ok(summarize(run, rule_set, previous_date, &standings))
+    }
+}
+
+fn summarize(run: RunRow, rule_set: Arc<RuleSet>, previous_date: Option<NaiveDate>, standings: &[Standing]) -> Summary {
+    let count = |is_counted: fn(&Standing) -> bool| {
+        standings.iter().filter(|standing| is_counted(standing)).map(|standing| standing.subjects).sum()
+    };
+    let mut tiers = vec![0; rule_set.thresholds().len() + 1];
+    for standing in standings {
+        let tier = standing.tier_level.and_then(|level| tiers.get_mut(usize::try_from(level).ok()?));
+        if let Some(tier) = tier {
+            *tier += standing.subjects;
+        }
+    }
+    let mut moves: BTreeMap<(Option<i16>, Option<i16>), i64> = BTreeMap::new();
+    let mut categories: BTreeMap<Option<Id>, CategoryCounts> = BTreeMap::new();
+    for standing in standings {
+        let ends = (standing.previous_tier_level, standing.tier_level);
+        if previous_date.is_some() && ends.0 != ends.1 {
+            *moves.entry(ends).or_default() += standing.subjects;
+        }
+        let category = categories.entry(standing.category_id.clone()).or_default();
+        category.subjects += standing.subjects;
+        category.scored += if standing.score.is_some() { standing.subjects } else { 0 };
+    }
+    let scores = by_score(standings);
+    Summary {
+        run,
+        rule_set,
+        previous_date,
+        scored: count(|standing| standing.score.is_some()),
+        insufficient_volume: count(|standing| standing.score.is_none()),
+        score: Quantiles::counted(&scores),
+        tiers,
+        histogram: histogram(&scores),
+        moves: moves.into_iter().map(|((from, to), subjects)| Move { from, to, subjects }).collect(),
+        categories: categories.into_iter().collect(),
+    }
+}
+
+/// How many have each score, from the lowest up.
+fn by_score(standings: &[Standing]) -> Vec<(Decimal, i64)> {
+    let mut scores: BTreeMap<i64, i64> = BTreeMap::new();
+    for standing in standings {
+        if let Some(score) = standing.score {
+            *scores.entry(score.millionths()).or_default() += standing.subjects;
+        }
+    }
+    scores.into_iter().map(|(millionths, subjects)| (Decimal::from_millionths(millionths), subjects)).collect()
+}
+
+/// Bars from the lowest score to the highest, each from its lower end on and up to the next one's.
+fn histogram(rising: &[(Decimal, i64)]) -> Vec<(Decimal, i64)> {
+    let bar = |score: &Decimal| score.millionths() / BAR_MILLIONTHS;
+    let (Some((lowest, _)), Some((highest, _))) = (rising.first(), rising.last()) else { return Vec::new() };
+    let first = bar(lowest);
+    let mut bars: Vec<(Decimal, i64)> =
+        (first..=bar(highest)).map(|bar| (Decimal::from_millionths(bar * BAR_MILLIONTHS), 0)).collect();
+    for (score, subjects) in rising {
+        bars[(bar(score) - first) as usize].1 += subjects;
+    }
+    bars
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Decimal, histogram};
+
+    #[test]
+    fn a_score_is_in_the_bar_that_begins_at_it() {
+        let score = |hundredths: i64| Decimal::from_millionths(hundredths * 10_000);
+        let bars = histogram(&[(score(459), 2), (score(460), 3), (score(464), 1), (score(475), 4)]);
+        let wanted = [(455, 2), (460, 4), (465, 0), (470, 0), (475, 4)].map(|(from, subjects)| (score(from), subjects));
+        assert_eq!(bars, wanted);
+        assert_eq!(histogram(&[]), []);
+    }
+}
