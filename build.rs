@@ -1,7 +1,10 @@
-//! What the binary knows of its own making: the migrations, which a change must compile again, and the commit.
+//! What the binary knows of its own making: the migrations, which a change must compile again, the commit, and the version
+//! of the dashboard's files.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
+
+use sha2::{Digest, Sha256};
 
 fn main() {
     println!("cargo:rerun-if-changed=migrations");
@@ -16,4 +19,27 @@ fn main() {
         String::from_utf8(output.stdout).ok().map(|text| text.trim().to_owned())
     });
     println!("cargo:rustc-env=SHOPSCORE_COMMIT={}", commit.unwrap_or_else(|| "unknown".to_owned()));
+    println!("cargo:rerun-if-changed=dashboard");
+    println!("cargo:rustc-env=SHOPSCORE_DASHBOARD={}", digest_of_files(Path::new("dashboard/assets")));
+}
+
+/// A digest of all files below a folder, with their names.
+fn digest_of_files(folder: &Path) -> String {
+    let mut files = files_below(folder);
+    files.sort();
+    let mut digest = Sha256::new();
+    for file in files {
+        digest.update(file.to_string_lossy().as_bytes());
+        digest.update(std::fs::read(&file).unwrap_or_default());
+    }
+    digest.finalize().iter().take(6).map(|byte| format!("{byte:02x}")).collect()
+}
+
+fn files_below(folder: &Path) -> Vec<PathBuf> {
+    let mut files = Vec::new();
+    for entry in std::fs::read_dir(folder).into_iter().flatten().flatten() {
+        let path = entry.path();
+        if path.is_dir() { files.extend(files_below(&path)) } else { files.push(path) }
+    }
+    files
 }

@@ -16,7 +16,7 @@ use super::reads::{
     advice, benchmarks, changes, fleet, history, intake, lookup, outlook, products, record_changes, records, rule_sets,
     score, summary, what_if,
 };
-use super::service::{caller, docs, event_types, figures, health};
+use super::service::{caller, dashboard, docs, event_types, figures, health};
 use super::state::AppState;
 use super::writes::{erasures, events, exclusions, exclusions_batch, keys, new_keys, registry, registry_batch, runs};
 use super::{middleware, problem};
@@ -143,7 +143,7 @@ async fn openapi_json(_: Input<Nothing>) -> Json<&'static OpenApi> {
 /// The whole service as a router.
 pub fn router(state: &AppState) -> Router {
     let (router, _) = api(Api::new(Some(state))).router.split_for_parts();
-    let router = router.merge(docs::pages()).fallback(problem::not_found);
+    let router = router.merge(docs::pages()).merge(dashboard::pages()).fallback(problem::not_found);
     let router = router.method_not_allowed_fallback(problem::no_method);
     middleware::wrap(router.with_state(state.clone()), state)
 }
