@@ -1,11 +1,11 @@
 # Thin: makes sure that PostgreSQL's programs exist (installs Debian's package where it is allowed to), then calls cargo.
 
-.PHONY: demo test serve check clients client-tools openapi reference faults bench bench-ingest bench-run bench-read postgres
+.PHONY: demo test serve check clients client-tools browser screenshots openapi reference faults bench bench-ingest bench-run bench-read postgres
 
 demo: postgres
 	cargo run --release --quiet -- demo $(ARGS)
 
-test: postgres
+test: postgres browser
 	cargo test
 
 serve: postgres
@@ -25,6 +25,19 @@ client-tools:
 	|| { test "$$(id -u)" = 0 && apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends python3-venv nodejs npm >/dev/null; } \
 	|| { command -v sudo >/dev/null 2>&1 && sudo -n apt-get update -qq && sudo -n apt-get install -y -qq --no-install-recommends python3-venv nodejs npm >/dev/null; } \
 	|| { echo "Python with venv, Node.js and npm are missing: apt-get install python3-venv nodejs npm" >&2; exit 1; }
+
+# What the tests of the dashboard drive: Chromium, and playwright-core on Node.js.
+browser:
+	@{ command -v npm && { test -n "$$SHOPSCORE_CHROMIUM" || command -v chromium || command -v google-chrome; }; } >/dev/null 2>&1 \
+	|| { test "$$(id -u)" = 0 && apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends chromium nodejs npm >/dev/null; } \
+	|| { command -v sudo >/dev/null 2>&1 && sudo -n apt-get update -qq && sudo -n apt-get install -y -qq --no-install-recommends chromium nodejs npm >/dev/null; } \
+	|| { echo "A browser for the dashboard's tests is missing: apt-get install chromium nodejs npm" >&2; exit 1; }
+	@cd tests/dashboard && npm ci --silent --no-audit --no-fund
+
+# Pictures of the dashboard for the README and docs/dashboard.md, taken of the demo. Chinese ones need a Chinese font.
+screenshots: postgres browser
+	cargo build --release
+	node tests/dashboard/screenshots.mjs target/release/shopscore docs/images
 
 # Writes openapi.yaml from the code.
 openapi:

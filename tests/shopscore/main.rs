@@ -4,6 +4,7 @@ mod by_hand;
 mod changes;
 mod commands;
 mod contract;
+mod dashboard;
 mod documentation;
 mod door;
 mod erasures;

@@ -35,5 +35,5 @@ export default {
   trigger: 'Started by', trigger_backfill: 'back-fill', trigger_catch_up: 'catching up', trigger_manual: 'hand', trigger_scheduled: 'schedule', unknown_subject: 'Nobody is known by this id', unreachable: 'No number of good orders alone reaches it.', value: 'Value', views: 'Views',
   waterfall_label: 'From {from} to {to}: own counts {own}, peers {peers}, weights {weights}', weight: '{share} of the score', what: 'What', what_if: 'What if', what_if_about: 'Everybody else stays as they are.', why_about: 'From {from} to {to}. The parts sum exactly to {by}, the change before scores are rounded.', why_moved: 'Why it moved',
   will_fall: 'On {date} it falls to {score}, below the line at {line}, if nothing new happens.', will_rise: 'On {date} it reaches {score}, past the line at {line}, if nothing new happens.', window: 'Counted: {from} to {to}.', work_out: 'Work out',
-  worst_day: 'The worst day, {day} ({n}), leaves on {date}.',
+  worst_day: 'The worst day, {day} ({counts}), leaves on {date}.',
 };

@@ -35,5 +35,5 @@ export default {
   trigger: '触发方式', trigger_backfill: '补算', trigger_catch_up: '追赶', trigger_manual: '手动', trigger_scheduled: '定时', unknown_subject: '没有这个 ID', unreachable: '仅靠增加订单无法达到。', value: '数值', views: '视图',
   waterfall_label: '从 {from} 到 {to}：自身数据 {own}，同行变化 {peers}，权重 {weights}', weight: '占总分 {share}', what: '对象', what_if: '模拟', what_if_about: '假设其他店铺保持不变。', why_about: '从 {from} 到 {to}，各部分之和恰好为 {by}（取整前的变化）。', why_moved: '为什么变动',
   will_fall: '若无新增数据，{date} 将降至 {score}，跌破 {line} 线。', will_rise: '若无新增数据，{date} 将升至 {score}，越过 {line} 线。', window: '统计区间：{from} 至 {to}。', work_out: '计算',
-  worst_day: '最差的一天 {day}（{n} 笔）将在 {date} 移出窗口。',
+  worst_day: '最差的一天 {day}（{counts}）将在 {date} 移出窗口。',
 };

@@ -17,8 +17,14 @@ export function Advice({ base, card }) {
     <h3>${titled(one.metric.title)} <span class="pill bad">${signed(-one.costs, 2)}</span></h3>
     <p>${titled(one.advice)}</p>
     <p class="quiet-text">${t('at_best', { score: score(one.score_at_best) })}${one.penalties_lifted?.length > 0 && ` ${t('lifts', { penalties: one.penalties_lifted.map((penalty) => titled(penalty.title)).join(t('comma')) })}`}</p>
-    ${one.worst_days?.length > 0 && html`<p class="quiet-text">${t('worst_day', { day: shortDay(one.worst_days[0].day), n: count(one.worst_days[0].numerator), date: shortDay(one.worst_days[0].leaves_on) })}</p>`}
+    ${one.worst_days?.length > 0 && html`<p class="quiet-text">${t('worst_day', { day: shortDay(one.worst_days[0].day), counts: counts(one.worst_days[0], one.metric), date: shortDay(one.worst_days[0].leaves_on) })}</p>`}
   </li>`)}</ol>`)}<//>`;
+}
+
+/** What a day adds to a metric, in the metric's own unit. */
+function counts({ numerator, denominator }, { unit }) {
+  if (unit === 'ratio') return `${count(numerator)}/${count(denominator)}`;
+  return denominator ? value(numerator / denominator, unit) : '–';
 }
 
 /** The coming days: what goes out of the windows, and the score that is left. */

@@ -4,12 +4,12 @@ import { ask } from '../api.js';
 
 /**
  * `items` of all pages so far and `more` to load the next one. When the first page changes (another revision, another order),
- * the list begins anew.
+ * the list begins anew. Until the first page of another list is there, the former one stays, and is `isOld`.
  */
 export function useRows(path, every) {
   const [state, setState] = useState({});
   const loading = useRef(false);
-  const current = state.path === path ? state : {};
+  const isOld = state.path !== path;
   const begin = useCallback(async () => {
     try {
       const first = await ask(path);
@@ -25,17 +25,17 @@ export function useRows(path, every) {
     return () => clearInterval(timer);
   }, [begin, every]);
   const more = useCallback(async () => {
-    if (loading.current || !current.next) return;
+    if (loading.current || isOld || !state.next) return;
     loading.current = true;
     try {
-      const page = await ask(`${path}&cursor=${encodeURIComponent(current.next)}`);
-      setState((was) => (was.path === path && was.next === current.next
+      const page = await ask(`${path}&cursor=${encodeURIComponent(state.next)}`);
+      setState((was) => (was.path === path && was.next === state.next
         ? { ...was, items: [...was.items, ...page.items], next: page.next_cursor } : was));
     } catch (error) {
       setState((was) => (was.path === path ? { ...was, error } : was));
     } finally {
       loading.current = false;
     }
-  }, [path, current.next]);
-  return { ...current, more, reload: begin };
+  }, [path, isOld, state.next]);
+  return { ...state, isOld, more, reload: begin };
 }

@@ -31,8 +31,8 @@ export function Ruler({ score, thresholds, scale, tier }) {
     ${width > 0 && html`<svg width=${width} height="86" role="img" aria-label=${t('ruler_label', { score: shown(score), words })}>
       ${edges.slice(0, -1).map((from, index) => html`<rect class="band ${role(last - index, last)}" x=${x(from)} y="34" width=${Math.max(0, x(edges[index + 1]) - x(from))} height="12" />`)}
       ${labels.map(({ threshold, row }) => html`<g class="line"><line x1=${x(threshold)} x2=${x(threshold)} y1="30" y2=${52 + row * 14} /><text x=${x(threshold)} y=${64 + row * 14} text-anchor="middle">${shown(threshold)}</text></g>`)}
-      <text class="end" x=${SIDE} y="64">${shown(low)}</text>
-      <text class="end" x=${width - SIDE} y="64" text-anchor="end">${shown(high)}</text>
+      ${rising.every((threshold) => x(threshold) - SIDE > NEAR) && html`<text class="end" x=${SIDE} y="64">${shown(low)}</text>`}
+      ${rising.every((threshold) => width - SIDE - x(threshold) > NEAR) && html`<text class="end" x=${width - SIDE} y="64" text-anchor="end">${shown(high)}</text>`}
       <g class="mark"><path d=${`M${x(score)} 46l-7-14h14z`} transform=${`rotate(0 ${x(score)} 46)`} /><text x=${Math.min(width - 24, Math.max(24, x(score)))} y="24" text-anchor="middle">${shown(score)}</text></g>
     </svg>`}
     <figcaption>${words}</figcaption>

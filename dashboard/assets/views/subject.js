@@ -50,7 +50,9 @@ function Card({ card, base, kind, caller }) {
   const penalties = useAnswer(isScored ? at('penalties', { revision: card.revision, date: card.date }) : null);
   const history = useAnswer(at('scores', { from: earlier(card.date, HISTORY_DAYS), to: card.date }));
   const forecast = useAnswer(isScored ? at('score/forecast', { days: FORECAST_DAYS }) : null);
-  const changes = useAnswer(at('score/changes', { date: card.date }));
+  // Only where there is an earlier card there is a change to explain.
+  const hasEarlier = history.answer?.scores.some((past) => past.date < card.date);
+  const changes = useAnswer(hasEarlier ? at('score/changes', { date: card.date }) : null);
   const thresholds = [...new Set(ruleSet.answer?.penalties.map((penalty) => penalty.below) ?? [])];
   const rules = ruleSet.answer;
   return html`
@@ -62,7 +64,7 @@ function Card({ card, base, kind, caller }) {
     </section>`}
     <${Dimensions} card=${card} rules=${rules} />
     ${isScored && html`<section class="card half"><h2>${t('history')}</h2><${Shown} of=${history}>${(past) => html`<${History} history=${past.scores} forecast=${forecast.answer?.days ?? []} thresholds=${thresholds} scale=${rules?.scale ?? { min: 0, max: 5 }} />`}<//></section>
-    <section class="card half"><h2>${t('why_moved')}</h2><${Why} changes=${changes} metrics=${metrics.answer} /></section>`}
+    <section class="card half"><h2>${t('why_moved')}</h2><${Why} changes=${changes} metrics=${metrics.answer} isKnown=${!history.answer || hasEarlier} /></section>`}
     <section class="card"><h2>${t('metrics')}</h2><p class="quiet-text">${t('metrics_about')}</p>
       <${Shown} of=${metrics}>${(answer) => html`<${Metrics} answer=${answer} changes=${changes.answer} rules=${rules} base=${base} kind=${kind} caller=${caller} />`}<//></section>
     ${isScored && html`<section class="card half"><h2>${t('advice')}</h2><${Advice} base=${base} card=${card} /></section>
@@ -106,8 +108,8 @@ function Dimensions({ card, rules }) {
     <p class="quiet-text">${t('weight', { share: `${Number((dimension.weight * 100).toFixed(1))}%` })}</p></div>`)}</section>`;
 }
 
-function Why({ changes, metrics }) {
-  if (changes.error) return html`<p class="quiet-text">${t(changes.error.status === 404 ? 'first_date' : 'error_other')}</p>`;
+function Why({ changes, metrics, isKnown }) {
+  if (!isKnown) return html`<p class="quiet-text">${t('first_date')}</p>`;
   return html`<${Shown} of=${changes}>${(answer) => {
     if (answer.change === null) return html`<p class="quiet-text">${t('no_change_known')}</p>`;
     const titles = new Map(metrics?.metrics.map((metric) => [metric.id, titled(metric.title)]) ?? []);

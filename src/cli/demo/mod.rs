@@ -53,6 +53,7 @@ async fn show_market(cli: &Cli, settings: &DemoSettings) -> Result<ExitCode, Com
     let result = async {
         let listener = bind(&cli.listening)?;
         let service = Service::start(&opened.context, listener, Keys::NotAsked).await?;
+        say(format_args!("the dashboard is at http://{}/ and fills while you look\n", service.address));
         let shown = fill_and_show(&service, &opened.context, settings, cli.voice()).await;
         if shown.is_ok() && !settings.exit {
             say("\nThe service stays up; Ctrl-C ends it and removes the demo's data.");
@@ -94,6 +95,7 @@ async fn fill_and_show(
         run(&client, &base, today - Days::new(back)).await?;
     }
     show::show(&client, &base, &market).await?;
+    show::tell_stories(&client, &base).await?;
     if !settings.exit {
         show::invite(&base);
     }

@@ -7,6 +7,8 @@ use super::shops::{FALLING_SHOP, RECOVERING_SHOP};
 use crate::cli::exit::CommandError;
 use crate::cli::report::say;
 
+/// Shops near a threshold whose tomorrow is looked at.
+const NEAR: usize = 60;
 /// Shops shown at each end.
 const ENDS: usize = 5;
 
@@ -46,9 +48,40 @@ pub(super) async fn show(client: &reqwest::Client, base: &str, market: &Market) 
     Ok(())
 }
 
+/// Names the shops with a story, and where to see it: one falls, one recovers, and one crosses a threshold tomorrow.
+pub(super) async fn tell_stories(client: &reqwest::Client, base: &str) -> Result<(), CommandError> {
+    say(format_args!("\n  {base}/shops/{FALLING_SHOP}  has fallen for months"));
+    say(format_args!("  {base}/shops/{RECOVERING_SHOP}  is on its way up"));
+    // Who is near a threshold may cross it when a day leaves the windows.
+    for sort in ["margin", "gap"] {
+        let near = get(client, &format!("{base}/v1/scores?status=scored&sort={sort}&limit={NEAR}")).await?;
+        for card in near["items"].as_array().into_iter().flatten() {
+            let id = text(&card["shop_id"]);
+            let forecast = get(client, &format!("{base}/v1/shops/{id}/score/forecast?days=1")).await?;
+            let tomorrow = &forecast["days"][0];
+            let (now, then) = (&card["tier_level"], &tomorrow["tier"]["level"]);
+            if then.is_number() && now != then {
+                let way = if then.as_u64() > now.as_u64() { "falls below" } else { "rises past" };
+                let line = if way == "falls below" {
+                    &tomorrow["tier"]["next_up"]["at_least"]
+                } else {
+                    &tomorrow["tier"]["next_down"]["below"]
+                };
+                say(format_args!(
+                    "  {base}/shops/{id}  {way} {line} tomorrow if nothing new happens ({} → {})",
+                    card["score"], tomorrow["score"]
+                ));
+                return Ok(());
+            }
+        }
+    }
+    Ok(())
+}
+
 /// Says what can be asked of the service.
 pub(super) fn invite(base: &str) {
-    say(format_args!("\nThe service answers at {base}, its documentation at {base}/docs. Try:\n"));
+    say(format_args!("\nThe dashboard: {base}/"));
+    say(format_args!("The service answers at {base}, its documentation at {base}/docs. Try:\n"));
     say(format_args!("  curl {base}/v1/shops/{FALLING_SHOP}/score"));
     say(format_args!("  curl {base}/v1/shops/{FALLING_SHOP}/metrics"));
     say(format_args!("  curl {base}/v1/shops/{RECOVERING_SHOP}/penalties"));
