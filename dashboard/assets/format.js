@@ -3,7 +3,8 @@ import { locale, t } from './language.js';
 
 let zone;
 export const setZone = (name) => { zone = name; };
-export const zoneName = () => zone ?? '';
+/** The zone as people call it. */
+export const zoneName = () => new Intl.DateTimeFormat(locale(), { timeZone: zone, timeZoneName: 'long' }).formatToParts(new Date()).find((part) => part.type === 'timeZoneName').value;
 
 export const NONE = '–';
 const MINUS = '−';

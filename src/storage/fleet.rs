@@ -38,7 +38,8 @@ words! {
 const LAST: i64 = i64::MAX;
 
 impl FleetOrder {
-    /// A value by which the list rises. `$1` are the thresholds, in millionths; `card` and `previous` the scores.
+    /// A value by which the list rises. `$1` are the falling thresholds, in millionths, of which the score is below as many as
+    /// its tier says; `card` and `previous` are the scores.
     fn key(self) -> &'static str {
         match self {
             FleetOrder::Id => "0",
@@ -46,15 +47,14 @@ impl FleetOrder {
             FleetOrder::ScoreDescending => "-card.score_hundredths",
             FleetOrder::Change => "card.score_hundredths - previous.score_hundredths",
             FleetOrder::ChangeDescending => "previous.score_hundredths - card.score_hundredths",
-            FleetOrder::Gap => {
-                "(select min(threshold) from unnest($1::bigint[]) as threshold
-                  where threshold > card.score_hundredths::bigint * 10000) - card.score_hundredths::bigint * 10000"
-            }
-            FleetOrder::Margin => {
-                "card.score_hundredths::bigint * 10000 - (select max(threshold) from unnest($1::bigint[]) as threshold
-                  where threshold <= card.score_hundredths::bigint * 10000)"
-            }
+            FleetOrder::Gap => "($1::bigint[])[card.tier_level] - card.score_hundredths::bigint * 10000",
+            FleetOrder::Margin => "card.score_hundredths::bigint * 10000 - ($1::bigint[])[card.tier_level + 1]",
         }
+    }
+
+    /// Whether the scores of the date before decide the order.
+    fn compares(self) -> bool {
+        matches!(self, FleetOrder::Change | FleetOrder::ChangeDescending)
     }
 }
 
@@ -93,7 +93,7 @@ pub(crate) struct FleetPageQuery<'a> {
     pub previous: Option<RunVersion>,
     pub filter: &'a FleetFilter,
     pub order: FleetOrder,
-    /// In millionths.
+    /// Distinct and falling, in millionths.
     pub thresholds: &'a [i64],
     pub after: Option<&'a FleetPlace>,
     pub limit: i64,
@@ -141,24 +141,34 @@ pub(crate) async fn page(
         Some(TierMove::Up) => "and card.tier_level < previous.tier_level",
         Some(TierMove::Down) => "and card.tier_level > previous.tier_level",
     };
+    let previous = "left join score as previous
+           on previous.run_id = $4 and previous.rule_set = $5 and previous.subject_id = card.subject_id";
+    let subject = "left join subject on subject.subject_kind = $6 and subject.subject_id = card.subject_id";
+    // What does not decide which rows make the page is looked up for these alone.
+    let by_previous = if query.order.compares() || query.filter.moved.is_some() { previous } else { "" };
+    let (by_name, named) = match query.filter.text {
+        None => ("", "$12::text is null"),
+        Some(_) => (subject, "card.subject_id ilike $12 or subject.name ilike $12"),
+    };
     let sql = format!(
-        "select card.run_id, card.subject_id, card.category_id, card.signed_orders, card.score_hundredths, card.tier_level,
-                subject.name, previous.score_hundredths as previous_score_hundredths,
-                previous.tier_level as previous_tier_level, {key} as sort_key
-         from score as card
-         left join score as previous
-           on previous.run_id = $4 and previous.rule_set = $5 and previous.subject_id = card.subject_id
-         left join subject on subject.subject_kind = $6 and subject.subject_id = card.subject_id
+        "select card.*, subject.name, previous.score_hundredths as previous_score_hundredths,
+                previous.tier_level as previous_tier_level
+         from (
+         select card.run_id, card.subject_id, card.category_id, card.signed_orders, card.score_hundredths, card.tier_level,
+                {key} as sort_key
+         from score as card {by_previous} {by_name}
          where card.run_id = $2 and card.rule_set = $3 and $1::bigint[] is not null
            and ($7::text is null or card.category_id = $7 collate \"C\")
            and ($8::smallint is null or card.tier_level = $8)
            and ($9::bigint is null or card.score_hundredths::bigint * {HUNDREDTH} < $9)
            and ($10::boolean is null or (card.score_hundredths is not null) = $10)
            and ($11::text[] is null or card.subject_id = any($11))
-           and ($12::text is null or card.subject_id ilike $12 or subject.name ilike $12)
+           and ({named})
            and ($13::bigint is null or ({key}, card.subject_id) > ($13, $14 collate \"C\"))
            {moved}
-         order by {order} card.subject_id limit $15"
+         order by {order} card.subject_id limit $15
+         ) as card {previous} {subject}
+         order by card.sort_key, card.subject_id"
     );
     let filter = query.filter;
     let rows = sqlx::query_as(AssertSqlSafe(sql))

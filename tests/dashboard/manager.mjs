@@ -32,8 +32,8 @@ await tell(async () => {
   // The records behind a metric: as many as the count says.
   const metric = metrics.metrics.find((one) => one.id === 'negative_feedback_rate');
   await page.locator('#metric-negative_feedback_rate .opens').click();
-  await page.getByRole('tab', { name: 'Behind the numerator' }).click();
-  await see(page, `Together ${metric.numerator}.`);
+  await page.getByRole('tab', { name: `Numerator (${metric.numerator})` }).click();
+  await see(page, `Sum: ${metric.numerator}`);
   const listed = await page.locator('.records tbody tr').count();
   assert.equal(listed, Math.min(20, metric.numerator));
   await accessible(page, 'open records');
@@ -57,7 +57,7 @@ await tell(async () => {
 
   // The same in Chinese.
   await page.getByRole('button', { name: '中文' }).click();
-  await page.getByRole('heading', { name: '为什么变动' }).waitFor();
+  await page.getByRole('heading', { name: '变动原因' }).waitFor();
   await see(page, metric.title.zh);
   assert.equal(await page.locator('html').getAttribute('lang'), 'zh-CN');
   assert.equal(await standing.innerText(), two(score.score));

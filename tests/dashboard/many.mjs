@@ -25,7 +25,7 @@ await tell(async () => {
   assert.ok(await page.evaluate(rows) > 1_200);
   await step('find', () => page.getByLabel('Find').fill('many-77777'), [() => document.querySelectorAll('.fleet tbody a').length === 1 && !document.querySelector('.old')]);
   await step('all_again', () => page.getByLabel('Find').fill(''), [() => document.querySelectorAll('.fleet tbody a').length > 5 && !document.querySelector('.old')]);
-  await step('sort', () => page.getByRole('button', { name: 'Above line' }).click(), [() => document.querySelector('th.margin').getAttribute('aria-sort') === 'ascending' && !document.querySelector('.old')]);
+  await step('sort', () => page.getByRole('button', { name: 'Before dropping' }).click(), [() => document.querySelector('th.margin').getAttribute('aria-sort') === 'ascending' && !document.querySelector('.old')]);
   await step('tier', () => page.locator('.tiers button').nth(2).click(), [() => location.search.includes('tier_level=2') && !document.querySelector('.old')]);
   await fits(page, 'the fleet');
   await see(page, 'tier 2');

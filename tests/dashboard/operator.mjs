@@ -21,7 +21,7 @@ await tell(async () => {
   const { shop } = service;
   await page.goto(`${service.base}/shops/${shop}`);
   await page.locator('#metric-negative_feedback_rate .opens').click();
-  await page.getByRole('tab', { name: 'Behind the numerator' }).click();
+  await page.getByRole('tab', { name: /^Numerator/ }).click();
   const record = page.locator('.records tbody tr').first();
   const order = await record.locator('bdi').first().innerText();
   await record.getByRole('button', { name: 'Exclude' }).click();
@@ -37,9 +37,9 @@ await tell(async () => {
   await see(page, 'a sham order');
   await accessible(page, 'the operator');
   await page.getByLabel('Date').fill(before.date);
-  await page.locator('form', { hasText: 'Run' }).first().getByLabel('Reason').fill('an order was excluded');
-  await page.getByRole('button', { name: 'Run', exact: true }).click();
-  await page.locator('tr').filter({ hasText: 'an order was excluded' }).getByText('revision 2').waitFor();
+  await page.locator('form', { hasText: 'Score this date' }).first().getByLabel('Reason').fill('an order was excluded');
+  await page.getByRole('button', { name: 'Score this date' }).click();
+  await page.locator('tr').filter({ hasText: 'an order was excluded' }).getByText('published · revision 2').waitFor();
 
   await page.goto(`${service.base}/shops/${shop}`);
   await see(page, 'revision 2');

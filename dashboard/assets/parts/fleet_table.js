@@ -45,7 +45,7 @@ export function FleetTable({ rows, kind, sort, last, change }) {
     const falling = sorts?.indexOf(sort);
     const label = t(name === 'name' ? (kind === 'shops' ? 'shop' : 'creator') : `column_${name}`);
     return html`<th key=${name} class="${name} ${num ? 'num' : ''}" scope="col" aria-sort=${falling === undefined || falling < 0 ? undefined : falling === 0 ? 'ascending' : 'descending'}>
-      ${sorts ? html`<button class="sort" onClick=${() => change({ sort: sorts[(falling + 1) % sorts.length] })}>${label}<span aria-hidden="true">${falling === 0 ? ' ↑' : falling === 1 ? ' ↓' : ''}</span></button>` : label}</th>`;
+      ${sorts ? html`<button class="sort" onClick=${() => change({ sort: sorts[(falling + 1) % sorts.length] })}>${label}<span aria-hidden="true">${falling === 0 ? ' ▾' : falling === 1 ? ' ▴' : ''}</span></button>` : label}</th>`;
   };
   return html`<div class="table-room ${rows.isOld ? 'old' : ''}" aria-busy=${rows.isOld} ref=${room} onScroll=${scroll} tabindex="0" role="region" aria-label=${t('table_label')}>
     <table class="fleet" aria-rowcount=${rows.next ? -1 : items.length + 1}>

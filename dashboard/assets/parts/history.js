@@ -5,7 +5,7 @@ import { locale, t } from '../language.js';
 import { role } from './tier.js';
 import { useWidth } from '../use.js';
 
-const HEIGHT = 240;
+const HEIGHT = 320;
 const seconds = (date) => Date.parse(`${date}T00:00:00Z`) / 1000;
 const colour = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
 
@@ -59,15 +59,15 @@ function options(width, [, known, coming], thresholds, scale) {
     scales: { x: { time: true }, y: { range: [low, high] } },
     axes: [
       { ...axis, grid: { show: false }, space: 70, values: (_, splits) => splits.map((at) => month.format(new Date(at * 1000))) },
-      { ...axis, size: 46, values: (_, splits) => splits.map((value) => value.toFixed(2)) },
+      { ...axis, grid: { show: false }, size: 46, values: (_, splits) => splits.map((value) => value.toFixed(2)) },
     ],
     cursor: { y: false, drag: { x: false, y: false } },
     series: [
       {},
       { stroke: line, width: 2, spanGaps: true, points: { show: known.filter((value) => value !== null).length < 3 } },
-      { stroke: line, width: 2, dash: [5, 5], spanGaps: true, points: { show: false } },
+      { stroke: text, width: 2, dash: [5, 5], spanGaps: true, points: { show: false } },
     ],
-    hooks: { drawClear: [(chart) => bands(chart, thresholds, [low, high])], setCursor: [tell] },
+    hooks: { drawClear: [(chart) => bands(chart, thresholds, [low, high])], draw: [newest], setCursor: [tell] },
   };
 }
 
@@ -86,9 +86,24 @@ function bands(chart, thresholds, [low, high]) {
     if (index > 0) {
       ctx.fillStyle = colour('--quiet');
       ctx.fillRect(bbox.left, top, bbox.width, devicePixelRatio);
-      ctx.fillText(edges[index].toFixed(2), bbox.left + 6 * devicePixelRatio, top - 4 * devicePixelRatio);
+      ctx.textAlign = 'right';
+      ctx.fillText(edges[index].toFixed(2), bbox.left + bbox.width - 4 * devicePixelRatio, top - 4 * devicePixelRatio);
     }
   }
+  ctx.restore();
+}
+
+/** The newest published score, marked: what comes after is a forecast. */
+function newest(chart) {
+  const place = chart.data[1].findLastIndex((value) => value !== null);
+  if (place < 0) return;
+  const { ctx } = chart;
+  const [x, y] = [chart.valToPos(chart.data[0][place], 'x', true), chart.valToPos(chart.data[1][place], 'y', true)];
+  ctx.save();
+  ctx.fillStyle = colour('--accent');
+  ctx.beginPath();
+  ctx.arc(x, y, 4 * devicePixelRatio, 0, 2 * Math.PI);
+  ctx.fill();
   ctx.restore();
 }
 

@@ -1,6 +1,6 @@
 // Every metric as a row: its value, its counts, where it stands among its peers, and what it costs. A row opens the records.
 import { html, useState } from '../vendor/preact-htm.js';
-import { count, score, signed, value } from '../format.js';
+import { count, score, shortDay, signed, value } from '../format.js';
 import { t, titled } from '../language.js';
 import { Records } from './records.js';
 import { Strip } from './strip.js';
@@ -21,7 +21,7 @@ export function Metrics({ answer, changes, rules, base, kind, caller }) {
   const dimensions = rules?.dimensions ?? [...new Set(answer.metrics.map((metric) => metric.dimension))].map((id) => ({ id }));
   const worst = Math.max(0.0001, ...answer.metrics.map((metric) => cost(metric) ?? 0));
   return html`<table class="metrics"><thead><tr>
-      <th>${t('metric')}</th><th class="num">${t('value')}</th><th class="num counts">${t('counts')}</th><th class="peers">${t('among_peers')}</th><th class="num points">${t('points')}</th><th class="num costs">${t('costs')}</th><th class="num change">${t('since_before')}</th>
+      <th>${t('metric')}</th><th class="num">${t('value')}</th><th class="num counts">${t('counts')}</th><th class="peers">${t('among_peers')}</th><th class="num points">${t('points')}</th><th class="num costs">${t('costs')}</th><th class="num change">${changes ? t('since_before', { date: shortDay(changes.from.date) }) : t('column_change')}</th>
     </tr></thead>
     ${dimensions.map((dimension) => html`<tbody key=${dimension.id}>
       <tr class="group"><th colspan="7" scope="rowgroup">${dimension.title ? titled(dimension.title) : dimension.id}</th></tr>

@@ -1,13 +1,14 @@
 // The orders, cases and sessions behind a count: all of either side, or those that made the difference since the date before.
 import { html, useState } from '../vendor/preact-htm.js';
 import { withQuery } from '../api.js';
-import { count, day, duration, instant } from '../format.js';
+import { count, day, duration, instant, shortDay } from '../format.js';
 import { t, titled } from '../language.js';
 import { SELDOM } from '../use.js';
 import { Exclude } from './exclude.js';
 import { useRows } from './rows.js';
 import { Failure, Loading } from './states.js';
 
+const STARS = ['product_stars', 'service_stars', 'logistics_stars'];
 const LISTS = ['changes', 'numerator', 'denominator'];
 
 export function Records({ metric, answer, changes, base, kind, caller, rule }) {
@@ -16,10 +17,11 @@ export function Records({ metric, answer, changes, base, kind, caller, rule }) {
   const [list, setList] = useState(hasChanged ? 'changes' : 'numerator');
   const [filter, setFilter] = useState({});
   const lists = changes ? LISTS : LISTS.slice(1);
+  const label = (name) => (name === 'changes' ? t('records_changes', { date: shortDay(changes.from.date) }) : `${t(`records_${name}`)} (${amount(metric[name], metric, name)})`);
   return html`<div class="records">
     ${rule && html`<p class="definition">${titled(rule.definition)}</p>`}
     <p class="quiet-text">${t('window', { from: day(metric.window.from), to: day(metric.window.to) })}</p>
-    <div class="tabs" role="tablist">${lists.map((name) => html`<button key=${name} role="tab" aria-selected=${list === name} onClick=${() => { setList(name); setFilter({}); }}>${t(`records_${name}`)}</button>`)}</div>
+    <div class="tabs" role="tablist">${lists.map((name) => html`<button key=${name} role="tab" aria-selected=${list === name} onClick=${() => { setList(name); setFilter({}); }}>${label(name)}</button>`)}</div>
     ${list !== 'changes' && html`<div class="filters small">
       <label><span class="label">${t('day')}</span><input type="date" min=${metric.window.from} max=${metric.window.to} value=${filter.day ?? ''} onChange=${(event) => setFilter({ ...filter, day: event.target.value || undefined })} /></label>
       <label><span class="label">${t('product')}</span><input type="text" maxlength="128" value=${filter.product_id ?? ''} onChange=${(event) => setFilter({ ...filter, product_id: event.target.value.trim() || undefined })} /></label>
@@ -68,5 +70,7 @@ function Table({ rows, metric, side, kind, caller, withReason }) {
 /** What a fact says beside the ids of its record. */
 function words(data) {
   const said = Object.entries(data).filter(([name]) => !['order_id', 'session_id', 'product_id', 'creator_id'].includes(name));
-  return html`<span class="quiet-text">${said.map(([name, is]) => `${name}=${typeof is === 'object' ? JSON.stringify(is) : is}`).join(' ')}</span>`;
+  const stars = said.filter(([name]) => STARS.includes(name));
+  const rest = said.filter(([name]) => !STARS.includes(name));
+  return html`${stars.map(([name, is]) => html`<span class="stars" key=${name}>${t(`stars_${name.replace('_stars', '')}`)} ★${is}</span> `)}<span class="quiet-text">${rest.map(([name, is]) => `${name}=${typeof is === 'object' ? JSON.stringify(is) : is}`).join(' ')}</span>`;
 }

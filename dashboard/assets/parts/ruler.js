@@ -1,13 +1,13 @@
 // One ruler for everything about thresholds: where the score stands, all lines, and how far the next ones are.
 import { html } from '../vendor/preact-htm.js';
-import { score as shown } from '../format.js';
+import { day, score as shown } from '../format.js';
 import { t, titled } from '../language.js';
 import { useWidth } from '../use.js';
 import { role } from './tier.js';
 
 const SIDE = 14;
 /** Labels of lines that are nearer than this, in pixels, stand one above the other. */
-const NEAR = 44;
+const NEAR = 36;
 
 export function Ruler({ score, thresholds, scale, tier }) {
   const [place, width] = useWidth();
@@ -25,7 +25,7 @@ export function Ruler({ score, thresholds, scale, tier }) {
   });
   const words = [
     tier.next_up && t('gap_up', { gap: shown(tier.next_up.gap), line: shown(tier.next_up.at_least) }),
-    tier.next_down && t('margin_down', { margin: shown(tier.next_down.margin), line: shown(tier.next_down.below) }),
+    tier.next_down && t(tier.next_down.margin ? 'margin_down' : 'on_line', { margin: shown(tier.next_down.margin), line: shown(tier.next_down.below) }),
   ].filter(Boolean).join(' · ');
   return html`<figure class="ruler" ref=${place}>
     ${width > 0 && html`<svg width=${width} height="86" role="img" aria-label=${t('ruler_label', { score: shown(score), words })}>
@@ -45,6 +45,6 @@ export function Lines({ ruleSet, penalties }) {
   return html`<ul class="lines">${ruleSet.penalties.map((penalty) => html`<li class=${since.has(penalty.code) ? 'on' : 'off'} key=${penalty.code}>
     <span class="num">${'<'} ${shown(penalty.below)}</span>
     <span>${titled(penalty.title)}</span>
-    <span class="since">${since.has(penalty.code) ? html`<span class="pill bad"><span aria-hidden="true">◼</span> ${t('in_force_since', { date: since.get(penalty.code) })}</span>` : html`<span class="pill good"><span aria-hidden="true">●</span> ${t('not_in_force')}</span>`}</span>
+    <span class="since">${since.has(penalty.code) ? html`<span class="pill bad"><span aria-hidden="true">◼</span> ${t('in_force_since', { date: day(since.get(penalty.code)) })}</span>` : html`<span class="pill good"><span aria-hidden="true">●</span> ${t('not_in_force')}</span>`}</span>
   </li>`)}</ul>`;
 }

@@ -18,13 +18,13 @@ export function Waterfall({ changes }) {
   const y = (value) => TOP + ((high - value) / (high - low)) * (HEIGHT - TOP - BOTTOM);
   const columns = [
     { label: t('score_before'), text: score(from.score), from: low, to: from.unrounded, kind: 'total' },
-    ...bars.map((bar) => ({ label: t(`part_${bar.name}`), text: signed(bar.by, 3), from: bar.start, to: bar.end, kind: bar.by < 0 ? 'bad' : bar.by > 0 ? 'good' : 'none' })),
+    ...bars.map((bar) => ({ label: t(`part_${bar.name}`), text: signed(bar.by, 4), from: bar.start, to: bar.end, kind: bar.by < 0 ? 'bad' : bar.by > 0 ? 'good' : 'none' })),
     { label: t('score_now'), text: score(to.score), from: low, to: to.unrounded, kind: 'total' },
   ];
   const step = width / columns.length;
   const bar = Math.min(64, step * 0.62);
   const center = (index) => step * (index + 0.5);
-  const label = t('waterfall_label', { from: score(from.score), to: score(to.score), own: signed(parts.own, 3), peers: signed(parts.peers, 3), weights: signed(parts.weights, 3) });
+  const label = t('waterfall_label', { from: score(from.score), to: score(to.score), own: signed(parts.own, 4), peers: signed(parts.peers, 4), weights: signed(parts.weights, 4) });
   return html`<figure class="waterfall" ref=${place}>${width > 0 && html`<svg width=${width} height=${HEIGHT} role="img" aria-label=${label}>
     ${columns.map((column, index) => {
       const [top, bottom] = [y(Math.max(column.from, column.to)), y(Math.min(column.from, column.to))];

@@ -6,7 +6,7 @@ import { FleetTable } from '../parts/fleet_table.js';
 import { Histogram } from '../parts/histogram.js';
 import { AsOf, Empty, Failure, Loading } from '../parts/states.js';
 import { role, shape } from '../parts/tier.js';
-import { count, percent, score } from '../format.js';
+import { count, day, percent, score } from '../format.js';
 import { t, titled } from '../language.js';
 import { go, OFTEN, useAddress, useAnswer } from '../use.js';
 import { useRows } from '../parts/rows.js';
@@ -50,7 +50,7 @@ function RunUnderWay() {
   const run = runs.answer?.items.find((one) => one.state === 'running' || one.state === 'queued');
   if (!run) return null;
   const share = run.subjects_total ? run.subjects_done / run.subjects_total : 0;
-  return html`<span class="pill warn" role="status">▲ ${t('run_under_way', { date: run.date, share: percent(share) })}</span>`;
+  return html`<span class="pill warn" role="status">▲ ${t('run_under_way', { date: day(run.date), share: percent(share) })}</span>`;
 }
 
 function Tiers({ figures, filters, change }) {
@@ -60,12 +60,12 @@ function Tiers({ figures, filters, change }) {
   return html`<section class="card"><h2>${t('tiers')}</h2>
     <p class="big"><span class="num">${count(figures.scored)}</span> <small>${t('scored_of', { n: count(figures.subjects) })}</small></p>
     <ul class="tiers">${figures.tiers.map((tier) => html`<li key=${tier.level}><button class="row" aria-pressed=${filters.tier_level === String(tier.level)} onClick=${() => toggle(tier.level)} title=${tier.penalties.map((penalty) => titled(penalty.title)).join(', ')}>
-      <span class="name"><span class="dot ${role(tier.level, last)}" aria-hidden="true">${shape(tier.level, last)}</span> ${range(tier)}</span>
+      <span class="name"><span class="dot ${role(tier.level, last)}" aria-hidden="true">${shape(tier.level, last)}</span> <b>${tier.level}</b> ${range(tier)}</span>
       <span class="bar-room"><span class="bar ${role(tier.level, last)}" style=${{ width: `${(tier.subjects / scored) * 100}%` }}></span></span>
       <span class="num">${count(tier.subjects)}</span>
     </button></li>`)}
     <li><button class="row" aria-pressed=${filters.status === 'insufficient_volume'} onClick=${() => change({ status: filters.status ? undefined : 'insufficient_volume', tier_level: undefined })}>
-      <span class="name"><span class="dot none" aria-hidden="true">○</span> ${t('too_few_orders')}</span><span class="bar-room"></span><span class="num">${count(figures.insufficient_volume)}</span></button></li></ul>
+      <span class="name"><span class="dot none" aria-hidden="true">○</span> ${t('too_few_orders')}</span><span></span><span class="num">${count(figures.insufficient_volume)}</span></button></li></ul>
   </section>`;
 }
 
@@ -78,7 +78,7 @@ function Moves({ figures, filters, change }) {
   const tile = (moved, number, way, sign) => html`<button class="tile ${number ? way : 'none'}" aria-pressed=${filters.moved === moved} onClick=${() => toggle(moved)}>
     <span class="big num">${count(number)}</span><span>${sign} ${t(`moved_${moved}`)}</span></button>`;
   return html`<section class="card"><h2>${t('moves')}</h2>
-    ${before ? html`<p class="quiet-text">${t('since', { date: before })}</p>
+    ${before ? html`<p class="quiet-text">${t('since', { date: day(before) })}</p>
     <div class="tiles">${tile('down', moves.down, 'bad', '▼')}${tile('up', moves.up, 'good', '▲')}</div>
     <p class="quiet-text">${t('entered_left', { entered: count(moves.entered), left: count(moves.left) })}</p>` : html`<p class="quiet-text">${t('first_date')}</p>`}
   </section>`;

@@ -1,7 +1,7 @@
 // For operators: runs, exclusions, keys, and how well events come in.
 import { html, useEffect, useState } from '../vendor/preact-htm.js';
 import { ask, key, segment } from '../api.js';
-import { count, day, instant, percent } from '../format.js';
+import { count, day, instant, percent, zoneName } from '../format.js';
 import { t } from '../language.js';
 import { SELDOM } from '../use.js';
 import { Ingest } from '../parts/ingest.js';
@@ -14,7 +14,7 @@ const SOON = 3_000;
 export function Operator({ caller }) {
   useEffect(() => { document.title = `${t('operator')} · shopscore`; return () => { document.title = 'shopscore'; }; }, []);
   return html`<h1 class="title">${t('operator')}</h1>
-    <p class="as-of"><span>${t('today', { date: day(caller.today) })}</span><span>${t('next_run', { time: instant(caller.next_slot) })}</span><span>${caller.time_zone}</span></p>
+    <p class="as-of"><span>${t('today', { date: day(caller.today) })}</span><span>${t('next_run', { time: instant(caller.next_slot) })}</span><span>${zoneName()}</span></p>
     <section class="card"><h2>${t('ingest')}</h2><${Ingest} /></section>
     <section class="card"><h2>${t('runs')}</h2><${Runs} caller=${caller} /></section>
     <section class="card"><h2>${t('exclusions')}</h2><${Exclusions} /></section>
@@ -25,7 +25,7 @@ export function Operator({ caller }) {
 export function List({ rows, empty, head, children, label }) {
   if (!rows.items) return rows.error ? html`<${Failure} error=${rows.error} reload=${rows.reload} />` : html`<${Loading} />`;
   if (rows.items.length === 0) return html`<p class="quiet-text">${empty}</p>`;
-  return html`<div class="scrolls tall" tabindex="0" role="region" aria-label=${label}><table class="list"><thead><tr>${head.map((name) => html`<th key=${name}>${name}</th>`)}</tr></thead><tbody>${rows.items.map(children)}</tbody></table></div>
+  return html`<div class="scrolls" tabindex="0" role="region" aria-label=${label}><table class="list"><thead><tr>${head.map((name) => html`<th key=${name}>${name}</th>`)}</tr></thead><tbody>${rows.items.map(children)}</tbody></table></div>
     ${rows.next && html`<button class="quiet" onClick=${rows.more}>${t('more')}</button>`}`;
 }
 
@@ -50,13 +50,13 @@ export function useSending(send) {
 const faults = (error) => [error.message || t('error_other'), ...(error.problem?.errors ?? []).map((fault) => fault.detail)].join(' ');
 
 function Runs({ caller }) {
-  const rows = useRows('/v1/runs?limit=20', SOON);
+  const rows = useRows('/v1/runs?limit=10', SOON);
   const sending = useSending(async ({ date, reason }) => {
     await ask('/v1/runs', { method: 'POST', body: { date, reason: reason || undefined } });
     rows.reload();
   });
   const state = (run) => {
-    if (run.state === 'published') return html`<span class="pill good"><span aria-hidden="true">●</span> ${t('revision', { n: run.revision })}</span>`;
+    if (run.state === 'published') return html`<span class="pill good"><span aria-hidden="true">●</span> ${t('published_as', { n: run.revision })}</span>`;
     if (run.state === 'failed') return html`<span class="pill bad" title=${run.error}><span aria-hidden="true">◼</span> ${t('failed')}</span>`;
     const share = run.subjects_total ? run.subjects_done / run.subjects_total : 0;
     return html`<span class="pill warn"><span aria-hidden="true">▲</span> ${t(run.state)} ${percent(share)}</span>`;

@@ -1,8 +1,8 @@
 // One shop or creator: where it stands, where it goes, why it moved, and what to do.
 import { html, useEffect } from '../vendor/preact-htm.js';
 import { segment, withQuery } from '../api.js';
-import { day, score as shown, signed, count } from '../format.js';
-import { t, titled } from '../language.js';
+import { count, day, score as shown, shortDay, signed } from '../format.js';
+import { language, t, titled } from '../language.js';
 import { Advice, Leaving, Products } from '../parts/advice.js';
 import { History } from '../parts/history.js';
 import { Metrics } from '../parts/metrics.js';
@@ -60,7 +60,8 @@ function Card({ card, base, kind, caller }) {
       <div class="standing"><span class="score num">${shown(card.score)}</span>
         <div><${Moved} changes=${changes.answer} /><${TierBadge} level=${card.tier.level} last=${thresholds.length || card.tier.level} /></div></div>
       <div>${rules ? html`<${Ruler} score=${card.score} tier=${card.tier} thresholds=${thresholds} scale=${rules.scale} />` : html`<${Loading} />`}
-      <${Headline} card=${card} changes=${changes.answer} metrics=${metrics.answer} forecast=${forecast.answer} /></div>
+      <${Headline} card=${card} changes=${changes.answer} metrics=${metrics.answer} forecast=${forecast.answer} scale=${rules?.scale} />
+      <${InForce} penalties=${penalties.answer} /></div>
     </section>`}
     <${Dimensions} card=${card} rules=${rules} />
     ${isScored && html`<section class="card half"><h2>${t('history')}</h2><${Shown} of=${history}>${(past) => html`<${History} history=${past.scores} forecast=${forecast.answer?.days ?? []} thresholds=${thresholds} scale=${rules?.scale ?? { min: 0, max: 5 }} />`}<//></section>
@@ -79,33 +80,45 @@ const earlier = (date, days) => new Date(Date.parse(`${date}T00:00:00Z`) - (days
 function Moved({ changes }) {
   if (!changes || changes.change === null) return html`<span class="quiet-text">${t('no_change_known')}</span>`;
   const by = changes.to.score - changes.from.score;
-  return html`<${Change} value=${Number(by.toFixed(2))} text=${t('since_date', { by: signed(by), date: changes.from.date })} />`;
+  return html`<${Change} value=${Number(by.toFixed(2))} text=${t('since_date', { by: signed(by), date: shortDay(changes.from.date) })} />`;
 }
 
 /** What matters in a sentence or two: what moved the score, and the line that comes next. */
-function Headline({ card, changes, metrics, forecast }) {
+function Headline({ card, changes, metrics, forecast, scale }) {
   const titles = new Map(metrics?.metrics.map((metric) => [metric.id, titled(metric.title)]) ?? []);
   const said = [];
   const most = [...changes?.metrics ?? []].filter((one) => one.total).sort((one, other) => Math.abs(other.total) - Math.abs(one.total))[0];
-  if (most && Math.abs(most.total) >= 0.0005) said.push(t(most.total < 0 ? 'mostly_down' : 'mostly_up', { metric: titles.get(most.id) ?? most.id, by: signed(most.total, 3) }));
+  if (most && Math.abs(most.total) >= 0.0005) {
+    const why = Math.abs(most.own) < Math.abs(most.peers) / 10 ? t('only_peers') : '';
+    said.push(t(most.total < 0 ? 'mostly_down' : 'mostly_up', { date: shortDay(changes.from.date), metric: titles.get(most.id) ?? most.id, by: signed(most.total, 3), why }));
+  }
+  const costly = metrics && scale && [...metrics.metrics].filter((one) => one.points !== null).map((one) => ({ ...one, costs: (scale.max - one.points) * one.effective_weight })).sort((one, other) => other.costs - one.costs)[0];
+  if (costly && costly.costs >= 0.005 && costly.id !== most?.id) said.push(t('costs_most', { metric: titled(costly.title), by: signed(-costly.costs, 2) }));
   const crossing = forecast?.days.find((one) => one.tier && one.tier.level !== card.tier.level);
   if (crossing) {
     const worse = crossing.tier.level > card.tier.level;
     const line = worse ? card.tier.next_down.below : card.tier.next_up.at_least;
-    said.push(t(worse ? 'will_fall' : 'will_rise', { date: day(crossing.date), score: shown(crossing.score), line: shown(line) }));
+    const end = forecast.days[forecast.days.length - 1];
+    said.push(t(worse ? 'will_fall' : 'will_rise', { date: shortDay(crossing.date), score: shown(crossing.score), line: shown(line), end: shown(end.score), until: shortDay(end.date) }));
   } else if (forecast) {
-    said.push(t('stays', { n: forecast.days.length }));
+    const lowest = [...forecast.days].filter((one) => one.score !== null).sort((one, other) => one.score - other.score)[0];
+    if (lowest) said.push(t('stays', { n: forecast.days.length, low: shown(lowest.score), date: shortDay(lowest.date) }));
   }
-  return html`<p class="headline">${said.join(' ')}</p>`;
+  return html`<p class="headline">${said.join(language() === 'zh' ? '' : ' ')}</p>`;
+}
+
+/** What the tier means: the penalties that are in force. */
+function InForce({ penalties }) {
+  if (!penalties?.penalties.length) return null;
+  return html`<p class="in-force"><span class="label">${t('penalties')}</span> ${penalties.penalties.map((penalty) => html`<span class="pill bad" key=${penalty.code}><span aria-hidden="true">◼</span> ${titled(penalty.title)}</span> `)}</p>`;
 }
 
 function Dimensions({ card, rules }) {
   const titles = new Map(rules?.dimensions.map((dimension) => [dimension.id, titled(dimension.title)]) ?? []);
   const { min, max } = rules?.scale ?? { min: 0, max: 5 };
   return html`<section class="dimensions" aria-label=${t('dimensions')}>${card.dimensions.map((dimension) => html`<div class="card dimension" key=${dimension.id}>
-    <h2>${titles.get(dimension.id) ?? dimension.id}</h2><p class="big num">${shown(dimension.score)}</p>
-    <span class="bar-room" aria-hidden="true"><span class="bar accent" style=${{ width: `${dimension.score === null ? 0 : ((dimension.score - min) / (max - min)) * 100}%` }}></span></span>
-    <p class="quiet-text">${t('weight', { share: `${Number((dimension.weight * 100).toFixed(1))}%` })}</p></div>`)}</section>`;
+    <h2>${titles.get(dimension.id) ?? dimension.id} · ${t('weight', { share: `${Number((dimension.weight * 100).toFixed(1))}%` })}</h2><p class="big num">${shown(dimension.score)}</p>
+    <span class="bar-room" aria-hidden="true"><span class="bar accent" style=${{ width: `${dimension.score === null ? 0 : ((dimension.score - min) / (max - min)) * 100}%` }}></span></span></div>`)}</section>`;
 }
 
 function Why({ changes, metrics, isKnown }) {
@@ -113,11 +126,11 @@ function Why({ changes, metrics, isKnown }) {
   return html`<${Shown} of=${changes}>${(answer) => {
     if (answer.change === null) return html`<p class="quiet-text">${t('no_change_known')}</p>`;
     const titles = new Map(metrics?.metrics.map((metric) => [metric.id, titled(metric.title)]) ?? []);
-    const moved = answer.metrics.filter((one) => Math.abs(one.total) >= 0.000001).sort((one, other) => Math.abs(other.total) - Math.abs(one.total));
+    const moved = answer.metrics.filter((one) => Math.abs(one.total) >= 0.00005).sort((one, other) => Math.abs(other.total) - Math.abs(one.total));
     return html`<p class="quiet-text">${t('why_about', { from: day(answer.from.date), to: day(answer.to.date), by: signed(answer.change, 4) })}</p>
       <${Waterfall} changes=${answer} />
       ${moved.length === 0 ? html`<p>${t('nothing_moved')}</p>` : html`<table class="parts"><thead><tr><th>${t('metric')}</th>${['own', 'peers', 'weights', 'total'].map((part) => html`<th class="num" key=${part}>${t(`part_${part}`)}</th>`)}</tr></thead>
-      <tbody>${moved.map((one) => html`<tr key=${one.id}><th scope="row"><a href=${`#metric-${one.id}`}>${titles.get(one.id) ?? one.id}</a></th>${['own', 'peers', 'weights', 'total'].map((part) => html`<td key=${part} class="num ${one[part] < 0 ? 'bad-text' : one[part] > 0 ? 'good-text' : 'quiet-text'}">${signed(one[part], 4)}</td>`)}</tr>`)}
+      <tbody>${moved.map((one) => html`<tr key=${one.id}><th scope="row"><a href=${`#metric-${one.id}`}>${titles.get(one.id) ?? one.id}</a></th>${['own', 'peers', 'weights', 'total'].map((part) => html`<td key=${part} class="num ${one[part] <= -0.00005 ? 'bad-text' : one[part] >= 0.00005 ? 'good-text' : 'quiet-text'}">${signed(one[part], 4)}</td>`)}</tr>`)}
       <tr class="sum"><th scope="row">${t('sum')}</th>${['own', 'peers', 'weights'].map((part) => html`<td class="num" key=${part}>${signed(answer.parts[part], 4)}</td>`)}<td class="num">${signed(answer.change, 4)}</td></tr></tbody></table>`}`;
   }}<//>`;
 }
