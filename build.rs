@@ -1,5 +1,5 @@
-//! What the binary knows of its own making: the migrations, which a change must compile again, the commit, and the version
-//! of the dashboard's files.
+//! What the binary knows of its own making: the migrations, which a change must compile again, the commit, and the
+//! version of the dashboard's files with the names of its modules.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -20,17 +20,25 @@ fn main() {
     });
     println!("cargo:rustc-env=SHOPSCORE_COMMIT={}", commit.unwrap_or_else(|| "unknown".to_owned()));
     println!("cargo:rerun-if-changed=dashboard");
-    println!("cargo:rustc-env=SHOPSCORE_DASHBOARD={}", digest_of_files(Path::new("dashboard/assets")));
-}
-
-/// A digest of all files below a folder, with their names.
-fn digest_of_files(folder: &Path) -> String {
+    let folder = Path::new("dashboard/assets");
     let mut files = files_below(folder);
     files.sort();
+    println!("cargo:rustc-env=SHOPSCORE_DASHBOARD={}", digest(&files));
+    // The page's modules, which browsers load at once instead of one after another. The classic script is none.
+    let module = |file: &PathBuf| {
+        let name = file.strip_prefix(folder).ok()?.to_str()?;
+        (name.ends_with(".js") && name != "vendor/uplot.js").then(|| name.to_owned())
+    };
+    let modules: Vec<String> = files.iter().filter_map(module).collect();
+    println!("cargo:rustc-env=SHOPSCORE_DASHBOARD_MODULES={}", modules.join(","));
+}
+
+/// A digest of files with their names.
+fn digest(files: &[PathBuf]) -> String {
     let mut digest = Sha256::new();
     for file in files {
         digest.update(file.to_string_lossy().as_bytes());
-        digest.update(std::fs::read(&file).unwrap_or_default());
+        digest.update(std::fs::read(file).unwrap_or_default());
     }
     digest.finalize().iter().take(6).map(|byte| format!("{byte:02x}")).collect()
 }

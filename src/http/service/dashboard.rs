@@ -32,14 +32,20 @@ const PAGE_POLICY: HeaderValue = HeaderValue::from_static(
 );
 
 async fn show_page() -> Response {
-    static PAGE: LazyLock<String> =
-        LazyLock::new(|| include_str!("../../../dashboard/index.html").replace("{files}", FILES));
+    static PAGE: LazyLock<String> = LazyLock::new(page);
     let headers = [
         (header::CONTENT_SECURITY_POLICY, PAGE_POLICY),
         (header::CACHE_CONTROL, HeaderValue::from_static("no-cache")),
         (header::REFERRER_POLICY, HeaderValue::from_static("no-referrer")),
     ];
     (headers, Html(PAGE.as_str())).into_response()
+}
+
+/// The page with the addresses of its files filled in.
+fn page() -> String {
+    let preload = |module: &str| format!("<link rel=\"modulepreload\" href=\"{FILES}/{module}\">\n");
+    let modules: String = env!("SHOPSCORE_DASHBOARD_MODULES").split(',').map(preload).collect();
+    include_str!("../../../dashboard/index.html").replace("{modules}\n", &modules).replace("{files}", FILES)
 }
 
 async fn keep_for_good(request: Request, next: Next) -> Response {
