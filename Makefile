@@ -32,7 +32,7 @@ browser:
 	|| { test "$$(id -u)" = 0 && apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends chromium nodejs npm >/dev/null; } \
 	|| { command -v sudo >/dev/null 2>&1 && sudo -n apt-get update -qq && sudo -n apt-get install -y -qq --no-install-recommends chromium nodejs npm >/dev/null; } \
 	|| { echo "A browser for the dashboard's tests is missing: apt-get install chromium nodejs npm" >&2; exit 1; }
-	@cd tests/dashboard && npm ci --silent --no-audit --no-fund
+	@cd tests/dashboard && { test node_modules/.package-lock.json -nt package-lock.json || npm ci --silent --no-audit --no-fund; }
 
 # Pictures of the dashboard for the README and docs/dashboard.md, taken of the demo. Chinese ones need a Chinese font.
 screenshots: postgres browser

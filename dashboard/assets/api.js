@@ -13,7 +13,8 @@ let reachable = true;
 export const key = () => sessionStorage.getItem(KEY);
 
 export function setKey(text) {
-  if (text) sessionStorage.setItem(KEY, text); else sessionStorage.removeItem(KEY);
+  if (text) sessionStorage.setItem(KEY, text);
+  else sessionStorage.removeItem(KEY);
   known.clear();
 }
 
@@ -23,7 +24,9 @@ export class AskError extends Error {
     super(problem?.detail ?? problem?.title ?? '');
     this.status = status;
     this.problem = problem ?? {};
-    this.kind = String(this.problem.type ?? '').split(':').pop();
+    this.kind = String(this.problem.type ?? '')
+      .split(':')
+      .pop();
   }
 }
 

@@ -23,22 +23,46 @@ function App() {
       setSession({ caller });
     } catch (error) {
       if (error.status === 401) setSession({ needsKey: true, refused: Boolean(key()) });
-      else { setSession({ error }); setTimeout(learn, RETRY); }
+      else {
+        setSession({ error });
+        setTimeout(learn, RETRY);
+      }
     }
   };
-  useEffect(() => { learn(); }, []);
-  useEffect(() => { document.documentElement.lang = locale(); }, [spoken]);
-  const speak = (choice) => { setLanguage(choice); setSpoken(choice); };
-  const signIn = (text) => { setKey(text); setSession({}); learn(); };
-  const signOut = () => { setKey(null); setSession({}); learn(); };
+  useEffect(() => {
+    learn();
+  }, []);
+  useEffect(() => {
+    document.documentElement.lang = locale();
+  }, [spoken]);
+  const speak = (choice) => {
+    setLanguage(choice);
+    setSpoken(choice);
+  };
+  const signIn = (text) => {
+    setKey(text);
+    setSession({});
+    learn();
+  };
+  const signOut = () => {
+    setKey(null);
+    setSession({});
+    learn();
+  };
   const { caller, needsKey, refused, error } = session;
   return html`<div class="page" onClick=${followLinks} key=${spoken}>
     <a class="skip" href="#content">${t('skip')}</a>
     <${Header} caller=${caller} speak=${speak} signOut=${key() && caller ? signOut : null} />
     <main id="content" tabindex="-1">
-      ${needsKey ? html`<${SignIn} refused=${refused} signIn=${signIn} />`
-        : error ? html`<${Failure} error=${error} />`
-        : caller ? html`<${View} caller=${caller} />` : html`<${Loading} />`}
+      ${
+        needsKey
+          ? html`<${SignIn} refused=${refused} signIn=${signIn} />`
+          : error
+            ? html`<${Failure} error=${error} />`
+            : caller
+              ? html`<${View} caller=${caller} />`
+              : html`<${Loading} />`
+      }
     </main>
     <footer>${t('footer')} · <a href="/docs">${t('api')}</a></footer>
   </div>`;
@@ -51,15 +75,20 @@ function Header({ caller, speak, signOut }) {
   const creators = path.startsWith('/creators/') || query.get('kind') === 'creators';
   const mayRead = caller?.scopes.includes('scores:read');
   return html`<header class="top">
-    <a class="brand" href="/"><svg viewBox="0 0 32 32" width="22" height="22" aria-hidden="true"><rect width="32" height="32" rx="7" class="mark" /><path d="M7 21 13 14l5 4 7-9" class="mark-line" /></svg>shopscore</a>
+    <a class="brand" href="/"><svg viewBox="0 0 32 32" width="22" height="22" aria-hidden="true">
+      <rect width="32" height="32" rx="7" class="mark" /><path d="M7 21 13 14l5 4 7-9" class="mark-line" /></svg>shopscore</a>
     <nav aria-label=${t('views')}>
-      ${mayRead && html`<a href="/" aria-current=${here(path !== '/operator' && !creators)}>${t('shops')}</a>
-      <a href="/?kind=creators" aria-current=${here(creators)}>${t('creators')}</a>`}
+      ${
+        mayRead &&
+        html`<a href="/" aria-current=${here(path !== '/operator' && !creators)}>${t('shops')}</a>
+      <a href="/?kind=creators" aria-current=${here(creators)}>${t('creators')}</a>`
+      }
       ${caller?.scopes.includes('admin') && html`<a href="/operator" aria-current=${here(path === '/operator')}>${t('operator')}</a>`}
     </nav>
     <div class="tools">
       ${!reachable && html`<span class="pill bad" role="alert">◼ ${t('offline')}</span>`}
-      <button class="quiet" lang=${language() === 'zh' ? 'en' : 'zh-CN'} onClick=${() => speak(language() === 'zh' ? 'en' : 'zh')}>${language() === 'zh' ? 'English' : '中文'}</button>
+      <button class="quiet" lang=${language() === 'zh' ? 'en' : 'zh-CN'} onClick=${() => speak(language() === 'zh' ? 'en' : 'zh')}>
+        ${language() === 'zh' ? 'English' : '中文'}</button>
       ${signOut && html`<button class="quiet" onClick=${signOut}>${t('sign_out')}</button>`}
     </div>
   </header>`;

@@ -2,9 +2,14 @@
 import { locale, t } from './language.js';
 
 let zone;
-export const setZone = (name) => { zone = name; };
+export const setZone = (name) => {
+  zone = name;
+};
 /** The zone as people call it. */
-export const zoneName = () => new Intl.DateTimeFormat(locale(), { timeZone: zone, timeZoneName: 'long' }).formatToParts(new Date()).find((part) => part.type === 'timeZoneName').value;
+export const zoneName = () =>
+  new Intl.DateTimeFormat(locale(), { timeZone: zone, timeZoneName: 'long' })
+    .formatToParts(new Date())
+    .find((part) => part.type === 'timeZoneName').value;
 
 export const NONE = '–';
 const MINUS = '−';
@@ -52,10 +57,18 @@ export const shortDay = (date) =>
 
 /** An instant, as the clocks of the business show it. */
 export const instant = (time) =>
-  time ? new Intl.DateTimeFormat(locale(), { dateStyle: 'medium', timeStyle: 'short', hourCycle: 'h23', timeZone: zone }).format(new Date(time)) : NONE;
+  time
+    ? new Intl.DateTimeFormat(locale(), { dateStyle: 'medium', timeStyle: 'short', hourCycle: 'h23', timeZone: zone }).format(
+        new Date(time),
+      )
+    : NONE;
 
 export const clock = (time) =>
-  time ? new Intl.DateTimeFormat(locale(), { hour: '2-digit', minute: '2-digit', hourCycle: 'h23', timeZone: zone }).format(new Date(time)) : NONE;
+  time
+    ? new Intl.DateTimeFormat(locale(), { hour: '2-digit', minute: '2-digit', hourCycle: 'h23', timeZone: zone }).format(
+        new Date(time),
+      )
+    : NONE;
 
 export function age(time, now = Date.now()) {
   const minutes = Math.max(0, Math.round((now - new Date(time)) / 60000));

@@ -5,7 +5,7 @@ import zh from './messages/zh.js';
 const CHOICE = 'shopscore.language';
 const TEXTS = { en, zh };
 
-const ofBrowser = () => (navigator.languages?.[0] ?? navigator.language ?? 'en').toLowerCase().startsWith('zh') ? 'zh' : 'en';
+const ofBrowser = () => ((navigator.languages?.[0] ?? navigator.language ?? 'en').toLowerCase().startsWith('zh') ? 'zh' : 'en');
 
 let current = sessionStorage.getItem(CHOICE) ?? ofBrowser();
 

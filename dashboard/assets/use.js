@@ -16,7 +16,9 @@ export function useAnswer(path, every = SELDOM) {
   const load = useCallback(async () => {
     if (!path) return;
     const turn = ++asked.current;
-    const keep = (now) => { if (turn === asked.current) setState((was) => now(was)); };
+    const keep = (now) => {
+      if (turn === asked.current) setState((was) => now(was));
+    };
     try {
       const answer = await ask(path);
       keep((was) => (was.path === path && was.answer === answer && !was.error ? was : { path, answer }));
@@ -26,7 +28,9 @@ export function useAnswer(path, every = SELDOM) {
   }, [path]);
   useEffect(() => {
     load();
-    const look = () => { if (!document.hidden) load(); };
+    const look = () => {
+      if (!document.hidden) load();
+    };
     const timer = every ? setInterval(look, every) : undefined;
     addEventListener('visibilitychange', look);
     addEventListener('online', look);
@@ -62,7 +66,10 @@ export function useAddress() {
     const callback = () => render((n) => n + 1);
     addressListeners.add(callback);
     addEventListener('popstate', callback);
-    return () => { addressListeners.delete(callback); removeEventListener('popstate', callback); };
+    return () => {
+      addressListeners.delete(callback);
+      removeEventListener('popstate', callback);
+    };
   }, []);
   return { path: location.pathname, query: new URLSearchParams(location.search) };
 }
@@ -70,7 +77,8 @@ export function useAddress() {
 /** Links within the page do not load it again. */
 export function followLinks(event) {
   const link = event.target.closest?.('a[href]');
-  const isPlain = !event.defaultPrevented && event.button === 0 && !event.metaKey && !event.ctrlKey && !event.shiftKey && !event.altKey;
+  const isPlain =
+    !event.defaultPrevented && event.button === 0 && !event.metaKey && !event.ctrlKey && !event.shiftKey && !event.altKey;
   if (!link || !isPlain || link.target || link.hasAttribute('download') || link.origin !== location.origin) return;
   if (!/^\/($|shops\/|creators\/|operator$)/.test(link.pathname)) return;
   event.preventDefault();

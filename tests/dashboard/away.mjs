@@ -10,16 +10,26 @@ function door() {
   const pass = (request, response) => {
     const headers = { ...request.headers, host: target.host };
     delete headers.origin;
-    const onward = http.request({ host: target.hostname, port: target.port, path: request.url, method: request.method, headers }, (answer) => {
-      statuses.push([request.url, answer.statusCode]);
-      response.writeHead(answer.statusCode, answer.headers);
-      answer.pipe(response);
-    });
+    const onward = http.request(
+      { host: target.hostname, port: target.port, path: request.url, method: request.method, headers },
+      (answer) => {
+        statuses.push([request.url, answer.statusCode]);
+        response.writeHead(answer.statusCode, answer.headers);
+        answer.pipe(response);
+      },
+    );
     onward.on('error', () => response.destroy());
     request.pipe(onward);
   };
-  const listen = (port) => new Promise((resolve) => { server = http.createServer(pass).listen(port, '127.0.0.1', () => resolve(server.address().port)); });
-  const shut = () => new Promise((resolve) => { server.close(resolve); server.closeAllConnections(); });
+  const listen = (port) =>
+    new Promise((resolve) => {
+      server = http.createServer(pass).listen(port, '127.0.0.1', () => resolve(server.address().port));
+    });
+  const shut = () =>
+    new Promise((resolve) => {
+      server.close(resolve);
+      server.closeAllConnections();
+    });
   return { statuses, listen, shut };
 }
 

@@ -18,7 +18,10 @@ let browser;
 
 /** Runs a story in a browser of its own, and fails if anything happened that must not. */
 export async function tell(story) {
-  setTimeout(() => { console.error('the story took too long'); process.exit(1); }, STORY_MAX).unref();
+  setTimeout(() => {
+    console.error('the story took too long');
+    process.exit(1);
+  }, STORY_MAX).unref();
   const program = PROGRAMS.find((path) => path && existsSync(path));
   assert.ok(program, 'no Chromium: apt-get install chromium, or name one in SHOPSCORE_CHROMIUM');
   browser = await chromium.launch({ executablePath: program, args: ['--no-sandbox'] });
@@ -46,11 +49,17 @@ export async function open(path, { expected = [], base = service.base, width = 1
     const { protocol, origin } = new URL(request.url());
     if (!['data:', 'blob:'].includes(protocol) && origin !== new URL(base).origin) wrong.push(`request to ${request.url()}`);
   });
-  page.on('dialog', (dialog) => { wrong.push(`dialog: ${dialog.message()}`); dialog.dismiss(); });
+  page.on('dialog', (dialog) => {
+    wrong.push(`dialog: ${dialog.message()}`);
+    dialog.dismiss();
+  });
   await page.goto(base + path);
   /** Fails if anything went wrong so far. */
   page.check = () => assert.deepEqual(wrong, []);
-  page.end = async () => { page.check(); await context.close(); };
+  page.end = async () => {
+    page.check();
+    await context.close();
+  };
   return page;
 }
 
@@ -61,7 +70,13 @@ export const see = (page, text) => page.getByText(text).first().waitFor();
 export async function accessible(page, about) {
   await page.evaluate(AXE);
   const { violations } = await page.evaluate(() => window.axe.run(document, { resultTypes: ['violations'] }));
-  const found = violations.map(({ id, nodes }) => `${id}: ${nodes.slice(0, 3).map((node) => node.html.slice(0, 200)).join(' | ')}`);
+  const found = violations.map(
+    ({ id, nodes }) =>
+      `${id}: ${nodes
+        .slice(0, 3)
+        .map((node) => node.html.slice(0, 200))
+        .join(' | ')}`,
+  );
   assert.deepEqual(found, [], about);
 }
 
@@ -73,7 +88,10 @@ export async function fits(page, about) {
 
 /** Asks the service as the page does. */
 export async function ask(path, { key, ...options } = {}) {
-  const headers = { ...(key ? { authorization: `Bearer ${key}` } : {}), ...(options.body ? { 'content-type': 'application/json' } : {}) };
+  const headers = {
+    ...(key ? { authorization: `Bearer ${key}` } : {}),
+    ...(options.body ? { 'content-type': 'application/json' } : {}),
+  };
   const response = await fetch(service.base + path, { ...options, headers });
   const answer = await response.json();
   assert.ok(response.ok, `${path}: ${JSON.stringify(answer)}`);

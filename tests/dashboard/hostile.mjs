@@ -6,11 +6,16 @@ await tell(async () => {
     const page = await open('/');
     await page.getByLabel('Find').fill(id);
     const link = page.locator('.fleet tbody a');
-    await page.waitForFunction((wanted) => document.querySelectorAll('.fleet tbody a').length === 1 && document.querySelector('.fleet tbody a').textContent === wanted, name);
+    await page.waitForFunction(
+      (wanted) =>
+        document.querySelectorAll('.fleet tbody a').length === 1 &&
+        document.querySelector('.fleet tbody a').textContent === wanted,
+      name,
+    );
     await fits(page, name);
     await link.click();
     await page.locator('.hero, .notice').first().waitFor();
-    assert.equal(await page.locator('h1 bdi').first().innerText(), name.trim().replace(/\s+/g, ' '));
+    await page.waitForFunction((wanted) => document.querySelector('h1 bdi').textContent === wanted, name);
     await page.waitForLoadState('networkidle');
     await fits(page, name);
     assert.equal(await page.evaluate(() => window.harmed), undefined);

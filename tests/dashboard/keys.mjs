@@ -15,7 +15,11 @@ await tell(async () => {
   await page.locator('.hero').waitFor();
   assert.equal(await page.locator('h1').innerText(), shop, 'the only shop of the key is shown at once');
   assert.equal(await page.getByRole('link', { name: 'Operator' }).count(), 0);
-  const kept = await page.evaluate(() => [JSON.stringify(localStorage), document.cookie, sessionStorage.getItem('shopscore.key')]);
+  const kept = await page.evaluate(() => [
+    JSON.stringify(localStorage),
+    document.cookie,
+    sessionStorage.getItem('shopscore.key'),
+  ]);
   assert.deepEqual(kept, ['{}', '', shopKey]);
   await page.goto(`${service.base}/shops/${service.other}`);
   await see(page, 'Nobody is known by this id');

@@ -5,7 +5,11 @@ import { accessible, fits, open, see, service, tell } from './browser.mjs';
 const VIEWS = ['/', '/?kind=creators', `/shops/${service.shop}`, `/creators/${service.creator}`, '/operator'];
 
 await tell(async () => {
-  for (const [width, colorScheme, locale] of [[390, 'light', 'zh-CN'], [390, 'dark', 'en-US'], [1360, 'dark', 'zh-CN']]) {
+  for (const [width, colorScheme, locale] of [
+    [390, 'light', 'zh-CN'],
+    [390, 'dark', 'en-US'],
+    [1360, 'dark', 'zh-CN'],
+  ]) {
     for (const path of VIEWS) {
       const page = await open(path, { width, colorScheme, locale });
       await page.locator('h1').waitFor();

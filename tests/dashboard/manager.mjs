@@ -42,7 +42,12 @@ await tell(async () => {
   assert.equal(first, record.order_id);
   await page.getByRole('tab', { name: 'All that count' }).click();
   await page.locator('.records input[type=date]').fill(record.day);
-  await page.waitForFunction((day) => [...document.querySelectorAll('.records tbody tr td:nth-child(2)')].every((cell) => cell.textContent === day) && document.querySelector('.records tbody tr'), new Intl.DateTimeFormat('en', { dateStyle: 'medium', timeZone: 'UTC' }).format(new Date(record.day)));
+  await page.waitForFunction(
+    (day) =>
+      [...document.querySelectorAll('.records tbody tr td:nth-child(2)')].every((cell) => cell.textContent === day) &&
+      document.querySelector('.records tbody tr'),
+    new Intl.DateTimeFormat('en', { dateStyle: 'medium', timeZone: 'UTC' }).format(new Date(record.day)),
+  );
 
   // What if: without its faults the metric is better, and the score with it.
   const slider = page.locator('.what-if .slider').filter({ hasText: metric.title.en }).locator('input');

@@ -13,10 +13,19 @@ for (const name of Object.keys(en)) {
 
 // Every message is used, and every one that is used is there.
 const folder = new URL('../../dashboard/assets/', import.meta.url);
-const sources = ['.', 'parts', 'views'].flatMap((part) => readdirSync(new URL(`${part}/`, folder)).filter((file) => file.endsWith('.js')).map((file) => readFileSync(new URL(`${part}/${file}`, folder), 'utf8')));
+const sources = ['.', 'parts', 'views'].flatMap((part) =>
+  readdirSync(new URL(`${part}/`, folder))
+    .filter((file) => file.endsWith('.js'))
+    .map((file) => readFileSync(new URL(`${part}/${file}`, folder), 'utf8')),
+);
 const code = sources.join('\n');
 const patterns = [...code.matchAll(/`(\w+_)\$\{/g)].map(([, start]) => start);
 for (const name of Object.keys(en)) {
-  assert.ok(code.includes(`'${name}'`) || patterns.some((start) => name.startsWith(start)) || code.includes(`\`\${summary.kind}s\``) && /^(shops|creators)$/.test(name), `${name} is not used`);
+  assert.ok(
+    code.includes(`'${name}'`) ||
+      patterns.some((start) => name.startsWith(start)) ||
+      (code.includes(`\`\${summary.kind}s\``) && /^(shops|creators)$/.test(name)),
+    `${name} is not used`,
+  );
 }
 for (const [, name] of code.matchAll(/[^\w.]t\('(\w+)'/g)) assert.ok(name in en, `${name} has no text`);

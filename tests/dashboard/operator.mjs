@@ -12,7 +12,10 @@ await tell(async () => {
   await tile.click();
   await see(page, `${fallen.length} in all`);
   const names = await page.locator('.fleet tbody th.name a').allInnerTexts();
-  assert.deepEqual(names, fallen.map((card) => card.shop_id));
+  assert.deepEqual(
+    names,
+    fallen.map((card) => card.shop_id),
+  );
   const saved = page.waitForEvent('download');
   await page.getByRole('button', { name: 'Save as CSV' }).click();
   assert.match((await saved).suggestedFilename(), /^shopscore-shops-\d{4}-\d\d-\d\d-r1\.csv$/);

@@ -18,15 +18,24 @@ const PICTURES = [
 const demo = spawn(program, ['demo', '--listen', '127.0.0.1:0'], { stdio: ['ignore', 'pipe', 'inherit'] });
 let base;
 let isReady;
-const ready = new Promise((resolve) => { isReady = resolve; });
+const ready = new Promise((resolve) => {
+  isReady = resolve;
+});
 createInterface({ input: demo.stdout }).on('line', (line) => {
   base ??= /http:\/\/[\d.:]+/.exec(line)?.[0];
   if (line.includes('The service stays up')) isReady();
 });
-demo.on('exit', (status) => { if (status) process.exit(status); });
+demo.on('exit', (status) => {
+  if (status) process.exit(status);
+});
 await ready;
 mkdirSync(folder, { recursive: true });
-const browser = await chromium.launch({ executablePath: [process.env.SHOPSCORE_CHROMIUM, '/usr/bin/chromium', '/usr/bin/google-chrome'].find((path) => path && existsSync(path)), args: ['--no-sandbox'] });
+const browser = await chromium.launch({
+  executablePath: [process.env.SHOPSCORE_CHROMIUM, '/usr/bin/chromium', '/usr/bin/google-chrome'].find(
+    (path) => path && existsSync(path),
+  ),
+  args: ['--no-sandbox'],
+});
 for (const [name, path, { width = 1360, height = 900, open, ...options }] of PICTURES) {
   const page = await browser.newPage({ viewport: { width, height }, locale: 'en-US', colorScheme: 'light', ...options });
   await page.goto(base + path);

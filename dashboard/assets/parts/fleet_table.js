@@ -38,14 +38,18 @@ export function FleetTable({ rows, kind, sort, last, change }) {
     if (top !== from) setFrom(top);
     if (top + visible + NEAR_END > items.length) rows.more();
   };
-  useEffect(() => { if (room.current) room.current.scrollTop = 0; setFrom(0); }, [rows.path]);
+  useEffect(() => {
+    if (room.current) room.current.scrollTop = 0;
+    setFrom(0);
+  }, [rows.path]);
   if (!rows.items) return rows.error ? html`<${Failure} error=${rows.error} reload=${rows.reload} />` : html`<${Loading} />`;
   if (items.length === 0) return html`<${Empty}>${t('nobody_found')}<//>`;
   const header = ({ name, sorts, num }) => {
     const falling = sorts?.indexOf(sort);
     const label = t(name === 'name' ? (kind === 'shops' ? 'shop' : 'creator') : `column_${name}`);
     return html`<th key=${name} class="${name} ${num ? 'num' : ''}" scope="col" aria-sort=${falling === undefined || falling < 0 ? undefined : falling === 0 ? 'ascending' : 'descending'}>
-      ${sorts ? html`<button class="sort" onClick=${() => change({ sort: sorts[(falling + 1) % sorts.length] })}>${label}<span aria-hidden="true">${falling === 0 ? ' ▾' : falling === 1 ? ' ▴' : ''}</span></button>` : label}</th>`;
+      ${sorts ? html`<button class="sort" onClick=${() => change({ sort: sorts[(falling + 1) % sorts.length] })}>
+        ${label}<span aria-hidden="true">${falling === 0 ? ' ▾' : falling === 1 ? ' ▴' : ''}</span></button>` : label}</th>`;
   };
   return html`<div class="table-room ${rows.isOld ? 'old' : ''}" aria-busy=${rows.isOld} ref=${room} onScroll=${scroll} tabindex="0" role="region" aria-label=${t('table_label')}>
     <table class="fleet" aria-rowcount=${rows.next ? -1 : items.length + 1}>
@@ -53,7 +57,9 @@ export function FleetTable({ rows, kind, sort, last, change }) {
       <tbody>
         <tr class="space" aria-hidden="true"><td colspan=${COLUMNS.length} style=${{ height: `${first * ROW}px` }}></td></tr>
         ${shown.map((card, index) => html`<${Row} key=${card.shop_id ?? card.creator_id} card=${card} kind=${kind} last=${last} place=${first + index + 2} />`)}
-        <tr class="space" aria-hidden="true"><td colspan=${COLUMNS.length} style=${{ height: `${Math.max(0, items.length - first - shown.length) * ROW}px` }}></td></tr>
+        <tr class="space" aria-hidden="true">
+          <td colspan=${COLUMNS.length} style=${{ height: `${Math.max(0, items.length - first - shown.length) * ROW}px` }}></td>
+          </tr>
       </tbody>
     </table></div>
     <p class="quiet-text" role="status">${rows.next ? t('loaded_more', { n: count(items.length) }) : t('loaded_all', { n: count(items.length) })}</p>`;
@@ -62,7 +68,8 @@ export function FleetTable({ rows, kind, sort, last, change }) {
 function Row({ card, kind, last, place }) {
   const id = card.shop_id ?? card.creator_id;
   return html`<tr aria-rowindex=${place}>
-    <th scope="row" class="name"><a href=${`/${kind}/${segment(id)}`}><bdi>${card.name ?? id}</bdi></a>${card.name && html`<small><bdi>${id}</bdi></small>`}</th>
+    <th scope="row" class="name"><a href=${`/${kind}/${segment(id)}`}><bdi>${card.name ?? id}</bdi>
+      </a>${card.name && html`<small><bdi>${id}</bdi></small>`}</th>
     <td class="category">${card.category_id ?? t('no_category')}</td>
     <td class="num score">${score(card.score)}</td>
     <td class="num change"><${Change} value=${card.change} text=${signed(card.change)} /></td>

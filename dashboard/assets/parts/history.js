@@ -34,15 +34,20 @@ export function History({ history, forecast, thresholds, scale }) {
     };
     draw();
     dark.addEventListener('change', draw);
-    return () => { dark.removeEventListener('change', draw); chart.destroy(); };
+    return () => {
+      dark.removeEventListener('change', draw);
+      chart.destroy();
+    };
   }, [stamp]);
   return html`<figure class="history" ref=${place}>
     <div ref=${paper} role="img" aria-label=${t('history_label')}></div>
     <figcaption><span class="key solid"></span>${t('published')} <span class="key dashed"></span>${t('forecast_if_nothing')}</figcaption>
     <details class="as-table"><summary>${t('as_table')}</summary><table>
       <thead><tr><th>${t('date')}</th><th class="num">${t('score')}</th><th>${t('kind_of_score')}</th></tr></thead>
-      <tbody>${[...forecast].reverse().map((card) => html`<tr key=${card.date}><td>${day(card.date)}</td><td class="num">${score(card.score)}</td><td>${t('forecast')}</td></tr>`)}
-      ${[...history].reverse().map((card) => html`<tr key=${card.date}><td>${day(card.date)}</td><td class="num">${score(card.score)}</td><td>${t('published')}</td></tr>`)}</tbody></table></details>
+      <tbody>${[...forecast].reverse().map((card) => html`<tr key=${card.date}><td>${day(card.date)}</td>
+        <td class="num">${score(card.score)}</td><td>${t('forecast')}</td></tr>`)}
+      ${[...history].reverse().map((card) => html`<tr key=${card.date}><td>${day(card.date)}</td>
+        <td class="num">${score(card.score)}</td><td>${t('published')}</td></tr>`)}</tbody></table></details>
   </figure>`;
 }
 
@@ -55,7 +60,10 @@ function options(width, [, known, coming], thresholds, scale) {
   const axis = { stroke: text, font, grid: { stroke: grid, width: 1 }, ticks: { stroke: grid, width: 1 } };
   const month = new Intl.DateTimeFormat(locale(), { month: 'short', day: 'numeric', timeZone: 'UTC' });
   return {
-    width, height: HEIGHT, legend: { show: false }, tzDate: (at) => uPlot.tzDate(new Date(at * 1000), 'Etc/UTC'),
+    width,
+    height: HEIGHT,
+    legend: { show: false },
+    tzDate: (at) => uPlot.tzDate(new Date(at * 1000), 'Etc/UTC'),
     scales: { x: { time: true }, y: { range: [low, high] } },
     axes: [
       { ...axis, grid: { show: false }, space: 70, values: (_, splits) => splits.map((at) => month.format(new Date(at * 1000))) },
@@ -110,8 +118,13 @@ function newest(chart) {
 /** What the cursor points at, in words. */
 function tell(chart) {
   const place = chart.cursor.idx;
-  const note = chart.root.querySelector('.note') ?? chart.over.appendChild(Object.assign(document.createElement('div'), { className: 'note' }));
-  if (place === null || place === undefined) { note.textContent = ''; return; }
+  const note =
+    chart.root.querySelector('.note') ??
+    chart.over.appendChild(Object.assign(document.createElement('div'), { className: 'note' }));
+  if (place === null || place === undefined) {
+    note.textContent = '';
+    return;
+  }
   const date = new Date(chart.data[0][place] * 1000).toISOString().slice(0, 10);
   const known = chart.data[1][place];
   const value = known ?? chart.data[2][place];

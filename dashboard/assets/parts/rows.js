@@ -13,15 +13,20 @@ export function useRows(path, every) {
   const begin = useCallback(async () => {
     try {
       const first = await ask(path);
-      setState((was) => (was.path === path && was.first === first && !was.error ? was
-        : { path, first, items: first.items, next: first.next_cursor }));
+      setState((was) =>
+        was.path === path && was.first === first && !was.error
+          ? was
+          : { path, first, items: first.items, next: first.next_cursor },
+      );
     } catch (error) {
       setState((was) => (was.path === path ? { ...was, error } : { path, error }));
     }
   }, [path]);
   useEffect(() => {
     begin();
-    const timer = setInterval(() => { if (!document.hidden) begin(); }, every);
+    const timer = setInterval(() => {
+      if (!document.hidden) begin();
+    }, every);
     return () => clearInterval(timer);
   }, [begin, every]);
   const more = useCallback(async () => {
@@ -29,8 +34,11 @@ export function useRows(path, every) {
     loading.current = true;
     try {
       const page = await ask(`${path}&cursor=${encodeURIComponent(state.next)}`);
-      setState((was) => (was.path === path && was.next === state.next
-        ? { ...was, items: [...was.items, ...page.items], next: page.next_cursor } : was));
+      setState((was) =>
+        was.path === path && was.next === state.next
+          ? { ...was, items: [...was.items, ...page.items], next: page.next_cursor }
+          : was,
+      );
     } catch (error) {
       setState((was) => (was.path === path ? { ...was, error } : was));
     } finally {

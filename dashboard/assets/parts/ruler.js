@@ -25,16 +25,28 @@ export function Ruler({ score, thresholds, scale, tier }) {
   });
   const words = [
     tier.next_up && t('gap_up', { gap: shown(tier.next_up.gap), line: shown(tier.next_up.at_least) }),
-    tier.next_down && t(tier.next_down.margin ? 'margin_down' : 'on_line', { margin: shown(tier.next_down.margin), line: shown(tier.next_down.below) }),
-  ].filter(Boolean).join(' · ');
+    tier.next_down &&
+      t(tier.next_down.margin ? 'margin_down' : 'on_line', {
+        margin: shown(tier.next_down.margin),
+        line: shown(tier.next_down.below),
+      }),
+  ]
+    .filter(Boolean)
+    .join(' · ');
   return html`<figure class="ruler" ref=${place}>
-    ${width > 0 && html`<svg width=${width} height="86" role="img" aria-label=${t('ruler_label', { score: shown(score), words })}>
+    ${
+      width > 0 &&
+      html`<svg width=${width} height="86" role="img" aria-label=${t('ruler_label', { score: shown(score), words })}>
       ${edges.slice(0, -1).map((from, index) => html`<rect class="band ${role(last - index, last)}" x=${x(from)} y="34" width=${Math.max(0, x(edges[index + 1]) - x(from))} height="12" />`)}
-      ${labels.map(({ threshold, row }) => html`<g class="line"><line x1=${x(threshold)} x2=${x(threshold)} y1="30" y2=${52 + row * 14} /><text x=${x(threshold)} y=${64 + row * 14} text-anchor="middle">${shown(threshold)}</text></g>`)}
+      ${labels.map(({ threshold, row }) => html`<g class="line">
+        <line x1=${x(threshold)} x2=${x(threshold)} y1="30" y2=${52 + row * 14} />
+        <text x=${x(threshold)} y=${64 + row * 14} text-anchor="middle">${shown(threshold)}</text></g>`)}
       ${rising.every((threshold) => x(threshold) - SIDE > NEAR) && html`<text class="end" x=${SIDE} y="64">${shown(low)}</text>`}
       ${rising.every((threshold) => width - SIDE - x(threshold) > NEAR) && html`<text class="end" x=${width - SIDE} y="64" text-anchor="end">${shown(high)}</text>`}
-      <g class="mark"><path d=${`M${x(score)} 46l-7-14h14z`} transform=${`rotate(0 ${x(score)} 46)`} /><text x=${Math.min(width - 24, Math.max(24, x(score)))} y="24" text-anchor="middle">${shown(score)}</text></g>
-    </svg>`}
+      <g class="mark"><path d=${`M${x(score)} 46l-7-14h14z`} transform=${`rotate(0 ${x(score)} 46)`} />
+        <text x=${Math.min(width - 24, Math.max(24, x(score)))} y="24" text-anchor="middle">${shown(score)}</text></g>
+    </svg>`
+    }
     <figcaption>${words}</figcaption>
   </figure>`;
 }
@@ -42,9 +54,13 @@ export function Ruler({ score, thresholds, scale, tier }) {
 /** The lines in words, with what each brings, and whether it is in force since when. */
 export function Lines({ ruleSet, penalties }) {
   const since = new Map(penalties.map((penalty) => [penalty.code, penalty.since]));
-  return html`<ul class="lines">${ruleSet.penalties.map((penalty) => html`<li class=${since.has(penalty.code) ? 'on' : 'off'} key=${penalty.code}>
+  return html`<ul class="lines">${ruleSet.penalties.map(
+    (penalty) => html`<li class=${since.has(penalty.code) ? 'on' : 'off'} key=${penalty.code}>
     <span class="num">${'<'} ${shown(penalty.below)}</span>
     <span>${titled(penalty.title)}</span>
-    <span class="since">${since.has(penalty.code) ? html`<span class="pill bad"><span aria-hidden="true">◼</span> ${t('in_force_since', { date: day(since.get(penalty.code)) })}</span>` : html`<span class="pill good"><span aria-hidden="true">●</span> ${t('not_in_force')}</span>`}</span>
-  </li>`)}</ul>`;
+    <span class="since">${since.has(penalty.code) ? html`<span class="pill bad">
+      <span aria-hidden="true">◼</span> ${t('in_force_since', { date: day(since.get(penalty.code)) })}</span>` : html`<span class="pill good">
+      <span aria-hidden="true">●</span> ${t('not_in_force')}</span>`}</span>
+  </li>`,
+  )}</ul>`;
 }

@@ -18,5 +18,6 @@ export function Sparkline({ scores }) {
   const [lastX, last] = known[known.length - 1];
   const way = last > values[0] ? 'good' : last < values[0] ? 'bad' : 'none';
   const label = t('sparkline_label', { from: score(values[0]), to: score(last) });
-  return html`<svg class="sparkline ${way}" width=${WIDTH} height=${HEIGHT} role="img" aria-label=${label}><path d=${path} /><circle cx=${x(lastX)} cy=${y(last)} r="2.4" /></svg>`;
+  return html`<svg class="sparkline ${way}" width=${WIDTH} height=${HEIGHT} role="img" aria-label=${label}><path d=${path} />
+    <circle cx=${x(lastX)} cy=${y(last)} r="2.4" /></svg>`;
 }

@@ -3,13 +3,21 @@ import { html } from '../vendor/preact-htm.js';
 import { count, instant, clock, day, zoneName, age } from '../format.js';
 import { t } from '../language.js';
 
-export const Loading = () => html`<div class="state" role="status"><span class="spinner" aria-hidden="true"></span>${t('loading')}</div>`;
+export const Loading = () =>
+  html`<div class="state" role="status"><span class="spinner" aria-hidden="true"></span>${t('loading')}</div>`;
 
 export const Empty = ({ children }) => html`<div class="state">${children}</div>`;
 
 /** What went wrong, and what to do. */
 export function Failure({ error, reload }) {
-  const known = { 0: 'error_offline', 401: 'error_key', 403: 'error_forbidden', 404: 'error_missing', 429: 'error_busy', 503: 'error_busy' };
+  const known = {
+    0: 'error_offline',
+    401: 'error_key',
+    403: 'error_forbidden',
+    404: 'error_missing',
+    429: 'error_busy',
+    503: 'error_busy',
+  };
   const text = t(known[error.status] ?? 'error_other');
   const detail = error.status === 0 ? null : error.message;
   return html`<div class="state bad" role="alert"><strong>${text}</strong>

@@ -6,7 +6,8 @@ import { t } from '../language.js';
 const [WIDTH, HEIGHT, EDGE] = [150, 22, 8];
 
 export function Strip({ metric, peers }) {
-  if (!peers || metric.value === null) return html`<span class="quiet-text">${metric.assessed ? t('by_value') : t('not_assessed')}</span>`;
+  if (!peers || metric.value === null)
+    return html`<span class="quiet-text">${metric.assessed ? t('by_value') : t('not_assessed')}</span>`;
   const spread = Math.max(peers.p90 - peers.p10, Math.abs(peers.p50) * 0.02, 1e-9);
   // The better end is on the right, whichever way the metric goes.
   const flip = metric.better === 'lower';

@@ -11,21 +11,39 @@ export function Waterfall({ changes }) {
   const { from, to, parts } = changes;
   const steps = ['own', 'peers', 'weights'].map((name) => ({ name, by: parts[name] }));
   let at = from.unrounded;
-  const bars = steps.map(({ name, by }) => { const start = at; at += by; return { name, by, start, end: at }; });
+  const bars = steps.map(({ name, by }) => {
+    const start = at;
+    at += by;
+    return { name, by, start, end: at };
+  });
   const all = [from.unrounded, to.unrounded, ...bars.flatMap((bar) => [bar.start, bar.end])];
   const margin = Math.max(0.02, (Math.max(...all) - Math.min(...all)) * 0.35);
   const [low, high] = [Math.min(...all) - margin, Math.max(...all) + margin * 0.4];
   const y = (value) => TOP + ((high - value) / (high - low)) * (HEIGHT - TOP - BOTTOM);
   const columns = [
     { label: t('score_before'), text: score(from.score), from: low, to: from.unrounded, kind: 'total' },
-    ...bars.map((bar) => ({ label: t(`part_${bar.name}`), text: signed(bar.by, 4), from: bar.start, to: bar.end, kind: bar.by < 0 ? 'bad' : bar.by > 0 ? 'good' : 'none' })),
+    ...bars.map((bar) => ({
+      label: t(`part_${bar.name}`),
+      text: signed(bar.by, 4),
+      from: bar.start,
+      to: bar.end,
+      kind: bar.by < 0 ? 'bad' : bar.by > 0 ? 'good' : 'none',
+    })),
     { label: t('score_now'), text: score(to.score), from: low, to: to.unrounded, kind: 'total' },
   ];
   const step = width / columns.length;
   const bar = Math.min(64, step * 0.62);
   const center = (index) => step * (index + 0.5);
-  const label = t('waterfall_label', { from: score(from.score), to: score(to.score), own: signed(parts.own, 4), peers: signed(parts.peers, 4), weights: signed(parts.weights, 4) });
-  return html`<figure class="waterfall" ref=${place}>${width > 0 && html`<svg width=${width} height=${HEIGHT} role="img" aria-label=${label}>
+  const label = t('waterfall_label', {
+    from: score(from.score),
+    to: score(to.score),
+    own: signed(parts.own, 4),
+    peers: signed(parts.peers, 4),
+    weights: signed(parts.weights, 4),
+  });
+  return html`<figure class="waterfall" ref=${place}>${
+    width > 0 &&
+    html`<svg width=${width} height=${HEIGHT} role="img" aria-label=${label}>
     ${columns.map((column, index) => {
       const [top, bottom] = [y(Math.max(column.from, column.to)), y(Math.min(column.from, column.to))];
       return html`<g key=${index} class=${column.kind}>
@@ -34,5 +52,6 @@ export function Waterfall({ changes }) {
         <text class="amount" x=${center(index)} y=${top - 6} text-anchor="middle">${column.text}</text>
         <text class="name" x=${center(index)} y=${HEIGHT - 14} text-anchor="middle">${column.label}</text>
       </g>`;
-    })}</svg>`}</figure>`;
+    })}</svg>`
+  }</figure>`;
 }

@@ -19,34 +19,65 @@ export function WhatIf({ base, card, metrics, thresholds }) {
     .filter((metric) => metric.assessed && metric.unit === 'ratio' && metric.better === 'lower' && metric.numerator > 0)
     .sort((one, other) => (5 - other.points) * other.effective_weight - (5 - one.points) * one.effective_weight)
     .slice(0, SLIDERS);
-  const changed = Object.entries(faults).filter(([id, numerator]) => metrics.metrics.find((metric) => metric.id === id)?.numerator !== numerator);
+  const changed = Object.entries(faults).filter(
+    ([id, numerator]) => metrics.metrics.find((metric) => metric.id === id)?.numerator !== numerator,
+  );
   const isChanged = orders > 0 || changed.length > 0;
   const stamp = JSON.stringify([orders, changed]);
   useEffect(() => {
-    if (!isChanged) { setResult({}); return undefined; }
-    const set = Object.fromEntries(changed.map(([id, numerator]) => [id, { numerator, denominator: metrics.metrics.find((metric) => metric.id === id).denominator }]));
+    if (!isChanged) {
+      setResult({});
+      return undefined;
+    }
+    const set = Object.fromEntries(
+      changed.map(([id, numerator]) => [
+        id,
+        { numerator, denominator: metrics.metrics.find((metric) => metric.id === id).denominator },
+      ]),
+    );
     const body = { ...(orders ? { add: { signed_orders: orders } } : {}), ...(changed.length ? { set } : {}) };
     const stopper = new AbortController();
     const timer = setTimeout(async () => {
       try {
-        setResult({ answer: await ask(`${base}/score/what-if?date=${card.date}&revision=${card.revision}`, { method: 'POST', body, signal: stopper.signal }) });
+        setResult({
+          answer: await ask(`${base}/score/what-if?date=${card.date}&revision=${card.revision}`, {
+            method: 'POST',
+            body,
+            signal: stopper.signal,
+          }),
+        });
       } catch (error) {
         if (error.name !== 'AbortError') setResult({ error });
       }
     }, WAIT);
-    return () => { clearTimeout(timer); stopper.abort(); };
+    return () => {
+      clearTimeout(timer);
+      stopper.abort();
+    };
   }, [stamp]);
   const { answer } = result;
   const now = answer ?? { score: card.score, tier: card.tier };
   return html`<div class="what-if">
-    <p class="outcome" aria-live="polite"><span class="score num">${score(now.score)}</span> <${Change} value=${answer ? Number((now.score - card.score).toFixed(2)) : 0} text=${answer ? signed(now.score - card.score) : t('as_published')} /> ${now.tier && html`<${TierBadge} level=${now.tier.level} last=${thresholds.length} />`}</p>
+    <p class="outcome" aria-live="polite">
+      <span class="score num">${score(now.score)}</span> <${Change} value=${answer ? Number((now.score - card.score).toFixed(2)) : 0} text=${answer ? signed(now.score - card.score) : t('as_published')} /> ${now.tier && html`<${TierBadge} level=${now.tier.level} last=${thresholds.length} />`}</p>
     ${result.error && html`<${Failure} error=${result.error} />`}
-    <label class="slider"><span>${t('more_good_orders')}</span><output class="num">+${count(orders)}</output><input type="range" min="0" max=${ORDERS_MAX} step="5" value=${orders} onInput=${(event) => setOrders(Number(event.target.value))} /></label>
+    <label class="slider"><span>${t('more_good_orders')}</span><output class="num">+${count(orders)}</output>
+      <input type="range" min="0" max=${ORDERS_MAX} step="5" value=${orders} onInput=${(event) => setOrders(Number(event.target.value))} />
+      </label>
     ${costly.map((metric) => {
       const numerator = faults[metric.id] ?? metric.numerator;
-      return html`<label class="slider" key=${metric.id}><span>${titled(metric.title)}</span><output class="num">${count(numerator)} / ${count(metric.denominator)} = ${value(numerator / metric.denominator, 'ratio')}</output><input type="range" min="0" max=${metric.numerator} step="1" value=${numerator} onInput=${(event) => setFaults({ ...faults, [metric.id]: Number(event.target.value) })} /></label>`;
+      return html`<label class="slider" key=${metric.id}><span>${titled(metric.title)}</span>
+        <output class="num">${count(numerator)} / ${count(metric.denominator)} = ${value(numerator / metric.denominator, 'ratio')}</output>
+        <input type="range" min="0" max=${metric.numerator} step="1" value=${numerator} onInput=${(event) => setFaults({ ...faults, [metric.id]: Number(event.target.value) })} />
+        </label>`;
     })}
-    ${isChanged && html`<button class="quiet" onClick=${() => { setOrders(0); setFaults({}); }}>${t('reset')}</button>`}
+    ${
+      isChanged &&
+      html`<button class="quiet" onClick=${() => {
+        setOrders(0);
+        setFaults({});
+      }}>${t('reset')}</button>`
+    }
     <${Target} base=${base} card=${card} thresholds=${thresholds} />
     <p class="quiet-text">${t('what_if_about')}</p>
   </div>`;
@@ -61,13 +92,20 @@ function Target({ base, card, thresholds }) {
     event?.preventDefault();
     setState({ isAsking: true });
     try {
-      const answer = await ask(`${base}/score/what-if?date=${card.date}&revision=${card.revision}`, { method: 'POST', body: { target_score: Number(wanted) } });
+      const answer = await ask(`${base}/score/what-if?date=${card.date}&revision=${card.revision}`, {
+        method: 'POST',
+        body: { target_score: Number(wanted) },
+      });
       setState({ target: answer.target });
     } catch (error) {
       setState({ error });
     }
   };
   const { target, error } = state;
-  return html`<form class="target" onSubmit=${look}><label for="target">${t('orders_to')}</label><input id="target" type="number" min="0" max="5" step="0.01" required list="lines" value=${wanted} onInput=${(event) => setWanted(event.target.value)} /><datalist id="lines">${thresholds.map((line) => html`<option key=${line} value=${line}></option>`)}</datalist><button class="main" disabled=${state.isAsking}>${t('work_out')}</button>
-    <p role="status">${error ? error.message : target && (target.reachable ? html`<strong>${t('orders_needed', { n: count(target.signed_orders) })}</strong> ${target.earliest_date ? t('orders_pace', { pace: target.recent_orders_a_day, date: day(target.earliest_date) }) : t('orders_no_pace')}` : html`<strong>${t('unreachable')}</strong>`)}</p></form>`;
+  return html`<form class="target" onSubmit=${look}><label for="target">${t('orders_to')}</label>
+    <input id="target" type="number" min="0" max="5" step="0.01" required list="lines" value=${wanted} onInput=${(event) => setWanted(event.target.value)} />
+    <datalist id="lines">${thresholds.map((line) => html`<option key=${line} value=${line}></option>`)}</datalist>
+    <button class="main" disabled=${state.isAsking}>${t('work_out')}</button>
+    <p role="status">${error ? error.message : target && (target.reachable ? html`<strong>${t('orders_needed', { n: count(target.signed_orders) })}</strong> ${target.earliest_date ? t('orders_pace', { pace: target.recent_orders_a_day, date: day(target.earliest_date) }) : t('orders_no_pace')}` : html`<strong>${t('unreachable')}</strong>`)}
+      </p></form>`;
 }

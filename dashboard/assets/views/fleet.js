@@ -25,7 +25,8 @@ export function Fleet({ caller, kind }) {
   if (summary.isLoading) return html`<${Loading} />`;
   if (!summary.answer) {
     return summary.error.kind === 'score-not-published'
-      ? html`<${NothingYet} caller=${caller} />` : html`<${Failure} error=${summary.error} reload=${summary.reload} />`;
+      ? html`<${NothingYet} caller=${caller} />`
+      : html`<${Failure} error=${summary.error} reload=${summary.reload} />`;
   }
   const figures = summary.answer;
   return html`<h1 class="title">${t(kind === 'shops' ? 'all_shops' : 'all_creators')}</h1>
@@ -59,28 +60,50 @@ function Tiers({ figures, filters, change }) {
   const toggle = (level) => change({ tier_level: filters.tier_level === String(level) ? undefined : level, status: undefined });
   return html`<section class="card"><h2>${t('tiers')}</h2>
     <p class="big"><span class="num">${count(figures.scored)}</span> <small>${t('scored_of', { n: count(figures.subjects) })}</small></p>
-    <ul class="tiers">${figures.tiers.map((tier) => html`<li key=${tier.level}><button class="row" aria-pressed=${filters.tier_level === String(tier.level)} onClick=${() => toggle(tier.level)} title=${tier.penalties.map((penalty) => titled(penalty.title)).join(', ')}>
-      <span class="name"><span class="dot ${role(tier.level, last)}" aria-hidden="true">${shape(tier.level, last)}</span> <b>${tier.level}</b> ${range(tier)}</span>
-      <span class="bar-room"><span class="bar ${role(tier.level, last)}" style=${{ width: `${(tier.subjects / scored) * 100}%` }}></span></span>
+    <ul class="tiers">${figures.tiers.map(
+      (
+        tier,
+      ) => html`<li key=${tier.level}>
+        <button class="row" aria-pressed=${filters.tier_level === String(tier.level)} onClick=${() => toggle(tier.level)} title=${tier.penalties.map((penalty) => titled(penalty.title)).join(', ')}>
+      <span class="name">
+        <span class="dot ${role(tier.level, last)}" aria-hidden="true">${shape(tier.level, last)}</span> <b>${tier.level}</b> ${range(tier)}</span>
+      <span class="bar-room">
+        <span class="bar ${role(tier.level, last)}" style=${{ width: `${(tier.subjects / scored) * 100}%` }}></span></span>
       <span class="num">${count(tier.subjects)}</span>
-    </button></li>`)}
-    <li><button class="row" aria-pressed=${filters.status === 'insufficient_volume'} onClick=${() => change({ status: filters.status ? undefined : 'insufficient_volume', tier_level: undefined })}>
-      <span class="name"><span class="dot none" aria-hidden="true">○</span> ${t('too_few_orders')}</span><span></span><span class="num">${count(figures.insufficient_volume)}</span></button></li></ul>
+    </button></li>`,
+    )}
+    <li>
+      <button class="row" aria-pressed=${filters.status === 'insufficient_volume'} onClick=${() => change({ status: filters.status ? undefined : 'insufficient_volume', tier_level: undefined })}>
+      <span class="name"><span class="dot none" aria-hidden="true">○</span> ${t('too_few_orders')}</span><span></span>
+        <span class="num">${count(figures.insufficient_volume)}</span></button></li></ul>
   </section>`;
 }
 
 const range = ({ at_least: least, below }) =>
-  (below === null ? t('from_score', { least: score(least) }) : least === null ? t('below_score', { below: score(below) }) : `${score(least)} – ${score(below - 0.01)}`);
+  below === null
+    ? t('from_score', { least: score(least) })
+    : least === null
+      ? t('below_score', { below: score(below) })
+      : `${score(least)} – ${score(below - 0.01)}`;
 
 function Moves({ figures, filters, change }) {
   const { moves, previous_date: before } = figures;
   const toggle = (moved) => change({ moved: filters.moved === moved ? undefined : moved });
-  const tile = (moved, number, way, sign) => html`<button class="tile ${number ? way : 'none'}" aria-pressed=${filters.moved === moved} onClick=${() => toggle(moved)}>
+  const tile = (
+    moved,
+    number,
+    way,
+    sign,
+  ) => html`<button class="tile ${number ? way : 'none'}" aria-pressed=${filters.moved === moved} onClick=${() => toggle(moved)}>
     <span class="big num">${count(number)}</span><span>${sign} ${t(`moved_${moved}`)}</span></button>`;
   return html`<section class="card"><h2>${t('moves')}</h2>
-    ${before ? html`<p class="quiet-text">${t('since', { date: day(before) })}</p>
+    ${
+      before
+        ? html`<p class="quiet-text">${t('since', { date: day(before) })}</p>
     <div class="tiles">${tile('down', moves.down, 'bad', '▼')}${tile('up', moves.up, 'good', '▲')}</div>
-    <p class="quiet-text">${t('entered_left', { entered: count(moves.entered), left: count(moves.left) })}</p>` : html`<p class="quiet-text">${t('first_date')}</p>`}
+    <p class="quiet-text">${t('entered_left', { entered: count(moves.entered), left: count(moves.left) })}</p>`
+        : html`<p class="quiet-text">${t('first_date')}</p>`
+    }
   </section>`;
 }
 
@@ -91,13 +114,19 @@ function Listed({ figures, kind, filters, change }) {
   return html`<section class="card listed">
     <div class="filters">
       <${Search} value=${filters.q ?? ''} change=${(q) => change({ q })} kind=${kind} />
-      <label><span class="label">${t('category')}</span><select value=${filters.category_id ?? ''} onChange=${(event) => change({ category_id: event.target.value || undefined })}>
+      <label><span class="label">${t('category')}</span>
+        <select value=${filters.category_id ?? ''} onChange=${(event) => change({ category_id: event.target.value || undefined })}>
         <option value="">${t('all_categories')}</option>
-        ${filters.category_id && !figures.categories.some((one) => one.category_id === filters.category_id) && html`<option value=${filters.category_id}>${filters.category_id}</option>`}
-        ${figures.categories.filter((one) => one.category_id).map((one) => html`<option key=${one.category_id} value=${one.category_id}>${one.category_id} (${count(one.subjects)})</option>`)}
+        ${filters.category_id && !figures.categories.some((one) => one.category_id === filters.category_id) && html`<option value=${filters.category_id}>
+          ${filters.category_id}</option>`}
+        ${figures.categories.filter((one) => one.category_id).map((one) => html`<option key=${one.category_id} value=${one.category_id}>
+          ${one.category_id} (${count(one.subjects)})</option>`)}
       </select></label>
-      <label><span class="label">${t('below')}</span><input type="number" min="0" max="5" step="0.01" inputmode="decimal" value=${filters.below ?? ''} onChange=${(event) => change({ below: event.target.value || undefined })} /></label>
-      ${FILTERS.some((name) => filters[name] && name !== 'sort') && html`<button class="quiet" onClick=${() => change(Object.fromEntries(FILTERS.map((name) => [name, name === 'sort' ? filters.sort : undefined])))}>${t('clear_filters')}</button>`}
+      <label><span class="label">${t('below')}</span>
+        <input type="number" min="0" max="5" step="0.01" inputmode="decimal" value=${filters.below ?? ''} onChange=${(event) => change({ below: event.target.value || undefined })} />
+        </label>
+      ${FILTERS.some((name) => filters[name] && name !== 'sort') && html`<button class="quiet" onClick=${() => change(Object.fromEntries(FILTERS.map((name) => [name, name === 'sort' ? filters.sort : undefined])))}>
+        ${t('clear_filters')}</button>`}
       <button class="quiet push" disabled=${!rows.items?.length} onClick=${() => saveCsv(rows.items, figures)}>${t('save_csv')}</button>
     </div>
     <${FleetTable} rows=${rows} kind=${kind} sort=${sort} last=${figures.tiers.length - 1} change=${change} />
@@ -113,5 +142,7 @@ function Search({ value, change, kind }) {
     const timer = setTimeout(() => change(text.trim() || undefined), 250);
     return () => clearTimeout(timer);
   }, [text]);
-  return html`<label class="search"><span class="label">${t('find')}</span><input type="search" maxlength="128" placeholder=${t(kind === 'shops' ? 'find_shop' : 'find_creator')} value=${text} onInput=${(event) => setText(event.target.value)} /></label>`;
+  return html`<label class="search"><span class="label">${t('find')}</span>
+    <input type="search" maxlength="128" placeholder=${t(kind === 'shops' ? 'find_shop' : 'find_creator')} value=${text} onInput=${(event) => setText(event.target.value)} />
+    </label>`;
 }

@@ -12,9 +12,15 @@ import { Failure, Loading } from '../parts/states.js';
 const SOON = 3_000;
 
 export function Operator({ caller }) {
-  useEffect(() => { document.title = `${t('operator')} · shopscore`; return () => { document.title = 'shopscore'; }; }, []);
+  useEffect(() => {
+    document.title = `${t('operator')} · shopscore`;
+    return () => {
+      document.title = 'shopscore';
+    };
+  }, []);
   return html`<h1 class="title">${t('operator')}</h1>
-    <p class="as-of"><span>${t('today', { date: day(caller.today) })}</span><span>${t('next_run', { time: instant(caller.next_slot) })}</span><span>${zoneName()}</span></p>
+    <p class="as-of"><span>${t('today', { date: day(caller.today) })}</span>
+      <span>${t('next_run', { time: instant(caller.next_slot) })}</span><span>${zoneName()}</span></p>
     <section class="card"><h2>${t('ingest')}</h2><${Ingest} /></section>
     <section class="card"><h2>${t('runs')}</h2><${Runs} caller=${caller} /></section>
     <section class="card"><h2>${t('exclusions')}</h2><${Exclusions} /></section>
@@ -25,7 +31,9 @@ export function Operator({ caller }) {
 export function List({ rows, empty, head, children, label }) {
   if (!rows.items) return rows.error ? html`<${Failure} error=${rows.error} reload=${rows.reload} />` : html`<${Loading} />`;
   if (rows.items.length === 0) return html`<p class="quiet-text">${empty}</p>`;
-  return html`<div class="scrolls" tabindex="0" role="region" aria-label=${label}><table class="list"><thead><tr>${head.map((name) => html`<th key=${name}>${name}</th>`)}</tr></thead><tbody>${rows.items.map(children)}</tbody></table></div>
+  return html`<div class="scrolls" tabindex="0" role="region" aria-label=${label}><table class="list"><thead>
+    <tr>${head.map((name) => html`<th key=${name}>${name}</th>`)}</tr></thead><tbody>${rows.items.map(children)}</tbody></table>
+    </div>
     ${rows.next && html`<button class="quiet" onClick=${rows.more}>${t('more')}</button>`}`;
 }
 
@@ -37,7 +45,7 @@ export function useSending(send) {
     const form = event.target;
     setState({ isSending: true });
     try {
-      setState({ done: await send(Object.fromEntries(new FormData(form))) ?? true });
+      setState({ done: (await send(Object.fromEntries(new FormData(form)))) ?? true });
       form.reset();
     } catch (error) {
       setState({ error });
@@ -47,7 +55,8 @@ export function useSending(send) {
   return { ...state, submit, said };
 }
 
-const faults = (error) => [error.message || t('error_other'), ...(error.problem?.errors ?? []).map((fault) => fault.detail)].join(' ');
+const faults = (error) =>
+  [error.message || t('error_other'), ...(error.problem?.errors ?? []).map((fault) => fault.detail)].join(' ');
 
 function Runs({ caller }) {
   const rows = useRows('/v1/runs?limit=10', SOON);
@@ -56,17 +65,23 @@ function Runs({ caller }) {
     rows.reload();
   });
   const state = (run) => {
-    if (run.state === 'published') return html`<span class="pill good"><span aria-hidden="true">●</span> ${t('published_as', { n: run.revision })}</span>`;
-    if (run.state === 'failed') return html`<span class="pill bad" title=${run.error}><span aria-hidden="true">◼</span> ${t('failed')}</span>`;
+    if (run.state === 'published')
+      return html`<span class="pill good"><span aria-hidden="true">●</span> ${t('published_as', { n: run.revision })}</span>`;
+    if (run.state === 'failed')
+      return html`<span class="pill bad" title=${run.error}><span aria-hidden="true">◼</span> ${t('failed')}</span>`;
     const share = run.subjects_total ? run.subjects_done / run.subjects_total : 0;
     return html`<span class="pill warn"><span aria-hidden="true">▲</span> ${t(run.state)} ${percent(share)}</span>`;
   };
   return html`<form class="filters" onSubmit=${sending.submit}>
-      <label><span class="label">${t('date')}</span><input type="date" name="date" required max=${caller.today} value=${caller.today} /></label>
+      <label><span class="label">${t('date')}</span>
+        <input type="date" name="date" required max=${caller.today} value=${caller.today} /></label>
       <label class="search"><span class="label">${t('reason')}</span><input name="reason" maxlength="500" /></label>
       <button class="main" disabled=${sending.isSending}>${t('run_now')}</button></form>${sending.said}
     <${List} rows=${rows} empty=${t('no_runs')} label=${t('runs')} head=${['date', 'state', 'trigger', 'subjects', 'published', 'reason'].map((name) => t(name))}>
-      ${(run) => html`<tr key=${run.run_id}><th scope="row" class="nowrap">${day(run.date)}</th><td>${state(run)}</td><td>${t(`trigger_${run.trigger}`)}${run.late && html` <span class="pill warn">${t('late')}</span>`}</td><td class="num">${count(run.subjects_total)}</td><td class="nowrap">${instant(run.published_at)}</td><td>${run.error ?? run.reason ?? '–'}</td></tr>`}
+      ${(run) => html`<tr key=${run.run_id}><th scope="row" class="nowrap">${day(run.date)}</th><td>${state(run)}</td>
+        <td>${t(`trigger_${run.trigger}`)}${run.late && html` <span class="pill warn">${t('late')}</span>`}</td>
+        <td class="num">${count(run.subjects_total)}</td><td class="nowrap">${instant(run.published_at)}</td>
+        <td>${run.error ?? run.reason ?? '–'}</td></tr>`}
     <//>`;
 }
 
@@ -80,15 +95,23 @@ function Exclusions() {
   });
   return html`<form class="filters" onSubmit=${add.submit}>
       <label><span class="label">${t('shop')}</span><input name="shop_id" required maxlength="128" /></label>
-      <label><span class="label">${t('what')}</span><select name="target" value=${target} onChange=${(event) => setTarget(event.target.value)}>${['order', 'session', 'review', 'aftersale', 'complaint'].map((one) => html`<option key=${one} value=${one}>${t(`record_${one}`)}</option>`)}</select></label>
+      <label><span class="label">${t('what')}</span>
+        <select name="target" value=${target} onChange=${(event) => setTarget(event.target.value)}>
+        ${['order', 'session', 'review', 'aftersale', 'complaint'].map((one) => html`<option key=${one} value=${one}>
+        ${t(`record_${one}`)}</option>`)}</select></label>
       <label><span class="label">${t('its_id')}</span><input name="id" required maxlength="128" /></label>
-      ${['review', 'aftersale', 'complaint'].includes(target) && html`<label><span class="label">${t('order_id')}</span><input name="order_id" required maxlength="128" /></label>`}
+      ${['review', 'aftersale', 'complaint'].includes(target) && html`<label><span class="label">${t('order_id')}</span>
+        <input name="order_id" required maxlength="128" /></label>`}
       <label><span class="label">${t('reason')}</span><input name="reason" required maxlength="500" /></label>
       <label><span class="label">${t('decided_by')}</span><input name="decided_by" required maxlength="200" /></label>
       <button class="main" disabled=${add.isSending}>${t('exclude')}</button></form>${add.said}
     <p class="quiet-text">${t('exclusions_about')}</p>
     <${List} rows=${rows} empty=${t('no_exclusions')} label=${t('exclusions')} head=${['what', 'shop', 'reason', 'decided_by', 'state'].map((name) => t(name))}>
-      ${(one) => html`<tr key=${one.exclusion_id}><th scope="row">${t(`record_${one.target}`)} <bdi>${one.id}</bdi>${one.order_id && html`<small><bdi>${one.order_id}</bdi></small>`}</th><td><a href=${`/shops/${segment(one.shop_id)}`}><bdi>${one.shop_id}</bdi></a></td><td><bdi>${one.reason}</bdi></td><td><bdi>${one.decided_by}</bdi><small>${instant(one.created_at)}</small></td><td><${Revocation} of=${one} reload=${rows.reload} /></td></tr>`}
+      ${(one) => html`<tr key=${one.exclusion_id}>
+        <th scope="row">${t(`record_${one.target}`)} <bdi>${one.id}</bdi>${one.order_id && html`<small>
+        <bdi>${one.order_id}</bdi></small>`}</th><td><a href=${`/shops/${segment(one.shop_id)}`}><bdi>${one.shop_id}</bdi></a>
+        </td><td><bdi>${one.reason}</bdi></td><td><bdi>${one.decided_by}</bdi><small>${instant(one.created_at)}</small></td><td>
+        <${Revocation} of=${one} reload=${rows.reload} /></td></tr>`}
     <//>`;
 }
 
@@ -99,8 +122,15 @@ function Revocation({ of, reload }) {
     setOpen(false);
     reload();
   });
-  if (!of.active) return html`<span class="pill none">${t('revoked')}</span><small><bdi>${of.revoked_by}</bdi> ${instant(of.revoked_at)}</small>`;
+  if (!of.active)
+    return html`<span class="pill none">${t('revoked')}</span><small><bdi>${of.revoked_by}</bdi> ${instant(of.revoked_at)}</small>`;
   const missing = of.matched ? null : html` <span class="pill warn"><span aria-hidden="true">▲</span> ${t('not_matched')}</span>`;
-  if (!isOpen) return html`<span class="pill good"><span aria-hidden="true">●</span> ${t('active')}</span>${missing} <button class="quiet" onClick=${() => setOpen(true)}>${t('revoke')}</button>`;
-  return html`<form class="inline-form" onSubmit=${sending.submit}><label><span class="label">${t('revoked_by')}</span><input name="revoked_by" required maxlength="200" /></label>${sending.said}<div><button class="main">${t('revoke')}</button> <button type="button" class="quiet" onClick=${() => setOpen(false)}>${t('cancel')}</button></div></form>`;
+  if (!isOpen)
+    return html`<span class="pill good">
+      <span aria-hidden="true">●</span> ${t('active')}</span>${missing} <button class="quiet" onClick=${() => setOpen(true)}>
+      ${t('revoke')}</button>`;
+  return html`<form class="inline-form" onSubmit=${sending.submit}><label><span class="label">${t('revoked_by')}</span>
+    <input name="revoked_by" required maxlength="200" /></label>${sending.said}<div>
+    <button class="main">${t('revoke')}</button> <button type="button" class="quiet" onClick=${() => setOpen(false)}>
+    ${t('cancel')}</button></div></form>`;
 }

@@ -4,7 +4,10 @@ import { t } from '../language.js';
 
 export function SignIn({ refused, signIn }) {
   const [text, setText] = useState('');
-  const submit = (event) => { event.preventDefault(); if (text.trim()) signIn(text.trim()); };
+  const submit = (event) => {
+    event.preventDefault();
+    if (text.trim()) signIn(text.trim());
+  };
   return html`<form class="card sign-in" onSubmit=${submit}>
     <h1>${t('sign_in')}</h1>
     <p>${t('sign_in_about')}</p>

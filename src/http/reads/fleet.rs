@@ -95,7 +95,7 @@ pub(crate) struct FleetCard {
     pub shop_id: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub creator_id: Option<String>,
-    /// As registered now; null for none.
+    /// As registered; null for none. A new name may show with the next publication only.
     #[schema(required)]
     pub name: Option<String>,
     #[schema(required)]
