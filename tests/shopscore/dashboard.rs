@@ -13,7 +13,7 @@ use sqlx::{AssertSqlSafe, Connection, Executor, PgConnection};
 use crate::keys::{guarded, make};
 use crate::support::answers::{items, send};
 use crate::support::stream::random_stream;
-use crate::support::{TestService, answer, date, seeds};
+use crate::support::{TestService, answer, date};
 
 fn folder() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/dashboard")
@@ -35,9 +35,12 @@ async fn tell(story: &str, service: &TestService, mut facts: Value) {
     assert!(output.status.success(), "{story}: {}\n{said}", facts);
 }
 
+/// The stream that stories look at: always the same one, so that there is a shop with all that they need.
+const SEED: u64 = 992_155;
+
 /// A service with two published dates of a made-up stream.
 async fn filled(service: TestService) -> TestService {
-    let stream = random_stream(&mut ChaCha8Rng::seed_from_u64(seeds(1)[0]));
+    let stream = random_stream(&mut ChaCha8Rng::seed_from_u64(SEED));
     service.register(&stream.shops, &stream.creators).await;
     let (early, late) = stream.events.split_at(stream.events.len() * 9 / 10);
     send(&service, early).await;

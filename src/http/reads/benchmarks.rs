@@ -2,11 +2,11 @@
 
 use axum::extract::State;
 use axum::response::Response;
-use chrono::{DateTime, NaiveDate, Utc};
+use chrono::NaiveDate;
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::wire::{WireQuantiles, wire_quantiles};
+use super::wire::{FleetKey, WireQuantiles, wire_quantiles};
 use crate::answers::benchmarks::{Benchmarks, Quantiles, WantedBenchmarks};
 use crate::domain::decimal::PLACES_MAX;
 use crate::domain::metric::Metric;
@@ -20,7 +20,7 @@ use crate::http::params::{Input, parameters};
 use crate::http::problem::Problem;
 use crate::http::problem_responses::{NotModified, ReadProblems};
 use crate::http::state::AppState;
-use crate::http::terms::{BetterTerm, KindTerm, Term, UnitTerm};
+use crate::http::terms::{BetterTerm, Term, UnitTerm};
 
 parameters! {
     /// Whose benchmarks are wanted.
@@ -40,14 +40,8 @@ parameters! {
 #[derive(Serialize, ToSchema)]
 pub(crate) struct BenchmarksAnswer {
     pub category_id: String,
-    pub kind: KindTerm,
-    pub rule_set: String,
-    /// The version of the rule set: SHA-256 of its text.
-    pub rule_set_version: String,
-    pub date: NaiveDate,
-    pub revision: i32,
-    pub run_id: String,
-    pub published_at: DateTime<Utc>,
+    #[serde(flatten)]
+    pub key: FleetKey,
     pub score: WireQuantiles,
     pub metrics: Vec<MetricBenchmark>,
 }
@@ -104,13 +98,7 @@ fn answer(
     };
     BenchmarksAnswer {
         category_id: wanted.category_id.to_string(),
-        kind: Term(kind),
-        rule_set: rule_set.id.clone(),
-        rule_set_version: rule_set.hash.clone(),
-        date: run.date,
-        revision: run.revision.unwrap_or_default(),
-        run_id: run.run_id.to_string(),
-        published_at: run.published_at.unwrap_or_default(),
+        key: FleetKey::of(kind, rule_set, run),
         score: wire_quantiles(score, SCORE_PLACES),
         metrics: metrics.iter().map(metric).collect(),
     }

@@ -2,11 +2,11 @@
 
 use axum::extract::State;
 use axum::response::Response;
-use chrono::{DateTime, NaiveDate, Utc};
+use chrono::NaiveDate;
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::wire::{Number, wire_tier};
+use super::wire::{FleetKey, Number, wire_tier};
 use crate::answers::fleet::{FleetCursor, FleetPage, Histories, WantedFleet};
 use crate::domain::decimal::Decimal;
 use crate::domain::id::Id;
@@ -23,7 +23,7 @@ use crate::http::params::{Input, parameters};
 use crate::http::problem::Problem;
 use crate::http::problem_responses::{NotModified, ReadProblems};
 use crate::http::state::AppState;
-use crate::http::terms::{KindTerm, StatusTerm, Term};
+use crate::http::terms::{StatusTerm, Term};
 use crate::storage::fleet::{FleetFilter, FleetOrder, FleetPlace, FleetRow, TierMove};
 
 /// The highest tier level that can be asked for.
@@ -70,14 +70,8 @@ parameters! {
 /// Short cards of many subjects, all of one revision.
 #[derive(Serialize, ToSchema)]
 pub(crate) struct FleetAnswer {
-    pub kind: KindTerm,
-    pub rule_set: String,
-    /// The version of the rule set: SHA-256 of its text.
-    pub rule_set_version: String,
-    pub date: NaiveDate,
-    pub revision: i32,
-    pub run_id: String,
-    pub published_at: DateTime<Utc>,
+    #[serde(flatten)]
+    pub key: FleetKey,
     /// The published date that `change` and `previous_tier_level` are told from: the one before, in its newest revision.
     #[schema(required)]
     pub previous_date: Option<NaiveDate>,
@@ -186,13 +180,7 @@ fn fleet_answer(wanted: &WantedFleet, page: FleetPage, signer: &Signer) -> Fleet
     let FleetPage { run, rule_set, previous_date, rows, histories, next } = page;
     let history = wanted.history_days.map(|_| &histories);
     FleetAnswer {
-        kind: Term(wanted.kind),
-        rule_set: rule_set.id.clone(),
-        rule_set_version: rule_set.hash.clone(),
-        date: run.date,
-        revision: run.revision.unwrap_or_default(),
-        run_id: run.run_id.to_string(),
-        published_at: run.published_at.unwrap_or_default(),
+        key: FleetKey::of(wanted.kind, &rule_set, &run),
         previous_date,
         history_dates: history.map(|histories| histories.dates.clone()),
         items: rows.into_iter().map(|row| fleet_card(wanted.kind, &rule_set, row, history)).collect(),

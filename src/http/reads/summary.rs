@@ -2,12 +2,12 @@
 
 use axum::extract::State;
 use axum::response::Response;
-use chrono::{DateTime, NaiveDate, Utc};
+use chrono::NaiveDate;
 use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::fleet::seen_ids;
-use super::wire::{Shortest, WireQuantiles, WireTitle, wire_quantiles};
+use super::wire::{FleetKey, Shortest, WireQuantiles, WireTitle, wire_quantiles};
 use crate::answers::summary::{Move, Summary, WantedSummary};
 use crate::domain::id::Id;
 use crate::domain::rules::RuleSet;
@@ -21,7 +21,6 @@ use crate::http::params::{Input, parameters};
 use crate::http::problem::Problem;
 use crate::http::problem_responses::{NotModified, ReadProblems};
 use crate::http::state::AppState;
-use crate::http::terms::{KindTerm, Term};
 
 parameters! {
     /// Whose figures are wanted.
@@ -40,14 +39,8 @@ parameters! {
 /// A fleet in figures: all of a kind, or those that the key may see.
 #[derive(Serialize, ToSchema)]
 pub(crate) struct SummaryAnswer {
-    pub kind: KindTerm,
-    pub rule_set: String,
-    /// The version of the rule set: SHA-256 of its text.
-    pub rule_set_version: String,
-    pub date: NaiveDate,
-    pub revision: i32,
-    pub run_id: String,
-    pub published_at: DateTime<Utc>,
+    #[serde(flatten)]
+    pub key: FleetKey,
     /// The published date that moves are told from: the one before, in its newest revision.
     #[schema(required)]
     pub previous_date: Option<NaiveDate>,
@@ -167,13 +160,7 @@ pub(crate) async fn get_summary(
 fn answer(kind: SubjectKind, summary: &Summary) -> SummaryAnswer {
     let Summary { run, rule_set, .. } = summary;
     SummaryAnswer {
-        kind: Term(kind),
-        rule_set: rule_set.id.clone(),
-        rule_set_version: rule_set.hash.clone(),
-        date: run.date,
-        revision: run.revision.unwrap_or_default(),
-        run_id: run.run_id.to_string(),
-        published_at: run.published_at.unwrap_or_default(),
+        key: FleetKey::of(kind, rule_set, run),
         previous_date: summary.previous_date,
         subjects: summary.scored + summary.insufficient_volume,
         scored: summary.scored,

@@ -1,56 +1,22 @@
-//! Wire structs of published scores, with exact numbers.
+//! Wire structs of published scores.
 
 use chrono::{DateTime, NaiveDate, Utc};
-use serde::{Serialize, Serializer};
+use serde::Serialize;
 use utoipa::ToSchema;
 
+pub(crate) use super::numbers::{Number, Places, Shortest};
 use crate::answers::benchmarks::Quantiles;
 use crate::answers::published::Published;
 use crate::domain::decimal::{Decimal, PLACES_MAX};
 use crate::domain::id::Id;
 use crate::domain::rules::{NamedWindow, RuleSet, Title};
 use crate::domain::score::Card;
-use crate::domain::subject::Subject;
+use crate::domain::subject::{Subject, SubjectKind};
 use crate::domain::tier::tier;
 use crate::domain::weights::{dimension_share, weights};
 use crate::http::page::subject_ids;
-use crate::http::terms::{BasisTerm, BetterTerm, Term, UnitTerm};
+use crate::http::terms::{BasisTerm, BetterTerm, KindTerm, Term, UnitTerm};
 use crate::storage::run::RunRow;
-
-/// A JSON number with exactly this many decimals.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Number<const PLACES: u32>(pub Decimal);
-
-impl<const PLACES: u32> Serialize for Number<PLACES> {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serialize_number(&self.0.fixed(PLACES), serializer)
-    }
-}
-
-/// A JSON number with this many decimals.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Places(pub Decimal, pub u32);
-
-impl Serialize for Places {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serialize_number(&self.0.fixed(self.1), serializer)
-    }
-}
-
-/// A JSON number written as short as it can be.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Shortest(pub Decimal);
-
-impl Serialize for Shortest {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serialize_number(&self.0.to_string(), serializer)
-    }
-}
-
-fn serialize_number<S: Serializer>(text: &str, serializer: S) -> Result<S::Ok, S::Error> {
-    let number: serde_json::Number = text.parse().map_err(serde::ser::Error::custom)?;
-    number.serialize(serializer)
-}
 
 /// Which score a response is about.
 #[derive(Clone, Serialize, ToSchema)]
@@ -119,6 +85,33 @@ pub(crate) struct WireQuantiles {
 pub(super) fn wire_quantiles(quantiles: &Quantiles, places: u32) -> WireQuantiles {
     let [p10, p25, p50, p75, p90] = quantiles.values.map(|value| value.map(|value| Places(value, places)));
     WireQuantiles { members: quantiles.members, p10, p25, p50, p75, p90 }
+}
+
+/// Which published run a response about many subjects is of.
+#[derive(Clone, Serialize, ToSchema)]
+pub(crate) struct FleetKey {
+    pub kind: KindTerm,
+    pub rule_set: String,
+    /// The version of the rule set: SHA-256 of its text.
+    pub rule_set_version: String,
+    pub date: NaiveDate,
+    pub revision: i32,
+    pub run_id: String,
+    pub published_at: DateTime<Utc>,
+}
+
+impl FleetKey {
+    pub(super) fn of(kind: SubjectKind, rule_set: &RuleSet, run: &RunRow) -> FleetKey {
+        FleetKey {
+            kind: Term(kind),
+            rule_set: rule_set.id.clone(),
+            rule_set_version: rule_set.hash.clone(),
+            date: run.date,
+            revision: run.revision.unwrap_or_default(),
+            run_id: run.run_id.to_string(),
+            published_at: run.published_at.unwrap_or_default(),
+        }
+    }
 }
 
 #[derive(Clone, Serialize, ToSchema)]
