@@ -11,7 +11,7 @@ await tell(async () => {
   await page.getByRole('heading', { name: 'All shops' }).waitFor();
   await accessible(page, 'the fleet');
   await page.getByLabel('Find').fill(shop.toUpperCase());
-  const row = page.getByRole('row').filter({ hasText: shop });
+  const row = page.getByRole('row').filter({ has: page.getByRole('link', { name: shop, exact: true }) });
   await row.waitFor();
   assert.match(await row.innerText(), new RegExp(two(score.score)), 'the fleet shows the same score');
   await row.getByRole('link').click();
