@@ -12,7 +12,7 @@ const AXE = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.mi
 const PROGRAMS = [process.env.SHOPSCORE_CHROMIUM, '/usr/bin/chromium', '/usr/bin/chromium-browser', '/usr/bin/google-chrome'];
 /** Two cores run other tests beside this one. */
 const PATIENCE = 30_000;
-const STORY_MAX = 150_000;
+const STORY_MAX = 300_000;
 
 let browser;
 
