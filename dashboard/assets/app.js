@@ -1,37 +1,22 @@
 // The dashboard: who looks (a key, if the service asks for one), in which language, and which view the address names.
 import { html, render, useEffect, useState } from './vendor/preact-htm.js';
-import { ask, key, setKey } from './api.js';
+import { key, setKey } from './api.js';
 import { setZone } from './format.js';
 import { locale, setLanguage, language, t } from './language.js';
-import { followLinks, useAddress, useReach } from './use.js';
+import { followLinks, OFTEN, useAddress, useAnswer, useReach } from './use.js';
 import { Failure, Loading } from './parts/states.js';
 import { Fleet } from './views/fleet.js';
 import { Subject } from './views/subject.js';
 import { Operator } from './views/operator.js';
 import { SignIn } from './views/sign_in.js';
 
-/** How long until a caller that could not be learned is asked for again, in milliseconds. */
-const RETRY = 3_000;
-
 function App() {
-  const [session, setSession] = useState({});
   const [spoken, setSpoken] = useState(language());
-  const learn = async () => {
-    try {
-      const caller = await ask('/v1/caller');
-      setZone(caller.time_zone);
-      setSession({ caller });
-    } catch (error) {
-      if (error.status === 401) setSession({ needsKey: true, refused: Boolean(key()) });
-      else {
-        setSession({ error });
-        setTimeout(learn, RETRY);
-      }
-    }
-  };
-  useEffect(() => {
-    learn();
-  }, []);
+  // Asked again and again, since the day and the next slot go on while the page stays open.
+  const { answer, error, reload } = useAnswer('/v1/caller', OFTEN);
+  const needsKey = error?.status === 401;
+  const caller = needsKey ? undefined : answer;
+  if (caller) setZone(caller.time_zone);
   useEffect(() => {
     document.documentElement.lang = locale();
   }, [spoken]);
@@ -41,26 +26,19 @@ function App() {
   };
   const signIn = (text) => {
     setKey(text);
-    setSession({});
-    learn();
+    reload();
   };
-  const signOut = () => {
-    setKey(null);
-    setSession({});
-    learn();
-  };
-  const { caller, needsKey, refused, error } = session;
   return html`<div class="page" onClick=${followLinks} key=${spoken}>
     <a class="skip" href="#content">${t('skip')}</a>
-    <${Header} caller=${caller} speak=${speak} signOut=${key() && caller ? signOut : null} />
+    <${Header} caller=${caller} speak=${speak} signOut=${key() && caller ? () => signIn(null) : null} />
     <main id="content" tabindex="-1">
       ${
         needsKey
-          ? html`<${SignIn} refused=${refused} signIn=${signIn} />`
-          : error
-            ? html`<${Failure} error=${error} />`
-            : caller
-              ? html`<${View} caller=${caller} />`
+          ? html`<${SignIn} refused=${Boolean(key())} signIn=${signIn} />`
+          : caller
+            ? html`<${View} caller=${caller} />`
+            : error
+              ? html`<${Failure} error=${error} />`
               : html`<${Loading} />`
       }
     </main>

@@ -12,7 +12,7 @@ use crate::domain::decimal::Decimal;
 use crate::domain::id::Id;
 use crate::domain::rules::RuleSet;
 use crate::domain::subject::SubjectKind;
-use crate::storage::fleet::{self, RunVersion, Standing};
+use crate::storage::fleet::{self, CardCount, RunVersion};
 use crate::storage::rule_set::UsedRuleSet;
 use crate::storage::run::RunRow;
 
@@ -79,41 +79,40 @@ impl Source {
         };
         let this = RunVersion { run_id: run.run_id, version };
         let which = (wanted.category_id.as_ref(), wanted.ids.as_deref());
-        let standings = fleet::standings(&mut connection, this, previous, which).await?;
+        let counts = fleet::counts(&mut connection, this, previous, which).await?;
         let previous_date = before.filter(|_| previous.is_some()).map(|before| before.date);
-        Ok(summarize(run, rule_set, previous_date, &standings))
+        Ok(summarize(run, rule_set, previous_date, &counts))
     }
 }
 
-fn summarize(run: RunRow, rule_set: Arc<RuleSet>, previous_date: Option<NaiveDate>, standings: &[Standing]) -> Summary {
-    let count = |is_counted: fn(&Standing) -> bool| {
-        standings.iter().filter(|standing| is_counted(standing)).map(|standing| standing.subjects).sum()
-    };
+fn summarize(run: RunRow, rule_set: Arc<RuleSet>, previous_date: Option<NaiveDate>, counts: &[CardCount]) -> Summary {
+    let count =
+        |is_counted: fn(&CardCount) -> bool| counts.iter().filter(|one| is_counted(one)).map(|one| one.subjects).sum();
     let mut tiers = vec![0; rule_set.thresholds().len() + 1];
-    for standing in standings {
-        let tier = standing.tier_level.and_then(|level| tiers.get_mut(usize::try_from(level).ok()?));
+    for one in counts {
+        let tier = one.tier_level.and_then(|level| tiers.get_mut(usize::try_from(level).ok()?));
         if let Some(tier) = tier {
-            *tier += standing.subjects;
+            *tier += one.subjects;
         }
     }
     let mut moves: BTreeMap<(Option<i16>, Option<i16>), i64> = BTreeMap::new();
     let mut categories: BTreeMap<Option<Id>, CategoryCounts> = BTreeMap::new();
-    for standing in standings {
-        let ends = (standing.previous_tier_level, standing.tier_level);
+    for one in counts {
+        let ends = (one.previous_tier_level, one.tier_level);
         if previous_date.is_some() && ends.0 != ends.1 {
-            *moves.entry(ends).or_default() += standing.subjects;
+            *moves.entry(ends).or_default() += one.subjects;
         }
-        let category = categories.entry(standing.category_id.clone()).or_default();
-        category.subjects += standing.subjects;
-        category.scored += if standing.score.is_some() { standing.subjects } else { 0 };
+        let category = categories.entry(one.category_id.clone()).or_default();
+        category.subjects += one.subjects;
+        category.scored += if one.score.is_some() { one.subjects } else { 0 };
     }
-    let scores = by_score(standings);
+    let scores = by_score(counts);
     Summary {
         run,
         rule_set,
         previous_date,
-        scored: count(|standing| standing.score.is_some()),
-        insufficient_volume: count(|standing| standing.score.is_none()),
+        scored: count(|one| one.score.is_some()),
+        insufficient_volume: count(|one| one.score.is_none()),
         score: Quantiles::counted(&scores),
         tiers,
         histogram: histogram(&scores),
@@ -123,11 +122,11 @@ fn summarize(run: RunRow, rule_set: Arc<RuleSet>, previous_date: Option<NaiveDat
 }
 
 /// How many have each score, from the lowest up.
-fn by_score(standings: &[Standing]) -> Vec<(Decimal, i64)> {
+fn by_score(counts: &[CardCount]) -> Vec<(Decimal, i64)> {
     let mut scores: BTreeMap<i64, i64> = BTreeMap::new();
-    for standing in standings {
-        if let Some(score) = standing.score {
-            *scores.entry(score.millionths()).or_default() += standing.subjects;
+    for one in counts {
+        if let Some(score) = one.score {
+            *scores.entry(score.millionths()).or_default() += one.subjects;
         }
     }
     scores.into_iter().map(|(millionths, subjects)| (Decimal::from_millionths(millionths), subjects)).collect()

@@ -214,7 +214,7 @@ pub(crate) async fn scores_in(
 
 /// How many subjects of a category have a score and a tier now, and had a tier before.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Standing {
+pub(crate) struct CardCount {
     pub category_id: Option<Id>,
     /// `None` without enough volume.
     pub score: Option<Decimal>,
@@ -223,13 +223,13 @@ pub(crate) struct Standing {
     pub subjects: i64,
 }
 
-/// Where all subjects of a run stand, or those of some ids.
-pub(crate) async fn standings(
+/// The short cards of a run, or those of some ids, counted by what they have in common.
+pub(crate) async fn counts(
     connection: &mut PgConnection,
     of: RunVersion,
     previous: Option<RunVersion>,
     (category_id, ids): (Option<&Id>, Option<&[Id]>),
-) -> Result<Vec<Standing>, StoreError> {
+) -> Result<Vec<CardCount>, StoreError> {
     let rows = sqlx::query(
         "select card.category_id, card.score_hundredths, card.tier_level, previous.tier_level, count(*)
          from score as card
@@ -248,8 +248,8 @@ pub(crate) async fn standings(
     .bind(ids.map(|ids| ids.iter().map(Id::as_str).collect::<Vec<_>>()))
     .fetch_all(connection)
     .await?;
-    let standing = |row: sqlx::postgres::PgRow| {
-        Ok(Standing {
+    let count = |row: sqlx::postgres::PgRow| {
+        Ok(CardCount {
             category_id: row.try_get::<Option<&str>, _>(0)?.map(Id::stored),
             score: row.try_get::<Option<i32>, _>(1)?.map(of_hundredths),
             tier_level: row.try_get(2)?,
@@ -257,5 +257,5 @@ pub(crate) async fn standings(
             subjects: row.try_get(4)?,
         })
     };
-    rows.into_iter().map(standing).collect()
+    rows.into_iter().map(count).collect()
 }

@@ -3,7 +3,7 @@ import { html } from '../vendor/preact-htm.js';
 import { segment, withQuery } from '../api.js';
 import { count, score, shortDay, signed, value } from '../format.js';
 import { t, titled } from '../language.js';
-import { SELDOM, useAnswer } from '../use.js';
+import { SELDOM } from '../use.js';
 import { useRows } from './rows.js';
 import { Failure, Loading, Shown } from './states.js';
 import { Change } from './tier.js';
@@ -11,8 +11,7 @@ import { Change } from './tier.js';
 const SHOWN = 4;
 const DAYS = 10;
 
-export function Advice({ base, card }) {
-  const advice = useAnswer(withQuery(`${base}/score/advice`, { date: card.date, revision: card.revision }));
+export function Advice({ advice }) {
   return html`<${Shown} of=${advice}>${({ metrics }) =>
     metrics.length === 0
       ? html`<p>${t('nothing_costs')}</p>`

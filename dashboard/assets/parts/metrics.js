@@ -12,12 +12,12 @@ function Moved({ by }) {
   return shown ? html`<${Change} value=${shown} text=${signed(by, 3)} />` : html`<span class="quiet-text">–</span>`;
 }
 
-export function Metrics({ answer, changes, rules, base, kind, caller }) {
+export function Metrics({ answer, changes, costs, rules, base, kind, caller }) {
   const [open, setOpen] = useState(null);
   const peers = new Map(answer.peers.map((one) => [one.id, one]));
   const moved = new Map(changes?.metrics.map((one) => [one.id, one]) ?? []);
-  const most = rules?.scale.max ?? 5;
-  const cost = (metric) => (metric.points === null ? null : (most - metric.points) * metric.effective_weight);
+  // A metric that is assessed and not listed costs nothing.
+  const cost = (metric) => (costs && metric.assessed ? (costs.get(metric.id) ?? 0) : null);
   const dimensions = rules?.dimensions ?? [...new Set(answer.metrics.map((metric) => metric.dimension))].map((id) => ({ id }));
   const worst = Math.max(0.0001, ...answer.metrics.map((metric) => cost(metric) ?? 0));
   return html`<table class="metrics"><thead><tr>

@@ -43,7 +43,7 @@ export function Ruler({ score, thresholds, scale, tier }) {
         <text x=${x(threshold)} y=${64 + row * 14} text-anchor="middle">${shown(threshold)}</text></g>`)}
       ${rising.every((threshold) => x(threshold) - SIDE > NEAR) && html`<text class="end" x=${SIDE} y="64">${shown(low)}</text>`}
       ${rising.every((threshold) => width - SIDE - x(threshold) > NEAR) && html`<text class="end" x=${width - SIDE} y="64" text-anchor="end">${shown(high)}</text>`}
-      <g class="mark"><path d=${`M${x(score)} 46l-7-14h14z`} transform=${`rotate(0 ${x(score)} 46)`} />
+      <g class="mark"><path d=${`M${x(score)} 46l-7-14h14z`} />
         <text x=${Math.min(width - 24, Math.max(24, x(score)))} y="24" text-anchor="middle">${shown(score)}</text></g>
     </svg>`
     }

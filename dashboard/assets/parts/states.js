@@ -26,10 +26,10 @@ export function Failure({ error, reload }) {
 }
 
 /** An answer's state, or what `children` makes of it. */
-export function Shown({ of, children, wait }) {
+export function Shown({ of, children }) {
   if (of.answer) return children(of.answer);
   if (of.error) return html`<${Failure} error=${of.error} reload=${of.reload} />`;
-  return wait ?? html`<${Loading} />`;
+  return html`<${Loading} />`;
 }
 
 /** From when the figures are: the same line on every view. */
@@ -51,4 +51,4 @@ export function AsOf({ answer, caller, children }) {
 
 const HOUR = 3_600_000;
 const dateIn = (zone, time) => new Intl.DateTimeFormat('en-CA', { timeZone: zone }).format(new Date(time));
-export const daysBetween = (one, other) => Math.round((new Date(other) - new Date(one)) / 86_400_000);
+const daysBetween = (one, other) => Math.round((new Date(other) - new Date(one)) / 86_400_000);

@@ -11,13 +11,13 @@ const SLIDERS = 4;
 const ORDERS_MAX = 1000;
 const WAIT = 200;
 
-export function WhatIf({ base, card, metrics, thresholds }) {
+export function WhatIf({ base, card, metrics, costs, thresholds }) {
   const [orders, setOrders] = useState(0);
   const [faults, setFaults] = useState({});
   const [result, setResult] = useState({});
   const costly = metrics.metrics
     .filter((metric) => metric.assessed && metric.unit === 'ratio' && metric.better === 'lower' && metric.numerator > 0)
-    .sort((one, other) => (5 - other.points) * other.effective_weight - (5 - one.points) * one.effective_weight)
+    .sort((one, other) => (costs?.get(other.id) ?? 0) - (costs?.get(one.id) ?? 0))
     .slice(0, SLIDERS);
   const changed = Object.entries(faults).filter(
     ([id, numerator]) => metrics.metrics.find((metric) => metric.id === id)?.numerator !== numerator,

@@ -11,6 +11,8 @@ import { t, titled } from '../language.js';
 import { go, OFTEN, useAddress, useAnswer } from '../use.js';
 import { useRows } from '../parts/rows.js';
 
+/** How often a run that is under way is looked at, in milliseconds. */
+const SOON = 3_000;
 /** What of the address the service is asked for. */
 const FILTERS = ['q', 'category_id', 'tier_level', 'status', 'moved', 'below', 'sort'];
 
@@ -47,8 +49,10 @@ function NothingYet({ caller }) {
 
 /** How far a run is that is under way. */
 function RunUnderWay() {
-  const runs = useAnswer('/v1/runs?limit=5', 3_000);
+  const [isUnderWay, setUnderWay] = useState(false);
+  const runs = useAnswer('/v1/runs?limit=5', isUnderWay ? SOON : OFTEN);
   const run = runs.answer?.items.find((one) => one.state === 'running' || one.state === 'queued');
+  useEffect(() => setUnderWay(Boolean(run)), [Boolean(run)]);
   if (!run) return null;
   const share = run.subjects_total ? run.subjects_done / run.subjects_total : 0;
   return html`<span class="pill warn" role="status">▲ ${t('run_under_way', { date: day(run.date), share: percent(share) })}</span>`;

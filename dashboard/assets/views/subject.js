@@ -41,7 +41,7 @@ export function Subject({ caller, kind, id }) {
     <p class="sub">${t(kind === 'shops' ? 'shop' : 'creator')} · ${card.category_id ?? t('no_category')}</p>
     <${AsOf} answer=${card} caller=${caller} />
     ${card.score === null ? html`<${TooFew} card=${card} />` : null}
-    <${Card} key=${`${card.run_id}`} card=${card} base=${base} kind=${kind} caller=${caller} />`;
+    <${Card} key=${card.run_id} card=${card} base=${base} kind=${kind} caller=${caller} />`;
 }
 
 function TooFew({ card }) {
@@ -51,12 +51,14 @@ function TooFew({ card }) {
 
 /** Everything about one published card. It is made anew for each revision. */
 function Card({ card, base, kind, caller }) {
-  const at = (route, parameters = {}) => withQuery(`${base}/${route}`, { ...parameters });
+  const at = (route, parameters) => withQuery(`${base}/${route}`, parameters);
   const isScored = card.score !== null;
   const ruleSet = useAnswer(withQuery(`/v1/rule-sets/${segment(card.rule_set)}`, { version: card.rule_set_version }));
   const metrics = useAnswer(at('metrics', { revision: card.revision, date: card.date }));
   const penalties = useAnswer(isScored ? at('penalties', { revision: card.revision, date: card.date }) : null);
   const history = useAnswer(at('scores', { from: earlier(card.date, HISTORY_DAYS), to: card.date }));
+  const advice = useAnswer(isScored ? at('score/advice', { revision: card.revision, date: card.date }) : null);
+  const costs = advice.answer && new Map(advice.answer.metrics.map((one) => [one.metric.id, one.costs]));
   const forecast = useAnswer(isScored ? at('score/forecast', { days: FORECAST_DAYS }) : null);
   // Only where there is an earlier card there is a change to explain.
   const hasEarlier = history.answer?.scores.some((past) => past.date < card.date);
@@ -71,7 +73,7 @@ function Card({ card, base, kind, caller }) {
         <div><${Moved} changes=${changes.answer} />
           <${TierBadge} level=${card.tier.level} last=${thresholds.length || card.tier.level} /></div></div>
       <div>${rules ? html`<${Ruler} score=${card.score} tier=${card.tier} thresholds=${thresholds} scale=${rules.scale} />` : html`<${Loading} />`}
-      <${Headline} card=${card} changes=${changes.answer} metrics=${metrics.answer} forecast=${forecast.answer} scale=${rules?.scale} />
+      <${Headline} card=${card} changes=${changes.answer} metrics=${metrics.answer} advice=${advice.answer} forecast=${forecast.answer} />
       <${InForce} penalties=${penalties.answer} /></div>
     </section>`
     }
@@ -87,13 +89,13 @@ function Card({ card, base, kind, caller }) {
     }
     <section class="card"><h2>${t('metrics')}</h2><p class="quiet-text">${t('metrics_about')}</p>
       <${Shown} of=${metrics}>
-        ${(answer) => html`<${Metrics} answer=${answer} changes=${changes.answer} rules=${rules} base=${base} kind=${kind} caller=${caller} />`}<//>
+        ${(answer) => html`<${Metrics} answer=${answer} changes=${changes.answer} costs=${costs} rules=${rules} base=${base} kind=${kind} caller=${caller} />`}<//>
         </section>
     ${
       isScored &&
-      html`<section class="card half"><h2>${t('advice')}</h2><${Advice} base=${base} card=${card} /></section>
+      html`<section class="card half"><h2>${t('advice')}</h2><${Advice} advice=${advice} /></section>
     <section class="card half">
-      <h2>${t('what_if')}</h2>${metrics.answer && html`<${WhatIf} base=${base} card=${card} metrics=${metrics.answer} thresholds=${thresholds} />`}</section>
+      <h2>${t('what_if')}</h2>${metrics.answer && html`<${WhatIf} base=${base} card=${card} metrics=${metrics.answer} costs=${costs} thresholds=${thresholds} />`}</section>
     <section class="card half"><h2>${t('penalties')}</h2>${rules && html`<${Shown} of=${penalties}>
       ${(answer) => html`<${Lines} ruleSet=${rules} penalties=${answer.penalties} />`}<//>`}</section>
     <section class="card half"><h2>${t('leaving')}</h2><${Shown} of=${forecast}>
@@ -112,7 +114,7 @@ function Moved({ changes }) {
 }
 
 /** What matters in a sentence or two: what moved the score, and the line that comes next. */
-function Headline({ card, changes, metrics, forecast, scale }) {
+function Headline({ card, changes, metrics, advice, forecast }) {
   const titles = new Map(metrics?.metrics.map((metric) => [metric.id, titled(metric.title)]) ?? []);
   const said = [];
   const most = [...(changes?.metrics ?? [])]
@@ -129,15 +131,9 @@ function Headline({ card, changes, metrics, forecast, scale }) {
       }),
     );
   }
-  const costly =
-    metrics &&
-    scale &&
-    [...metrics.metrics]
-      .filter((one) => one.points !== null)
-      .map((one) => ({ ...one, costs: (scale.max - one.points) * one.effective_weight }))
-      .sort((one, other) => other.costs - one.costs)[0];
-  if (costly && costly.costs >= 0.005 && costly.id !== most?.id)
-    said.push(t('costs_most', { metric: titled(costly.title), by: signed(-costly.costs, 2) }));
+  const costly = advice?.metrics[0];
+  if (costly && costly.costs >= 0.005 && costly.metric.id !== most?.id)
+    said.push(t('costs_most', { metric: titled(costly.metric.title), by: signed(-costly.costs, 2) }));
   const crossing = forecast?.days.find((one) => one.tier && one.tier.level !== card.tier.level);
   if (crossing) {
     const worse = crossing.tier.level > card.tier.level;

@@ -61,11 +61,10 @@ pub(super) async fn tell_stories(client: &reqwest::Client, base: &str) -> Result
             let tomorrow = &forecast["days"][0];
             let (now, then) = (&card["tier_level"], &tomorrow["tier"]["level"]);
             if then.is_number() && now != then {
-                let way = if then.as_u64() > now.as_u64() { "falls below" } else { "rises past" };
-                let line = if way == "falls below" {
-                    &tomorrow["tier"]["next_up"]["at_least"]
+                let (way, line) = if then.as_u64() > now.as_u64() {
+                    ("falls below", &tomorrow["tier"]["next_up"]["at_least"])
                 } else {
-                    &tomorrow["tier"]["next_down"]["below"]
+                    ("rises past", &tomorrow["tier"]["next_down"]["below"])
                 };
                 say(format_args!(
                     "  {base}/shops/{id}  {way} {line} tomorrow if nothing new happens ({} → {})",

@@ -10,9 +10,10 @@ use super::fleet::seen_ids;
 use super::wire::{FleetKey, Shortest, WireQuantiles, WireTitle, wire_quantiles};
 use crate::answers::summary::{Move, Summary, WantedSummary};
 use crate::domain::id::Id;
-use crate::domain::rules::RuleSet;
+use crate::domain::rules::{PenaltyRule, RuleSet};
 use crate::domain::score::SCORE_PLACES;
 use crate::domain::subject::SubjectKind;
+use crate::domain::tier::{TierRange, tiers};
 use crate::http::answer::Answer;
 use crate::http::asked::Asked;
 use crate::http::auth::Caller;
@@ -166,8 +167,12 @@ fn answer(kind: SubjectKind, summary: &Summary) -> SummaryAnswer {
         scored: summary.scored,
         insufficient_volume: summary.insufficient_volume,
         score: wire_quantiles(&summary.score, SCORE_PLACES),
-        tiers: tiers(rule_set, &summary.tiers),
-        histogram: summary.histogram.iter().map(|(from, subjects)| bar(Shortest(*from), *subjects)).collect(),
+        tiers: tier_counts(rule_set, &summary.tiers),
+        histogram: summary
+            .histogram
+            .iter()
+            .map(|(from, subjects)| HistogramBar { from: Shortest(*from), subjects: *subjects })
+            .collect(),
         moves: moves(&summary.moves),
         categories: summary
             .categories
@@ -181,26 +186,16 @@ fn answer(kind: SubjectKind, summary: &Summary) -> SummaryAnswer {
     }
 }
 
-fn bar(from: Shortest, subjects: i64) -> HistogramBar {
-    HistogramBar { from, subjects }
-}
-
-fn tiers(rule_set: &RuleSet, counts: &[i64]) -> Vec<TierCount> {
-    let thresholds = rule_set.thresholds();
-    let tier = |(level, subjects): (usize, &i64)| {
-        let below = level.checked_sub(1).map(|above| thresholds[above]);
-        let added = rule_set.penalties.iter().filter(|penalty| Some(penalty.below) == below);
-        TierCount {
-            level,
-            subjects: *subjects,
-            at_least: thresholds.get(level).copied().map(Shortest),
-            below: below.map(Shortest),
-            penalties: added
-                .map(|penalty| TierPenalty { code: penalty.code.clone(), title: (&penalty.title).into() })
-                .collect(),
-        }
+fn tier_counts(rule_set: &RuleSet, counts: &[i64]) -> Vec<TierCount> {
+    let penalty = |penalty: &PenaltyRule| TierPenalty { code: penalty.code.clone(), title: (&penalty.title).into() };
+    let tier = |(tier, subjects): (TierRange<'_>, &i64)| TierCount {
+        level: tier.level,
+        subjects: *subjects,
+        at_least: tier.at_least.map(Shortest),
+        below: tier.below.map(Shortest),
+        penalties: tier.added.into_iter().map(penalty).collect(),
     };
-    counts.iter().enumerate().map(tier).collect()
+    tiers(rule_set).into_iter().zip(counts).map(tier).collect()
 }
 
 fn moves(moves: &[Move]) -> TierMoves {
