@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use chrono::NaiveDate;
 use chrono_tz::Tz;
 use clap::{Args, ValueEnum};
+use ipnet::IpNet;
 
 use crate::domain::members::UnknownMembers;
 use crate::domain::slot::SlotTimes;
@@ -157,6 +158,69 @@ impl ListenSettings {
         match self.auth {
             Some(auth) => auth == Auth::Required,
             None => !self.listen.ip().is_loopback(),
+        }
+    }
+}
+
+/// Connections that a process holds at most.
+const CONNECTIONS_DEFAULT: usize = 4_096;
+/// What one key may send in a second, where the service is reached over a network.
+const EVENTS_PER_SECOND_DEFAULT: u32 = 2_000;
+const REQUESTS_PER_SECOND_DEFAULT: u32 = 200;
+
+/// How much of this process one caller may take.
+#[derive(Clone, Debug, Args)]
+#[command(next_help_heading = "Limits")]
+pub struct LimitSettings {
+    /// Connections at a time; one client address holds at most half of them
+    #[arg(long, env = "SHOPSCORE_CONNECTIONS", value_name = "NUMBER", default_value_t = CONNECTIONS_DEFAULT, value_parser = connections, global = true)]
+    pub connections: usize,
+
+    /// Network of proxies, such as 10.1.0.0/16, that are believed when Forwarded or X-Forwarded-For says whose request they hand
+    /// on; may be given several times, or separated by commas
+    #[arg(
+        long = "trusted-proxy",
+        env = "SHOPSCORE_TRUSTED_PROXIES",
+        value_name = "CIDR",
+        value_delimiter = ',',
+        global = true
+    )]
+    pub trusted_proxies: Vec<IpNet>,
+
+    /// Events that one key may send in a second, 0 for no bound; each process counts for itself, and a key can have a rate of its
+    /// own [default: 0 on a loopback address, else 2000]
+    #[arg(long, env = "SHOPSCORE_EVENTS_PER_SECOND", value_name = "NUMBER", global = true)]
+    pub events_per_second: Option<u32>,
+
+    /// Other requests that one key may send in a second, 0 for no bound [default: 0 on a loopback address, else 200]
+    #[arg(long, env = "SHOPSCORE_REQUESTS_PER_SECOND", value_name = "NUMBER", global = true)]
+    pub requests_per_second: Option<u32>,
+}
+
+fn connections(text: &str) -> Result<usize, String> {
+    text.parse()
+        .ok()
+        .filter(|number| (16..=1_000_000).contains(number))
+        .ok_or_else(|| "must be 16 to 1000000".to_owned())
+}
+
+impl LimitSettings {
+    /// Fills in the rates that a service on this address has by default.
+    pub fn for_address(mut self, address: SocketAddr) -> LimitSettings {
+        let default = |rate: u32| if address.ip().is_loopback() { 0 } else { rate };
+        self.events_per_second.get_or_insert(default(EVENTS_PER_SECOND_DEFAULT));
+        self.requests_per_second.get_or_insert(default(REQUESTS_PER_SECOND_DEFAULT));
+        self
+    }
+}
+
+impl Default for LimitSettings {
+    fn default() -> LimitSettings {
+        LimitSettings {
+            connections: CONNECTIONS_DEFAULT,
+            trusted_proxies: Vec::new(),
+            events_per_second: None,
+            requests_per_second: None,
         }
     }
 }

@@ -8,15 +8,18 @@ use tokio::net::{TcpListener, TcpSocket};
 use tokio::sync::{Notify, oneshot};
 use tokio::task::JoinSet;
 
-use crate::access::LastUsed;
+use crate::access::{LastUsed, Rates};
 use crate::answers::source::Source;
+use crate::config::LimitSettings;
 use crate::context::{Context, StartError};
 use crate::http::answer::AnswerCache;
 use crate::http::bodies::BodyBudget;
+use crate::http::connections::{self, Places};
 use crate::http::cursor::SigningKey;
+use crate::http::limits::Limits;
+use crate::http::limits::client::Proxies;
 use crate::http::remembered::{LastReady, RunFigures, SlowIntakes};
 use crate::http::routes::router;
-use crate::http::server;
 use crate::http::state::{App, AppState};
 use crate::http::telemetry::Telemetry;
 use crate::ingest::categories::Categories;
@@ -34,11 +37,11 @@ pub enum Keys {
 
 /// Listens on an address, ready for as many connections as this process may have.
 pub fn listen(address: SocketAddr) -> std::io::Result<TcpListener> {
-    server::raise_file_limit();
+    connections::raise_file_limit();
     let socket = if address.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }?;
     socket.set_reuseaddr(true)?;
     socket.bind(address)?;
-    socket.listen(server::BACKLOG)
+    socket.listen(connections::BACKLOG)
 }
 
 /// A running service.
@@ -56,7 +59,12 @@ pub struct Service {
 
 impl Service {
     /// Starts everything. The context has been prepared.
-    pub async fn start(context: &Context, listener: TcpListener, keys: Keys) -> Result<Service, StartError> {
+    pub async fn start(
+        context: &Context,
+        listener: TcpListener,
+        keys: Keys,
+        limits: LimitSettings,
+    ) -> Result<Service, StartError> {
         let address = listener.local_addr()?;
         let mut connection = context.store.read.acquire().await.map_err(StoreError::from)?;
         let secret = cursor_secret::load(&mut connection).await?;
@@ -83,12 +91,17 @@ impl Service {
             let uses = last_used.clone().keep(context.store.clone());
             tokio::spawn(async move { tokio::join!(journal.keep(store), telemetry.keep_up(), uses).0 })
         };
+        let proxies = Proxies::new(limits.trusted_proxies);
+        let places = Places::new(limits.connections, proxies.clone());
+        let rates = Rates { events: limits.events_per_second, requests: limits.requests_per_second };
         let state = AppState::new(App {
             context: context.clone(),
             source,
             queue,
             wake,
             erase,
+            places: places.clone(),
+            limits: Limits::new(rates, proxies),
             bodies: BodyBudget::default(),
             auth_required: keys == Keys::Required,
             last_used,
@@ -103,7 +116,7 @@ impl Service {
         });
         let (stop, stopped) = oneshot::channel::<()>();
         let routes = router(&state);
-        let server = tokio::spawn(server::serve(listener, routes, async {
+        let server = tokio::spawn(connections::serve(listener, routes, places, async {
             // A sender that is gone means the same as one that sent.
             let _ = stopped.await;
         }));

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 use sqlx::{Connection, PgConnection};
 
-use super::{Scope, Secret};
+use super::{Rates, Scope, Secret};
 use crate::domain::fault::{Code, Fault};
 use crate::domain::id::Id;
 use crate::domain::words::Word;
@@ -16,6 +16,8 @@ use crate::storage::api_key::{self, KeyRow, NewKey, Repeatable};
 const NAME_LENGTH_MAX: usize = 256;
 /// Subjects of a kind that one key may be bound to.
 const SUBJECTS_MAX: usize = 1_000;
+/// The most that a key may be allowed to send in a second, short of anything.
+const RATE_MAX: u32 = 1_000_000;
 /// Characters of an Idempotency-Key: enough that nobody guesses one.
 const IDEMPOTENCY_LENGTHS: std::ops::RangeInclusive<usize> = 16..=255;
 /// Hours that a replaced key stays good, where it is not said, and at the most.
@@ -32,6 +34,8 @@ pub struct KeyRequest {
     pub creator_ids: Option<Vec<String>>,
     pub name: Option<String>,
     pub expires_at: Option<DateTime<Utc>>,
+    /// What it may send in a second.
+    pub rates: Rates,
 }
 
 impl KeyRequest {
@@ -74,13 +78,18 @@ impl KeyRequest {
         if self.expires_at.is_some_and(|expires_at| expires_at <= now) {
             fault("/expires_at".to_owned(), "expires_at must lie in the future".to_owned());
         }
+        for (member, rate) in [("events_per_second", self.rates.events), ("requests_per_second", self.rates.requests)] {
+            if rate.is_some_and(|rate| rate > RATE_MAX) {
+                fault(format!("/{member}"), format!("{member} is at most {RATE_MAX}; 0 stands for no bound"));
+            }
+        }
         faults
     }
 
     /// The hash of what is asked for.
     fn hash(&self) -> Vec<u8> {
-        let KeyRequest { scopes, shop_ids, creator_ids, name, expires_at } = self;
-        hash(&json!({"create": [scopes, shop_ids, creator_ids, name, expires_at]}))
+        let KeyRequest { scopes, shop_ids, creator_ids, name, expires_at, rates } = self;
+        hash(&json!({"create": [scopes, shop_ids, creator_ids, name, expires_at, rates.events, rates.requests]}))
     }
 }
 
@@ -174,8 +183,9 @@ pub async fn rotate(
     if let Some(successor) = api_key::successor(&mut transaction, key_id).await? {
         return Err(IssueError::Replaced(successor));
     }
+    let rates = Rates::from(&old);
     let KeyRow { scopes, shop_ids, creator_ids, name, own_expires_at: expires_at, .. } = old;
-    let request = KeyRequest { scopes, shop_ids, creator_ids, name, expires_at };
+    let request = KeyRequest { scopes, shop_ids, creator_ids, name, expires_at, rates };
     let made = insert(&mut transaction, &request, Some(key_id), request_hash, asking).await?;
     api_key::set_grace(&mut transaction, key_id, asking.now + grace).await?;
     transaction.commit().await?;
@@ -243,6 +253,8 @@ async fn insert(
         shop_ids: request.shop_ids.as_deref().map(once),
         creator_ids: request.creator_ids.as_deref().map(once),
         expires_at: request.expires_at,
+        events_per_second: request.rates.events.and_then(|rate| i32::try_from(rate).ok()),
+        requests_per_second: request.rates.requests.and_then(|rate| i32::try_from(rate).ok()),
         created_by_key_id: asking.by,
         replaces_key_id,
         repeatable,

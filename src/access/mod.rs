@@ -33,6 +33,27 @@ words! {
     }
 }
 
+/// What may be sent in a second: `None` as the service says, 0 without a bound.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Rates {
+    pub events: Option<u32>,
+    pub requests: Option<u32>,
+}
+
+impl From<&KeyRow> for Rates {
+    fn from(row: &KeyRow) -> Rates {
+        let rate = |stored: Option<i32>| stored.and_then(|rate| u32::try_from(rate).ok());
+        Rates { events: rate(row.events_per_second), requests: rate(row.requests_per_second) }
+    }
+}
+
+impl Rates {
+    /// These, and others where these say nothing.
+    pub fn or(self, others: Rates) -> Rates {
+        Rates { events: self.events.or(others.events), requests: self.requests.or(others.requests) }
+    }
+}
+
 /// The only subjects that a key sees and writes.
 #[derive(Debug, Default)]
 pub struct Bounds {
@@ -57,6 +78,7 @@ pub struct Key {
     scopes: BTreeSet<Scope>,
     bounds: Option<Bounds>,
     expires_at: Option<DateTime<Utc>>,
+    rates: Rates,
     /// The minute, since 1970, in which the key was last shown to this process.
     used_in_minute: AtomicI64,
 }
@@ -65,12 +87,14 @@ impl From<KeyRow> for Key {
     fn from(row: KeyRow) -> Key {
         let ids = |ids: Option<Vec<String>>| ids.unwrap_or_default().iter().map(|id| Id::stored(id)).collect();
         let is_bound = row.shop_ids.is_some() || row.creator_ids.is_some();
+        let rates = Rates::from(&row);
         Key {
             key_id: row.key_id,
             hash: row.key_hash,
             scopes: row.scopes.iter().filter_map(|word| Scope::parse(word)).collect(),
             bounds: is_bound.then(|| Bounds { shops: ids(row.shop_ids), creators: ids(row.creator_ids) }),
             expires_at: row.expires_at,
+            rates,
             used_in_minute: AtomicI64::new(i64::MIN),
         }
     }
@@ -94,6 +118,11 @@ impl Key {
     /// Whether the holder may send what buyers and the platform say, and take it back.
     pub fn relay(&self) -> Relay {
         if self.bounds.is_some() && !self.has(Scope::EventsRelay) { Relay::MerchantOnly } else { Relay::Everything }
+    }
+
+    /// How much its holder may send.
+    pub fn rates(&self) -> Rates {
+        self.rates
     }
 
     /// Whether a text is the key's own. Takes as long for a wrong one as for a right one.

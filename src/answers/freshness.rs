@@ -9,6 +9,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, RwLock};
 use std::time::Duration;
 
+use moka::sync::Cache;
 use sqlx::postgres::PgListener;
 use tokio::time::{Instant, sleep, timeout};
 
@@ -26,6 +27,7 @@ const LOOK_MAX: Duration = Duration::from_secs(2);
 const LISTEN_AGAIN_AFTER: Duration = Duration::from_secs(10);
 /// Keys kept in memory; further ones are looked up when they are used.
 const KEYS_MAX: i64 = 10_000;
+const FURTHER_KEYS_MAX: u64 = 100_000;
 
 /// How long an unknown key is not looked up again, and how many are remembered.
 const UNKNOWN_FOR: Duration = Duration::from_secs(1);
@@ -38,6 +40,8 @@ struct Seen {
     at: Instant,
     versions: Versions,
     keys: Arc<HashMap<String, Arc<Key>>>,
+    /// Those beyond [`KEYS_MAX`] that were looked up since the keys last changed.
+    further_keys: Cache<String, Arc<Key>>,
 }
 
 #[derive(Clone, Debug)]
@@ -45,12 +49,12 @@ pub struct Freshness {
     store: Store,
     seen: Arc<RwLock<Option<Arc<Seen>>>>,
     /// Public parts of keys that were unknown or revoked a moment ago.
-    unknown: moka::sync::Cache<String, ()>,
+    unknown: Cache<String, ()>,
 }
 
 impl Freshness {
     pub fn new(store: Store) -> Freshness {
-        let unknown = moka::sync::Cache::builder().max_capacity(UNKNOWN_MAX).time_to_live(UNKNOWN_FOR).build();
+        let unknown = Cache::builder().max_capacity(UNKNOWN_MAX).time_to_live(UNKNOWN_FOR).build();
         Freshness { store, seen: Arc::default(), unknown }
     }
 
@@ -64,24 +68,29 @@ impl Freshness {
         self.current().map(|seen| seen.versions.publications)
     }
 
-    /// The active key with a public part.
-    pub async fn key(&self, prefix: &str) -> Result<Option<Arc<Key>>, StoreError> {
-        let seen = self.current();
-        let kept = seen.as_ref().and_then(|seen| seen.keys.get(prefix));
-        if let Some(key) = kept {
-            return Ok(Some(Arc::clone(key)));
-        }
+    /// The active key with a public part, if it is kept in memory.
+    pub fn kept_key(&self, prefix: &str) -> Option<Arc<Key>> {
+        let seen = self.current()?;
+        seen.keys.get(prefix).cloned().or_else(|| seen.further_keys.get(prefix))
+    }
+
+    /// The active key with a public part, from the database.
+    pub async fn find_key(&self, prefix: &str) -> Result<Option<Arc<Key>>, StoreError> {
         // A key that was made a moment ago is good at once, wherever it was made; nobody can have used it before.
         if self.unknown.contains_key(prefix) {
             return Ok(None);
         }
+        // What is found is kept with what was seen before: a key that is revoked meanwhile is forgotten with that.
+        let seen = self.current();
         let mut connection = self.store.read.acquire().await?;
         let row = api_key::find(&mut connection, prefix).await?;
-        let active = row.filter(|row| row.revoked_at.is_none());
-        if active.is_none() {
-            self.unknown.insert(prefix.to_owned(), ());
+        let active = row.filter(|row| row.revoked_at.is_none()).map(|row| Arc::new(Key::from(row)));
+        match (&active, seen) {
+            (None, _) => self.unknown.insert(prefix.to_owned(), ()),
+            (Some(key), Some(seen)) => seen.further_keys.insert(prefix.to_owned(), Arc::clone(key)),
+            (Some(_), None) => {}
         }
-        Ok(active.map(|row| Arc::new(Key::from(row))))
+        Ok(active)
     }
 
     /// Looks at the numbers now.
@@ -90,14 +99,17 @@ impl Freshness {
         let mut connection = self.store.read.acquire().await?;
         let versions = stored::versions(&mut connection).await?;
         let before = self.seen.read().ok().and_then(|seen| seen.clone());
-        let keys = match before {
-            Some(before) if before.versions.keys == versions.keys => Arc::clone(&before.keys),
+        let (keys, further_keys) = match before {
+            Some(before) if before.versions.keys == versions.keys => {
+                (Arc::clone(&before.keys), before.further_keys.clone())
+            }
             _ => {
                 let rows = api_key::active(&mut connection, KEYS_MAX).await?;
-                Arc::new(rows.into_iter().map(|row| (row.prefix.clone(), Arc::new(Key::from(row)))).collect())
+                let keys = rows.into_iter().map(|row| (row.prefix.clone(), Arc::new(Key::from(row)))).collect();
+                (Arc::new(keys), Cache::new(FURTHER_KEYS_MAX))
             }
         };
-        let looked = Arc::new(Seen { at, versions, keys });
+        let looked = Arc::new(Seen { at, versions, keys, further_keys });
         if let Ok(mut seen) = self.seen.write()
             && seen.as_ref().is_none_or(|seen| seen.at <= at)
         {

@@ -10,7 +10,7 @@ use super::exit::{CommandError, Status};
 use super::open::{Opened, open_schema};
 use super::report::{Form, say, show, tell};
 use super::settings::{Cli, KeyCommand};
-use crate::access::{self, Asking, IssueError, KeyRequest, Scope, Secret};
+use crate::access::{self, Asking, IssueError, KeyRequest, Rates, Scope, Secret};
 use crate::domain::calendar::{parse_date, parse_instant};
 use crate::domain::id::Id;
 use crate::storage::api_key::{self, KeyFilter, KeyRow};
@@ -31,13 +31,14 @@ async fn carry_out(opened: &Opened, command: &KeyCommand, form: Form) -> Result<
     let asking = Asking { by: None, idempotency_key: None, now };
     let mut connection = opened.context.store.read.acquire().await?;
     match command {
-        KeyCommand::Create { scopes, shops, creators, name, expires } => {
+        KeyCommand::Create { scopes, shops, creators, name, expires, events_per_second, requests_per_second } => {
             let request = KeyRequest {
                 scopes: named(scopes),
                 shop_ids: (!shops.is_empty()).then(|| shops.clone()),
                 creator_ids: (!creators.is_empty()).then(|| creators.clone()),
                 name: name.clone(),
                 expires_at: expires.as_deref().map(|text| expiry(opened, text)).transpose()?,
+                rates: Rates { events: *events_per_second, requests: *requests_per_second },
             };
             let faults: Vec<String> = request.faults(now).into_iter().map(|fault| fault.detail).collect();
             if !faults.is_empty() {
@@ -159,6 +160,8 @@ struct Listed {
     last_used_at: Option<DateTime<Utc>>,
     revoked_at: Option<DateTime<Utc>>,
     revoked_by_key_id: Option<String>,
+    events_per_second: Option<i32>,
+    requests_per_second: Option<i32>,
     #[serde(skip)]
     has_expired: bool,
 }
@@ -179,6 +182,8 @@ impl From<KeyRow> for Listed {
             last_used_at: row.last_used_at,
             revoked_at: row.revoked_at,
             revoked_by_key_id: row.revoked_by_key_id.map(|id| id.to_string()),
+            events_per_second: row.events_per_second,
+            requests_per_second: row.requests_per_second,
             has_expired: false,
         }
     }

@@ -26,7 +26,8 @@ pub async fn serve(cli: &Cli) -> Result<ExitCode, CommandError> {
     let keys = if cli.listening.auth_required() { Keys::Required } else { Keys::NotAsked };
     let started = async {
         let listener = bind(&cli.listening)?;
-        Service::start(&opened.context, listener, keys).await.map_err(CommandError::from)
+        let limits = cli.limits.clone().for_address(cli.listening.listen);
+        Service::start(&opened.context, listener, keys, limits).await.map_err(CommandError::from)
     };
     let mut service = match started.await {
         Ok(service) => service,

@@ -9,7 +9,9 @@ use super::exit::LEGEND;
 use super::progress::Voice;
 use super::report::Form;
 use crate::access::{GRACE_HOURS_DEFAULT, GRACE_HOURS_MAX};
-use crate::config::{DatabaseSettings, IntakeSettings, ListenSettings, LogFormat, RetentionSettings, ScoringSettings};
+use crate::config::{
+    DatabaseSettings, IntakeSettings, LimitSettings, ListenSettings, LogFormat, RetentionSettings, ScoringSettings,
+};
 
 /// Version and commit.
 const VERSION: &str = concat!(env!("CARGO_PKG_VERSION"), " (", env!("SHOPSCORE_COMMIT"), ")");
@@ -31,6 +33,8 @@ pub struct Cli {
     pub intake: IntakeSettings,
     #[command(flatten)]
     pub listening: ListenSettings,
+    #[command(flatten)]
+    pub limits: LimitSettings,
     /// How the log is written to standard error; SHOPSCORE_LOG says how much (such as debug or info,sqlx=warn)
     #[arg(long, env = "SHOPSCORE_LOG_FORMAT", value_name = "FORMAT", value_enum, default_value_t = LogFormat::Text, global = true, help_heading = "Output")]
     pub log_format: LogFormat,
@@ -163,6 +167,12 @@ pub enum KeyCommand {
         /// Expiry: a date (its first moment in the business time zone) or an RFC 3339 time
         #[arg(long, value_name = "WHEN")]
         expires: Option<String>,
+        /// Events that it may send in a second, 0 for no bound [default: as the service says]
+        #[arg(long, value_name = "NUMBER")]
+        events_per_second: Option<u32>,
+        /// Other requests that it may send in a second, 0 for no bound [default: as the service says]
+        #[arg(long, value_name = "NUMBER")]
+        requests_per_second: Option<u32>,
     },
     /// List keys, newest first, without their secrets
     List {

@@ -1,5 +1,6 @@
 //! Who sent a request: the gate in front of guarded routes, and what it lets handlers know.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use axum::extract::{FromRequestParts, Request, State};
@@ -7,11 +8,14 @@ use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderName, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
+use tokio::sync::OwnedSemaphorePermit;
 use tracing::Span;
 
+use super::limits::rates::Unit;
+use super::limits::{Limits, Who};
 use super::problem::{Kind, Problem};
 use super::state::AppState;
-use crate::access::{Bounds, IdempotencyKey, Key, Scope, prefix_of};
+use crate::access::{Bounds, IdempotencyKey, Key, Rates, Scope, prefix_of};
 use crate::domain::event::Relay;
 use crate::domain::id::Id;
 use crate::domain::subject::{Subject, SubjectKind};
@@ -28,11 +32,22 @@ pub(crate) struct Gate {
 pub(crate) struct Caller {
     /// `None` where the service asks for no keys.
     key: Option<Arc<Key>>,
+    /// The address that the request comes from.
+    address: IpAddr,
 }
 
 impl Caller {
     pub(crate) fn key_id(&self) -> Option<i32> {
         self.key.as_ref().map(|key| key.key_id)
+    }
+
+    /// Counts what the caller sends. The headers tell how much more it may send.
+    pub(crate) fn take(&self, limits: &Limits, unit: Unit, count: usize) -> Result<HeaderMap, Problem> {
+        let (who, rates) = match &self.key {
+            Some(key) => (Who::Key(key.key_id), key.rates()),
+            None => (Who::Address(self.address), Rates::default()),
+        };
+        limits.take(who, rates, unit, u32::try_from(count).unwrap_or(u32::MAX))
     }
 
     /// Whether the caller may do what a scope allows.
@@ -122,13 +137,15 @@ impl<S: Send + Sync> FromRequestParts<S> for Repeatable {
 
 /// Lets a request pass if its caller may do what its route does.
 pub(crate) async fn authorize(State(gate): State<Gate>, mut request: Request, next: Next) -> Response {
-    match admit(&gate, request.headers()).await {
-        Ok(caller) => {
+    let address = gate.state.limits.client(&request);
+    match admit(&gate, request.headers(), address).await {
+        Ok(Admitted { caller, left, _turn }) => {
             let span = Span::current();
             span.record("key_id", caller.key_id());
             span.record("shop_id", caller.only_shop().map(Id::as_str));
             request.extensions_mut().insert(caller.clone());
             let mut response = next.run(request).await;
+            response.headers_mut().extend(left);
             if response.status().is_server_error() {
                 // For the log.
                 response.extensions_mut().insert(caller);
@@ -139,25 +156,48 @@ pub(crate) async fn authorize(State(gate): State<Gate>, mut request: Request, ne
     }
 }
 
-async fn admit(gate: &Gate, headers: &HeaderMap) -> Result<Caller, Problem> {
-    if !gate.state.auth_required {
-        return Ok(Caller { key: None });
-    }
-    let key = authenticate(&gate.state, headers).await?;
-    if gate.scopes.iter().any(|scope| key.has(*scope)) {
-        return Ok(Caller { key: Some(key) });
-    }
-    let scopes: Vec<String> = gate.scopes.iter().map(|scope| format!("`{scope}`")).collect();
-    Err(Problem::new(Kind::Forbidden, format!("this key lacks the {} scope", scopes.join(" or "))))
+/// A caller that may go on.
+struct Admitted {
+    caller: Caller,
+    /// What the answer says of the caller's limits.
+    left: HeaderMap,
+    /// Held as long as a read is under way.
+    _turn: Option<OwnedSemaphorePermit>,
 }
 
-async fn authenticate(state: &AppState, headers: &HeaderMap) -> Result<Arc<Key>, Problem> {
+async fn admit(gate: &Gate, headers: &HeaderMap, address: IpAddr) -> Result<Admitted, Problem> {
+    let limits = &gate.state.limits;
+    let key = if gate.state.auth_required { Some(authenticate(&gate.state, headers, address).await?) } else { None };
+    let caller = Caller { key, address };
+    if !gate.scopes.iter().any(|scope| caller.has(*scope)) {
+        let scopes: Vec<String> = gate.scopes.iter().map(|scope| format!("`{scope}`")).collect();
+        return Err(Problem::new(Kind::Forbidden, format!("this key lacks the {} scope", scopes.join(" or "))));
+    }
+    // How many events there are is known when they are read.
+    let unit = if gate.scopes == [Scope::EventsWrite] { Unit::Events } else { Unit::Requests };
+    let left = caller.take(limits, unit, 1)?;
+    let _turn = if gate.scopes.contains(&Scope::ScoresRead) { Some(limits.begin_read()?) } else { None };
+    Ok(Admitted { caller, left, _turn })
+}
+
+/// The key of a request. One that is not kept in memory is looked up, unless its address showed too many unknown ones.
+async fn authenticate(state: &AppState, headers: &HeaderMap, address: IpAddr) -> Result<Arc<Key>, Problem> {
     let refuse = |detail: &str| Problem::new(Kind::Unauthorized, detail);
     let value = headers.get(header::AUTHORIZATION).ok_or_else(|| refuse("send Authorization: Bearer <key>"))?;
     let text = value.to_str().ok().and_then(bearer).ok_or_else(|| refuse("send Authorization: Bearer <key>"))?;
     let unknown = || refuse("the key is unknown or revoked");
     let prefix = prefix_of(text).ok_or_else(unknown)?;
-    let key = state.source.freshness.key(prefix).await?.filter(|key| key.is_text(text)).ok_or_else(unknown)?;
+    let key = match state.source.freshness.kept_key(prefix) {
+        Some(key) => Some(key),
+        None => {
+            state.limits.admit_stranger(address)?;
+            state.source.freshness.find_key(prefix).await?
+        }
+    };
+    let key = key.filter(|key| key.is_text(text)).ok_or_else(|| {
+        state.limits.note_stranger(address);
+        unknown()
+    })?;
     let now = state.context.now();
     if key.has_expired(now) {
         return Err(refuse("the key has expired"));

@@ -23,7 +23,7 @@ const KEYS_SHARE: usize = 2;
 /// How long a sender may be silent in the middle of a body.
 const SILENCE_MAX: Duration = Duration::from_secs(10);
 /// How long a body may take to arrive.
-const ARRIVAL_MAX: Duration = Duration::from_secs(30);
+const ARRIVAL_MAX: Duration = Duration::from_secs(300);
 
 /// What is asked of a body.
 #[derive(Clone, Copy, Debug)]

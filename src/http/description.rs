@@ -34,7 +34,14 @@ pub(super) fn operations(item: &mut PathItem) -> impl Iterator<Item = &mut Opera
 pub(super) fn describe_scopes(operation: &mut Operation, scopes: &[Scope]) {
     let requirement = |scope: &Scope| SecurityRequirement::new("key", [scope.as_str()]);
     operation.security = Some(scopes.iter().map(requirement).collect());
-    for (status, kind) in [("401", "`unauthorized`"), ("403", "`forbidden`")] {
+    for (status, kind) in [
+        ("401", "`unauthorized`"),
+        ("403", "`forbidden`"),
+        (
+            "429",
+            "`too-many-requests`: this caller sends too much, or its address showed too many unknown keys; send again after the Retry-After seconds.",
+        ),
+    ] {
         operation.responses.responses.insert(status.to_owned(), problem_responses::problem(kind));
     }
 }

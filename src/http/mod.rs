@@ -8,7 +8,6 @@ pub(crate) mod writes;
 
 // What handlers take, and what they share.
 pub(crate) mod auth;
-mod bare_answer;
 pub mod bodies;
 pub(crate) mod cursor;
 mod json_body;
@@ -30,11 +29,12 @@ pub(crate) mod problem_responses;
 
 // Around the routes.
 mod addressee;
+pub(crate) mod connections;
 mod decoding;
 mod description;
 mod event_schemas;
+pub(crate) mod limits;
 pub(crate) mod middleware;
 pub mod remembered;
 pub mod routes;
-pub(crate) mod server;
 pub(crate) mod telemetry;

@@ -1,7 +1,7 @@
 //! Errors as clients see them: RFC 9457 problem details, each kind with a stable type. The only place where failures
 //! become status codes.
 
-use axum::http::{HeaderValue, StatusCode, header};
+use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 use serde_json::{Map, Value};
@@ -50,6 +50,8 @@ pub struct Problem {
     detail: String,
     errors: Vec<FieldError>,
     extra: Map<String, Value>,
+    /// What the answer says beside its body.
+    headers: Option<Box<HeaderMap>>,
     /// What went wrong inside; for the log alone.
     cause: Option<String>,
 }
@@ -77,11 +79,16 @@ pub struct ProblemBody {
 
 impl Problem {
     pub fn new(kind: Kind, detail: impl Into<String>) -> Problem {
-        Problem { kind, detail: detail.into(), errors: Vec::new(), extra: Map::new(), cause: None }
+        Problem { kind, detail: detail.into(), errors: Vec::new(), extra: Map::new(), headers: None, cause: None }
     }
 
     pub fn with_errors(mut self, errors: Vec<FieldError>) -> Problem {
         self.errors = errors;
+        self
+    }
+
+    pub fn with_headers(mut self, headers: HeaderMap) -> Problem {
+        self.headers = Some(Box::new(headers));
         self
     }
 
@@ -183,7 +190,7 @@ impl Problem {
 
 impl IntoResponse for Problem {
     /// The status with the problem beside it; [`super::middleware`] writes the body.
-    fn into_response(self) -> Response {
+    fn into_response(mut self) -> Response {
         let mut response = self.kind.status().into_response();
         if self.kind == Kind::Unavailable {
             response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static(RETRY_AFTER_SECONDS));
@@ -191,6 +198,7 @@ impl IntoResponse for Problem {
         if self.kind == Kind::Unauthorized {
             response.headers_mut().insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
         }
+        response.headers_mut().extend(self.headers.take().map(|headers| *headers).unwrap_or_default());
         response.extensions_mut().insert(self);
         response
     }

@@ -55,6 +55,7 @@ kinds! {
     IdempotencyKeyReused = UNPROCESSABLE_ENTITY, "idempotency-key-reused", "Another request was sent with this Idempotency-Key", "该 Idempotency-Key 已用于另一请求";
     EventRejected = UNPROCESSABLE_ENTITY, "event-rejected", "The event is rejected", "事件被拒绝";
     BatchRejected = UNPROCESSABLE_ENTITY, "batch-rejected", "The batch is rejected as a whole; nothing was written", "整个批次被拒绝；未写入任何数据";
+    TooManyRequests = TOO_MANY_REQUESTS, "too-many-requests", "Too many requests; nothing was written", "请求过于频繁；未写入任何数据";
     RequestTimeout = REQUEST_TIMEOUT, "request-timeout", "The request took too long to arrive", "请求传输超时";
     Internal = INTERNAL_SERVER_ERROR, "internal", "Internal error", "内部错误";
     Unavailable = SERVICE_UNAVAILABLE, "unavailable", "The service is unavailable", "服务暂不可用";

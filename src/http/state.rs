@@ -6,7 +6,9 @@ use tokio::sync::Notify;
 
 use super::answer::AnswerCache;
 use super::bodies::BodyBudget;
+use super::connections::Places;
 use super::cursor::SigningKey;
+use super::limits::Limits;
 use super::remembered::{LastReady, RunFigures, SlowIntakes};
 use super::telemetry::Telemetry;
 use crate::access::LastUsed;
@@ -35,6 +37,10 @@ pub struct App {
     pub wake: Arc<Notify>,
     /// Wakes the task that erases shops.
     pub erase: Arc<Notify>,
+    /// Connections that are open.
+    pub(crate) places: Places,
+    /// How much one caller may ask for.
+    pub(crate) limits: Limits,
     /// Room for request bodies on their way.
     pub bodies: BodyBudget,
     /// Whether callers must show keys.

@@ -129,6 +129,11 @@ impl Telemetry {
         requests
     }
 
+    /// Sets figures that are kept elsewhere, for this process's recorder.
+    pub(crate) fn record(&self, set: impl FnOnce()) {
+        with_local_recorder(&self.0.recorder, set);
+    }
+
     /// The figures as Prometheus reads them, with those of the queue and the connections as they are now.
     pub(crate) fn render(&self, depth: &Depth, store: &Store) -> String {
         with_local_recorder(&self.0.recorder, || {

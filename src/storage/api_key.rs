@@ -30,11 +30,13 @@ pub struct KeyRow {
     pub last_used_at: Option<DateTime<Utc>>,
     pub revoked_at: Option<DateTime<Utc>>,
     pub revoked_by_key_id: Option<i32>,
+    pub events_per_second: Option<i32>,
+    pub requests_per_second: Option<i32>,
 }
 
 const COLUMNS: &str = "key_id, prefix, key_hash, name, scopes, shop_ids, creator_ids, created_at, created_by_key_id,
     replaces_key_id, least(expires_at, grace_until) as expires_at, expires_at as own_expires_at, last_used_at, revoked_at,
-    revoked_by_key_id";
+    revoked_by_key_id, events_per_second, requests_per_second";
 /// How long a request for a key can be repeated.
 pub(crate) const REPEATABLE_FOR: TimeDelta = TimeDelta::hours(24);
 
@@ -58,6 +60,8 @@ pub(crate) struct NewKey {
     pub expires_at: Option<DateTime<Utc>>,
     pub created_by_key_id: Option<i32>,
     pub replaces_key_id: Option<i32>,
+    pub events_per_second: Option<i32>,
+    pub requests_per_second: Option<i32>,
     pub repeatable: Option<Repeatable>,
 }
 
@@ -75,8 +79,9 @@ pub(crate) async fn insert(
     let repeatable = new.repeatable.as_ref();
     let row = sqlx::query_as(AssertSqlSafe(format!(
         "insert into api_key (prefix, key_hash, name, scopes, shop_ids, creator_ids, created_at, expires_at,
-                              created_by_key_id, replaces_key_id, idempotency_hash, request_hash, secret_salt)
-         values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13) returning {COLUMNS}"
+                              created_by_key_id, replaces_key_id, idempotency_hash, request_hash, secret_salt,
+                              events_per_second, requests_per_second)
+         values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15) returning {COLUMNS}"
     )))
     .bind(&new.prefix)
     .bind(&new.key_hash)
@@ -91,6 +96,8 @@ pub(crate) async fn insert(
     .bind(repeatable.map(|repeatable| &repeatable.idempotency_hash))
     .bind(repeatable.map(|repeatable| &repeatable.request_hash))
     .bind(repeatable.map(|repeatable| &repeatable.secret_salt))
+    .bind(new.events_per_second)
+    .bind(new.requests_per_second)
     .fetch_one(connection)
     .await?;
     Ok(row)

@@ -22,6 +22,7 @@ mod keys;
 mod laws;
 mod lookup;
 mod merchants;
+mod network;
 mod operators;
 mod outlook;
 mod parameters;

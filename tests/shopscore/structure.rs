@@ -16,7 +16,7 @@ const LAYERS: [(&str, &[&str]); 12] = [
     ("scoring", &["context", "domain", "storage"]),
     ("answers", &["access", "context", "domain", "scoring", "storage"]),
     ("http", &["access", "answers", "context", "domain", "ingest", "scoring", "storage"]),
-    ("service", &["access", "answers", "context", "http", "ingest", "scoring", "storage"]),
+    ("service", &["access", "answers", "config", "context", "http", "ingest", "scoring", "storage"]),
     ("cli", &["access", "clock", "config", "context", "domain", "http", "ingest", "scoring", "service", "storage"]),
 ];
 

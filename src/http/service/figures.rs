@@ -3,9 +3,28 @@
 use axum::extract::State;
 use axum::http::header;
 use axum::response::{IntoResponse, Response};
+use metrics::{counter, describe_counter, describe_gauge, gauge};
 
 use crate::http::params::{Input, Nothing};
 use crate::http::state::AppState;
+
+/// Sets the figures of connections and limits as they are now.
+fn note_load(state: &AppState) {
+    describe_gauge!("shopscore_connections", "Connections that are open; those in state waiting are asked nothing.");
+    describe_counter!("shopscore_connections_turned_away_total", "Connections of addresses that held their share.");
+    describe_counter!("shopscore_connections_ended_total", "Waiting connections that were ended to make room.");
+    describe_counter!("shopscore_refused_requests_total", "Requests that were refused, by the limit that they met.");
+    describe_gauge!("shopscore_reads_under_way", "Reads that are being answered.");
+    let held = state.places.held();
+    gauge!("shopscore_connections", "state" => "waiting").set(held.waiting as f64);
+    gauge!("shopscore_connections", "state" => "busy").set((held.open - held.waiting) as f64);
+    counter!("shopscore_connections_turned_away_total").absolute(held.turned_away);
+    counter!("shopscore_connections_ended_total").absolute(held.ended);
+    for (limit, refused) in state.limits.refused() {
+        counter!("shopscore_refused_requests_total", "limit" => limit).absolute(refused);
+    }
+    gauge!("shopscore_reads_under_way").set(state.limits.reads_under_way() as f64);
+}
 
 /// Metrics of the process for Prometheus. They are answered whether the database is there or not.
 #[utoipa::path(
@@ -16,6 +35,7 @@ use crate::http::state::AppState;
 )]
 pub(crate) async fn get_telemetry(State(state): State<AppState>, _: Input<Nothing>) -> Response {
     let of_runs = state.run_figures.current(&state.context).await;
+    state.telemetry.record(|| note_load(&state));
     let text = state.telemetry.render(&state.queue.depth(), &state.context.store) + &of_runs;
     ([(header::CONTENT_TYPE, "text/plain; version=0.0.4")], text).into_response()
 }

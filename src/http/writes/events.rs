@@ -18,6 +18,7 @@ use crate::domain::id::Id;
 use crate::http::auth::Caller;
 use crate::http::bodies::BodyLimit;
 use crate::http::event_schemas::{CloudEvent, CloudEvents, EventLines, EventOrEvents};
+use crate::http::limits::rates::Unit;
 use crate::http::media::BODY_BYTES_MAX;
 use crate::http::params::{Input, parameters};
 use crate::http::problem::{Kind, Problem};
@@ -81,10 +82,16 @@ pub(crate) async fn post_events(
     let (bytes, _room) = state.bodies.read(body, limit).await?;
     let acceptance = Acceptance::of(&state.context);
     let mut parsed = parse_body(headers, bytes, acceptance).await?;
+    // The gate counted one of them, before anything was read.
+    let left = caller.take(&state.limits, Unit::Events, parsed.events.len().saturating_sub(1))?;
     let is_strict = query.strict == Some(true);
     check(&mut parsed, &caller, is_strict);
     let sending = Sending { state: &state, caller: &caller, is_strict, is_dry: query.dry_run == Some(true), atomicity };
-    if parsed.single { single_answer(&sending, parsed).await } else { batch_answer(&sending, parsed).await }
+    let answer =
+        if parsed.single { single_answer(&sending, parsed).await } else { batch_answer(&sending, parsed).await };
+    let mut response = answer.into_response();
+    response.headers_mut().extend(left);
+    Ok(response)
 }
 
 /// How the events of a request are to be stored.

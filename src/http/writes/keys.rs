@@ -52,6 +52,12 @@ pub(crate) struct WireKey {
     /// The key with which this one was revoked; null for the command line.
     #[schema(required)]
     pub revoked_by_key_id: Option<String>,
+    /// Events that the key may send in a second; null as the service says, 0 for no bound.
+    #[schema(required)]
+    pub events_per_second: Option<i32>,
+    /// The same of all other requests.
+    #[schema(required)]
+    pub requests_per_second: Option<i32>,
 }
 
 impl From<KeyRow> for WireKey {
@@ -70,6 +76,8 @@ impl From<KeyRow> for WireKey {
             last_used_at: row.last_used_at,
             revoked_at: row.revoked_at,
             revoked_by_key_id: row.revoked_by_key_id.map(|id| id.to_string()),
+            events_per_second: row.events_per_second,
+            requests_per_second: row.requests_per_second,
         }
     }
 }

@@ -10,7 +10,7 @@ use serde::{Deserialize, Deserializer, Serialize};
 use utoipa::ToSchema;
 
 use super::keys::{KeyPath, WireKey};
-use crate::access::{self, Asking, GRACE_HOURS_DEFAULT, GRACE_HOURS_MAX, IssueError, KeyRequest, Secret};
+use crate::access::{self, Asking, GRACE_HOURS_DEFAULT, GRACE_HOURS_MAX, IssueError, KeyRequest, Rates, Secret};
 use crate::domain::calendar::parse_instant;
 use crate::domain::fault::{Code, Fault};
 use crate::http::auth::{KeyHolder, Repeatable};
@@ -37,6 +37,13 @@ pub(crate) struct KeyBody {
     pub name: Option<String>,
     #[serde(default, deserialize_with = "instant")]
     pub expires_at: Option<DateTime<Utc>>,
+    /// Events that it may send in a second, counted by each process for itself. Without it as the service says; 0 stands for no
+    /// bound.
+    #[schema(maximum = 1_000_000)]
+    pub events_per_second: Option<u32>,
+    /// The same of all other requests.
+    #[schema(maximum = 1_000_000)]
+    pub requests_per_second: Option<u32>,
 }
 
 impl RequestBody for KeyBody {
@@ -112,8 +119,9 @@ pub(crate) async fn post_key(
     _: Input<Nothing>,
     JsonBody(body, _room): JsonBody<KeyBody>,
 ) -> Result<Response, Problem> {
-    let KeyBody { scopes, shop_ids, creator_ids, name, expires_at } = body;
-    let request = KeyRequest { scopes, shop_ids, creator_ids, name, expires_at };
+    let KeyBody { scopes, shop_ids, creator_ids, name, expires_at, events_per_second, requests_per_second } = body;
+    let rates = Rates { events: events_per_second, requests: requests_per_second };
+    let request = KeyRequest { scopes, shop_ids, creator_ids, name, expires_at, rates };
     let now = state.context.now();
     let faults = request.faults(now);
     if !faults.is_empty() {

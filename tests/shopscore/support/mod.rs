@@ -17,7 +17,7 @@ use chrono_tz::Tz;
 use rand::Rng;
 use serde_json::{Value, json};
 use shopscore::clock::Clock;
-use shopscore::config::{IntakeSettings, RetentionSettings};
+use shopscore::config::{IntakeSettings, LimitSettings, RetentionSettings};
 use shopscore::context::Context;
 use shopscore::domain::calendar::Calendar;
 use shopscore::domain::rules::RuleBook;
@@ -114,6 +114,7 @@ pub struct Choices {
     pub retention: RetentionSettings,
     pub intake: IntakeSettings,
     pub time_zone: Tz,
+    pub limits: LimitSettings,
 }
 
 impl Default for Choices {
@@ -126,6 +127,7 @@ impl Default for Choices {
             retention: RetentionSettings::default(),
             intake: IntakeSettings::default(),
             time_zone: chrono_tz::Asia::Shanghai,
+            limits: LimitSettings::default(),
         }
     }
 }
@@ -166,7 +168,7 @@ impl TestService {
         context.prepare().await.expect("a prepared database");
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
         let keys = if choices.auth_required { Keys::Required } else { Keys::NotAsked };
-        let service = Service::start(&context, listener, keys).await.expect("a service");
+        let service = Service::start(&context, listener, keys, choices.limits).await.expect("a service");
         let base = format!("http://{}", service.address);
         let (client, service) = (client(), Some(service));
         TestService { base, client, context, auth_required: choices.auth_required, service }

@@ -13,10 +13,10 @@ use axum::http::StatusCode;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::{Sleep, sleep};
 
-use super::problem::{Kind, Problem};
+use crate::http::problem::{Kind, Problem};
 
 /// A connection whose bare answers become problem documents.
-pub(crate) struct WithProblems<C> {
+pub(super) struct WithProblems<C> {
     connection: C,
     /// What is left to be written of a problem that took an answer's place.
     pending: Vec<u8>,
@@ -29,7 +29,7 @@ pub(crate) struct WithProblems<C> {
 const LINGER_MAX: Duration = Duration::from_secs(1);
 
 impl<C> WithProblems<C> {
-    pub(crate) fn new(connection: C) -> WithProblems<C> {
+    pub(super) fn new(connection: C) -> WithProblems<C> {
         WithProblems { connection, pending: Vec::new(), lingers: None }
     }
 }
@@ -46,7 +46,7 @@ fn in_place_of(answer: &[u8]) -> Option<Problem> {
     is_bare().then_some(problem)
 }
 
-fn written(problem: &Problem) -> Vec<u8> {
+pub(super) fn written(problem: &Problem) -> Vec<u8> {
     let status: StatusCode = problem.status();
     let body = serde_json::to_vec(&problem.body(status, "", false)).unwrap_or_default();
     let head = format!(
