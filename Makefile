@@ -28,10 +28,12 @@ client-tools:
 
 # What the tests of the dashboard drive: Chromium, and playwright-core on Node.js.
 browser:
-	@{ command -v npm && { test -n "$$SHOPSCORE_CHROMIUM" || command -v chromium || command -v google-chrome; }; } >/dev/null 2>&1 \
-	|| { test "$$(id -u)" = 0 && apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends chromium nodejs npm >/dev/null; } \
-	|| { command -v sudo >/dev/null 2>&1 && sudo -n apt-get update -qq && sudo -n apt-get install -y -qq --no-install-recommends chromium nodejs npm >/dev/null; } \
-	|| { echo "A browser for the dashboard's tests is missing: apt-get install chromium nodejs npm" >&2; exit 1; }
+	@missing=; command -v npm >/dev/null 2>&1 || missing="nodejs npm"; \
+	test -n "$$SHOPSCORE_CHROMIUM" || command -v chromium >/dev/null 2>&1 || command -v google-chrome >/dev/null 2>&1 || missing="$$missing chromium"; \
+	test -z "$$missing" \
+	|| { test "$$(id -u)" = 0 && apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $$missing >/dev/null; } \
+	|| { command -v sudo >/dev/null 2>&1 && sudo -n apt-get update -qq && sudo -n apt-get install -y -qq --no-install-recommends $$missing >/dev/null; } \
+	|| { echo "The tests of the dashboard lack something: apt-get install $$missing" >&2; exit 1; }
 	@cd tests/dashboard && { test node_modules/.package-lock.json -nt package-lock.json || npm ci --silent --no-audit --no-fund; }
 
 # Pictures of the dashboard for the README and docs/dashboard.md, taken of the demo. Chinese ones need a Chinese font.

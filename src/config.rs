@@ -97,11 +97,15 @@ pub struct RetentionSettings {
     /// accepted [default: forever]
     #[arg(long, env = "SHOPSCORE_EVENT_DAYS", value_name = "DAYS", value_parser = clap::value_parser!(u16).range(KEPT_DAYS_MIN..), global = true)]
     pub event_days: Option<u16>,
+
+    /// Days to keep the audit trail, at least 30 [default: forever]
+    #[arg(long, env = "SHOPSCORE_AUDIT_DAYS", value_name = "DAYS", value_parser = clap::value_parser!(u16).range(30..), global = true)]
+    pub audit_days: Option<u16>,
 }
 
 impl Default for RetentionSettings {
     fn default() -> RetentionSettings {
-        RetentionSettings { card_days: 400, event_days: None }
+        RetentionSettings { card_days: 400, event_days: None, audit_days: None }
     }
 }
 

@@ -6,11 +6,13 @@ use sha2::{Digest, Sha256};
 use sqlx::{Connection, PgConnection};
 
 use super::{Rates, Scope, Secret};
+use crate::domain::audit::{Action, Actor};
 use crate::domain::fault::{Code, Fault};
 use crate::domain::id::Id;
 use crate::domain::words::Word;
 use crate::storage::StoreError;
 use crate::storage::api_key::{self, KeyRow, NewKey, Repeatable};
+use crate::storage::audit::{self, Change};
 
 /// Characters of a name.
 const NAME_LENGTH_MAX: usize = 256;
@@ -118,8 +120,7 @@ impl IdempotencyKey {
 /// Who asks for a key, and when.
 #[derive(Clone)]
 pub struct Asking {
-    /// The key with which it is asked; `None` for the command line.
-    pub by: Option<i32>,
+    pub by: Actor,
     pub idempotency_key: Option<IdempotencyKey>,
     pub now: DateTime<Utc>,
 }
@@ -158,6 +159,7 @@ pub async fn create(
         return Ok(made_before);
     }
     let made = insert(&mut transaction, request, None, request_hash, asking).await?;
+    note(&mut transaction, Action::KeyCreated, (None, &made.1), asking).await?;
     transaction.commit().await?;
     Ok(made)
 }
@@ -184,26 +186,43 @@ pub async fn rotate(
         return Err(IssueError::Replaced(successor));
     }
     let rates = Rates::from(&old);
-    let KeyRow { scopes, shop_ids, creator_ids, name, own_expires_at: expires_at, .. } = old;
+    let KeyRow { scopes, shop_ids, creator_ids, name, own_expires_at: expires_at, .. } = old.clone();
     let request = KeyRequest { scopes, shop_ids, creator_ids, name, expires_at, rates };
     let made = insert(&mut transaction, &request, Some(key_id), request_hash, asking).await?;
     api_key::set_grace(&mut transaction, key_id, asking.now + grace).await?;
+    note(&mut transaction, Action::KeyRotated, (Some(&old), &made.1), asking).await?;
     transaction.commit().await?;
     Ok(made)
 }
 
-/// Revokes a key, with the key that asks for it. `None` if there is no such key.
-pub async fn revoke(
-    connection: &mut PgConnection,
-    key_id: i32,
-    by: Option<i32>,
-    now: DateTime<Utc>,
-) -> Result<Option<KeyRow>, StoreError> {
+/// Revokes a key. `None` if there is no such key.
+pub async fn revoke(connection: &mut PgConnection, key_id: i32, asking: &Asking) -> Result<Option<KeyRow>, StoreError> {
     let mut transaction = connection.begin().await?;
     api_key::take_turn(&mut transaction).await?;
-    let row = api_key::revoke(&mut transaction, key_id, by, now).await?;
+    let before = api_key::get(&mut transaction, key_id).await?;
+    let row = api_key::revoke(&mut transaction, key_id, asking.by.key_id(), asking.now).await?;
+    if let (Some(before), Some(row)) = (before.filter(|before| before.revoked_at.is_none()), &row) {
+        note(&mut transaction, Action::KeyRevoked, (Some(&before), row), asking).await?;
+    }
     transaction.commit().await?;
     Ok(row)
+}
+
+/// Notes a change of a key.
+async fn note(
+    connection: &mut PgConnection,
+    action: Action,
+    (before, after): (Option<&KeyRow>, &KeyRow),
+    asking: &Asking,
+) -> Result<(), StoreError> {
+    let change = Change {
+        action,
+        subject: None,
+        target: Some(after.key_id.to_string()),
+        before: before.map(KeyRow::audited),
+        after: Some(after.audited()),
+    };
+    audit::note(connection, asking.by, asking.now, &[change]).await
 }
 
 /// The key that the same request made before, if one did.
@@ -255,7 +274,7 @@ async fn insert(
         expires_at: request.expires_at,
         events_per_second: request.rates.events.and_then(|rate| i32::try_from(rate).ok()),
         requests_per_second: request.rates.requests.and_then(|rate| i32::try_from(rate).ok()),
-        created_by_key_id: asking.by,
+        created_by_key_id: asking.by.key_id(),
         replaces_key_id,
         repeatable,
     };

@@ -25,7 +25,7 @@ fn users_of(setting: &str) -> Option<&'static [&'static str]> {
         "time_zone" => &["serve", "demo", "load", "run", "key", "verify", "rebuild", "retain"],
         "slot" => &["serve", "demo", "run"],
         "rules_dir" => &["serve", "demo", "run", "retain"],
-        "card_days" => &["serve", "retain"],
+        "card_days" | "audit_days" => &["serve", "retain"],
         "event_days" => &["serve", "load", "retain"],
         "oldest_time" | "keep_unknown_data" => &["serve", "load"],
         "merchants_name_creators" | "auth" => &["serve"],

@@ -11,6 +11,7 @@ use super::open::{Opened, open_schema};
 use super::report::{Form, say, show, tell};
 use super::settings::{Cli, KeyCommand};
 use crate::access::{self, Asking, IssueError, KeyRequest, Rates, Scope, Secret};
+use crate::domain::audit::Actor;
 use crate::domain::calendar::{parse_date, parse_instant};
 use crate::domain::id::Id;
 use crate::storage::api_key::{self, KeyFilter, KeyRow};
@@ -28,7 +29,7 @@ pub(super) async fn key(cli: &Cli, command: &KeyCommand) -> Result<ExitCode, Com
 
 async fn carry_out(opened: &Opened, command: &KeyCommand, form: Form) -> Result<(), CommandError> {
     let now = opened.context.now();
-    let asking = Asking { by: None, idempotency_key: None, now };
+    let asking = Asking { by: Actor::CommandLine, idempotency_key: None, now };
     let mut connection = opened.context.store.read.acquire().await?;
     match command {
         KeyCommand::Create { scopes, shops, creators, name, expires, events_per_second, requests_per_second } => {
@@ -74,7 +75,7 @@ async fn carry_out(opened: &Opened, command: &KeyCommand, form: Form) -> Result<
             show(&list(opened, filter).await?, form);
         }
         KeyCommand::Revoke { key_id } => {
-            let row = access::revoke(&mut connection, *key_id, None, now).await?.ok_or_else(|| unknown(*key_id))?;
+            let row = access::revoke(&mut connection, *key_id, &asking).await?.ok_or_else(|| unknown(*key_id))?;
             match form {
                 Form::Text => say(format_args!("Revoked key {key_id}.")),
                 Form::Json => show(&Listed::from(row), form),

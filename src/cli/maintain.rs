@@ -10,6 +10,7 @@ use super::open::{open, open_checked, open_schema};
 use super::progress::Progress;
 use super::report::show;
 use super::settings::Cli;
+use crate::config::RetentionSettings;
 use crate::scoring::rebuild;
 use crate::scoring::retention::{self, Swept};
 use crate::storage::StoreError;
@@ -145,11 +146,14 @@ struct Retained {
     aggregates: u64,
     /// None where events are kept for ever.
     event_days: Option<u16>,
+    audit_entries: u64,
+    /// None where the audit trail is kept for ever.
+    audit_days: Option<u16>,
 }
 
 impl fmt::Display for Retained {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Retained { cards, card_days, events, aggregates, event_days } = self;
+        let Retained { cards, card_days, events, aggregates, event_days, audit_entries, audit_days } = self;
         writeln!(formatter, "removed {cards} full cards of dates more than {card_days} days ago")?;
         match event_days {
             Some(days) => write!(
@@ -157,6 +161,12 @@ impl fmt::Display for Retained {
                 "removed {events} events of {aggregates} orders, sessions and products, older than {days} days"
             ),
             None => formatter.write_str("events are kept for ever; --event-days changes that"),
+        }?;
+        match audit_days {
+            Some(days) => {
+                write!(formatter, "\nremoved {audit_entries} entries of the audit trail, older than {days} days")
+            }
+            None => Ok(()),
         }
     }
 }
@@ -167,8 +177,9 @@ pub(super) async fn retain(cli: &Cli) -> Result<ExitCode, CommandError> {
     let result = retention::sweep(&opened.context).await;
     let kept = opened.context.retention;
     opened.close().await;
-    let Swept { cards, aggregates, events } = result?;
-    let retained = Retained { cards, card_days: kept.card_days, events, aggregates, event_days: kept.event_days };
+    let Swept { cards, aggregates, events, audit_entries } = result?;
+    let RetentionSettings { card_days, event_days, audit_days } = kept;
+    let retained = Retained { cards, card_days, events, aggregates, event_days, audit_entries, audit_days };
     show(&retained, cli.form());
     Ok(Status::Done.into())
 }

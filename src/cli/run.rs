@@ -15,6 +15,7 @@ use super::progress::{Progress, Voice};
 use super::report::show;
 use super::settings::{Cli, RunSettings};
 use crate::context::Context;
+use crate::domain::audit::Actor;
 use crate::domain::run::{DATES_MAX, RunRequest, dates};
 use crate::scoring::run::execute;
 use crate::storage::lease;
@@ -74,9 +75,11 @@ async fn run_date(
     let now = context.now();
     let request = RunRequest::manual(date, reason, context.today())?;
     let mut connection = context.store.run.acquire().await?;
-    let queued = match rows::request(&mut connection, &request, now).await? {
-        Requested::Queued(row) => *row,
-        Requested::UnderWay(run_id) => {
+    let requested = rows::request_all(&mut connection, &[request], Actor::CommandLine, now).await?;
+    let queued = match requested.into_iter().next() {
+        Some(Requested::Queued(row)) => *row,
+        None => return Err(CommandError::failed(format!("the run of {date} was not queued"))),
+        Some(Requested::UnderWay(run_id)) => {
             return Err(CommandError::failed(format!("run {run_id} of {date} is under way already")));
         }
     };

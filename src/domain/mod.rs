@@ -22,6 +22,7 @@ pub(crate) mod words;
 
 // Counting: what a set of facts counts for, on which day.
 pub(crate) mod aftersale;
+pub mod audit;
 pub mod calendar;
 pub mod count;
 pub(crate) mod fold;

@@ -8,6 +8,7 @@ use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderName, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
+use chrono::{DateTime, Utc};
 use tokio::sync::OwnedSemaphorePermit;
 use tracing::Span;
 
@@ -15,7 +16,8 @@ use super::limits::rates::Unit;
 use super::limits::{Limits, Who};
 use super::problem::{Kind, Problem};
 use super::state::AppState;
-use crate::access::{Bounds, IdempotencyKey, Key, Rates, Scope, prefix_of};
+use crate::access::{Asking, Bounds, IdempotencyKey, Key, Rates, Scope, prefix_of};
+use crate::domain::audit::Actor;
 use crate::domain::event::Relay;
 use crate::domain::id::Id;
 use crate::domain::subject::{Subject, SubjectKind};
@@ -39,6 +41,11 @@ pub(crate) struct Caller {
 impl Caller {
     pub(crate) fn key_id(&self) -> Option<i32> {
         self.key.as_ref().map(|key| key.key_id)
+    }
+
+    /// As whom the audit trail names the caller.
+    pub(crate) fn actor(&self) -> Actor {
+        self.key_id().map_or(Actor::Nobody, Actor::Key)
     }
 
     /// Counts what the caller sends. The headers tell how much more it may send.
@@ -100,7 +107,14 @@ impl<S: Send + Sync> FromRequestParts<S> for Caller {
 
 /// A caller who showed a key. Where none is asked for, anybody could make keys that stay good later.
 pub(crate) struct KeyHolder {
-    pub key_id: i32,
+    key_id: i32,
+}
+
+impl KeyHolder {
+    /// Asks for a change of keys.
+    pub(crate) fn asking(&self, idempotency_key: Option<IdempotencyKey>, now: DateTime<Utc>) -> Asking {
+        Asking { by: Actor::Key(self.key_id), idempotency_key, now }
+    }
 }
 
 impl<S: Send + Sync> FromRequestParts<S> for KeyHolder {

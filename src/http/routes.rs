@@ -13,8 +13,8 @@ use super::auth::{Gate, authorize};
 use super::description::{add_examples, add_problems, describe_scopes, operations};
 use super::params::{Input, Nothing};
 use super::reads::{
-    advice, benchmarks, changes, fleet, history, intake, lookup, outlook, products, record_changes, records, rule_sets,
-    score, summary, what_if,
+    advice, audit, benchmarks, changes, fleet, history, intake, lookup, outlook, products, record_changes, records,
+    rule_sets, score, summary, what_if,
 };
 use super::service::{caller, dashboard, docs, event_types, figures, health};
 use super::state::AppState;
@@ -66,6 +66,7 @@ fn api(api: Api<'_>) -> Api<'_> {
         [
             routes!(registry::put_subject, erasures::delete_subject),
             routes!(erasures::list_erasures),
+            routes!(audit::list_audit),
             routes!(registry::list_subjects),
             routes!(registry_batch::post_shops),
             routes!(registry_batch::post_creators),

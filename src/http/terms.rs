@@ -10,6 +10,7 @@ use utoipa::{PartialSchema, ToSchema};
 use crate::access::Scope;
 use crate::answers::record_changes::RecordMove;
 use crate::answers::records::Side;
+use crate::domain::audit::{Action, ActorKind};
 use crate::domain::curve::Better;
 use crate::domain::exclusion::ExclusionTarget;
 use crate::domain::fault::Code;
@@ -65,6 +66,8 @@ pub(crate) type ErasureStateTerm = Term<ErasureState>;
 pub(crate) type AliveTerm = Term<Alive>;
 pub(crate) type ReadyTerm = Term<Ready>;
 pub(crate) type CodeTerm = Term<Code>;
+pub(crate) type ActionTerm = Term<Action>;
+pub(crate) type ActorKindTerm = Term<ActorKind>;
 pub(crate) type EventStateTerm = Term<EventState>;
 
 words! {

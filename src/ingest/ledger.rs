@@ -3,14 +3,19 @@
 
 use std::collections::{BTreeSet, HashMap, HashSet};
 
+use serde_json::Value;
 use sqlx::{Connection, PgConnection};
 
 use super::apply::add_change_of_exclusions;
 use super::retry::retrying;
 use crate::context::Context;
+use crate::domain::audit::{Action, Actor};
 use crate::domain::count::CountChanges;
 use crate::domain::event::Aggregate;
 use crate::domain::exclusion::Exclusion;
+use crate::domain::id::Id;
+use crate::domain::subject::{Subject, SubjectKind};
+use crate::storage::audit::{self, Change};
 use crate::storage::exclusion::{ExclusionRow, NewExclusion, Revocation};
 use crate::storage::late_count::LateStamp;
 use crate::storage::registry::Registration;
@@ -40,7 +45,7 @@ const EXCLUDED_TOGETHER: usize = 1_000;
 /// they are excluded already.
 pub(crate) async fn exclude(
     new: &[NewExclusion],
-    key_id: Option<i32>,
+    actor: Actor,
     context: &Context,
 ) -> Result<Vec<Excluded>, StoreError> {
     let mut excluded = Vec::with_capacity(new.len());
@@ -49,7 +54,7 @@ pub(crate) async fn exclude(
         // next attempt finds are its own.
         let mut own = HashSet::new();
         let entered: Result<Vec<Excluded>, StoreError> = retrying!(context.store.ingest, connection => {
-            try_exclude(&mut connection, together, key_id, context, &mut own)
+            try_exclude(&mut connection, together, actor, context, &mut own)
         });
         excluded.extend(entered?);
     }
@@ -59,7 +64,7 @@ pub(crate) async fn exclude(
 async fn try_exclude(
     connection: &mut PgConnection,
     new: &[NewExclusion],
-    key_id: Option<i32>,
+    actor: Actor,
     context: &Context,
     own: &mut HashSet<i64>,
 ) -> Result<Vec<Excluded>, StoreError> {
@@ -74,11 +79,14 @@ async fn try_exclude(
     let touched: HashSet<&Aggregate> = fresh.iter().map(|new| &new.aggregate).collect();
     let touched: Vec<&Aggregate> = touched.into_iter().collect();
     let before = excluded::active_of(&mut transaction, &touched).await?;
-    let entered = exclusion::insert(&mut transaction, &fresh, &held, key_id, context.now()).await?;
+    let entered = exclusion::insert(&mut transaction, &fresh, &held, actor.key_id(), context.now()).await?;
     own.extend(entered.values());
     recount(&mut transaction, &touched, &before, LateStamp::of(&held), context).await?;
     let ids: Vec<i64> = entered.values().copied().chain(active.values().map(|(id, _)| *id)).collect();
     let rows = exclusion::of_ids(&mut transaction, &ids).await?;
+    let made = entered.values().filter_map(|id| rows.get(id));
+    let changes: Vec<Change> = made.map(|row| exclusion_change(Action::ExclusionCreated, row, None)).collect();
+    audit::note(&mut transaction, actor, context.now(), &changes).await?;
     transaction.commit().await?;
     // Of a target that is named twice, the first is entered and the second finds it.
     let mut unsaid = own.clone();
@@ -101,15 +109,17 @@ async fn try_exclude(
 pub(crate) async fn revoke(
     exclusion_id: i64,
     revocation: &Revocation,
+    actor: Actor,
     context: &Context,
 ) -> Result<Option<ExclusionRow>, StoreError> {
-    retrying!(context.store.ingest, connection => try_revoke(&mut connection, exclusion_id, revocation, context))
+    retrying!(context.store.ingest, connection => try_revoke(&mut connection, exclusion_id, revocation, actor, context))
 }
 
 async fn try_revoke(
     connection: &mut PgConnection,
     exclusion_id: i64,
     revocation: &Revocation,
+    actor: Actor,
     context: &Context,
 ) -> Result<Option<ExclusionRow>, StoreError> {
     let Some(row) = exclusion::get(connection, exclusion_id).await? else {
@@ -122,11 +132,22 @@ async fn try_revoke(
     counting::check(&mut transaction, context.calendar().zone()).await?;
     let seq = held.get(&stripe).map_or(0, |held| held.head);
     let before = excluded::active_of(&mut transaction, &[&aggregate]).await?;
-    exclusion::revoke(&mut transaction, exclusion_id, revocation, seq, context.now()).await?;
+    let is_revoked =
+        exclusion::revoke(&mut transaction, exclusion_id, revocation, (actor.key_id(), seq), context.now()).await?;
     recount(&mut transaction, &[&aggregate], &before, LateStamp::of(&held), context).await?;
-    let row = exclusion::get(&mut transaction, exclusion_id).await?;
+    let now = exclusion::get(&mut transaction, exclusion_id).await?;
+    if is_revoked && let Some(now) = &now {
+        let change = exclusion_change(Action::ExclusionRevoked, now, Some(row.audited()));
+        audit::note(&mut transaction, actor, context.now(), &[change]).await?;
+    }
     transaction.commit().await?;
-    Ok(row)
+    Ok(now)
+}
+
+fn exclusion_change(action: Action, row: &ExclusionRow, before: Option<Value>) -> Change {
+    let subject = Subject { kind: SubjectKind::Shop, id: Id::stored(&row.shop_id) };
+    let (target, after) = (Some(row.exclusion_id.to_string()), Some(row.audited()));
+    Change { action, subject: Some(subject), target, before, after }
 }
 
 /// Counts aggregates again after their exclusions changed.
@@ -154,22 +175,22 @@ async fn recount(
 /// Registers subjects, each named once. Returns whether each was new.
 pub(crate) async fn register(
     registrations: &[Registration],
-    key_id: Option<i32>,
+    actor: Actor,
     context: &Context,
 ) -> Result<Vec<bool>, StoreError> {
-    retrying!(context.store.ingest, connection => try_register(&mut connection, registrations, key_id, context))
+    retrying!(context.store.ingest, connection => try_register(&mut connection, registrations, actor, context))
 }
 
 async fn try_register(
     connection: &mut PgConnection,
     registrations: &[Registration],
-    key_id: Option<i32>,
+    actor: Actor,
     context: &Context,
 ) -> Result<Vec<bool>, StoreError> {
     let mut transaction = connection.begin().await?;
     let stripes = registrations.iter().map(|registration| stripe_of(&registration.subject.id)).collect();
     let held = hold(&mut transaction, &stripes).await?;
-    let new = registry::register(&mut transaction, registrations, &held, key_id, context.now()).await?;
+    let new = registry::register(&mut transaction, registrations, &held, actor, context.now()).await?;
     transaction.commit().await?;
     Ok(new)
 }

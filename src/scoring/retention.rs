@@ -19,7 +19,7 @@ use crate::context::Context;
 use crate::domain::event::Aggregate;
 use crate::domain::id::Id;
 use crate::storage::retention as rows;
-use crate::storage::{StoreError, api_key, freshness, intake, peer_group};
+use crate::storage::{StoreError, api_key, audit, freshness, intake, peer_group};
 
 /// Full cards that one statement deletes.
 const CARDS_STEP: i64 = 5_000;
@@ -43,6 +43,8 @@ pub struct Swept {
     /// Orders, sessions and products that lost events.
     pub aggregates: u64,
     pub events: u64,
+    /// Entries of the audit trail.
+    pub audit_entries: u64,
 }
 
 /// Sweeps whenever a business day begins, until the task is aborted.
@@ -112,6 +114,11 @@ impl Sweep {
     async fn go_on(&mut self, context: &Context) -> Result<(), StoreError> {
         let now = context.now();
         let today = context.calendar().day(now);
+        if let Some(audit_days) = context.retention.audit_days {
+            let mut connection = context.store.run.acquire().await?;
+            let oldest = now - TimeDelta::days(audit_days.into());
+            self.swept.audit_entries += audit::forget(&mut connection, oldest).await?;
+        }
         self.sweep_cards(context, today - Days::new(context.retention.card_days.into())).await?;
         if let Some(event_days) = context.retention.event_days {
             let bounds = read_bounds(context, now, event_days).await?;

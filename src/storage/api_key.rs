@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use chrono::{DateTime, TimeDelta, Utc};
+use serde_json::{Value, json};
 use sqlx::{AssertSqlSafe, FromRow, PgConnection};
 
 use super::{StoreError, freshness};
@@ -32,6 +33,20 @@ pub struct KeyRow {
     pub revoked_by_key_id: Option<i32>,
     pub events_per_second: Option<i32>,
     pub requests_per_second: Option<i32>,
+}
+
+impl KeyRow {
+    /// What the audit trail shows of it.
+    pub(crate) fn audited(&self) -> Value {
+        let KeyRow { key_id, prefix, name, scopes, shop_ids, creator_ids, expires_at, revoked_at, .. } = self;
+        let KeyRow { replaces_key_id, events_per_second, requests_per_second, .. } = self;
+        json!({
+            "key_id": key_id.to_string(), "prefix": format!("ssk_{prefix}"), "name": name, "scopes": scopes,
+            "shop_ids": shop_ids, "creator_ids": creator_ids, "expires_at": expires_at, "revoked_at": revoked_at,
+            "replaces_key_id": replaces_key_id.map(|id| id.to_string()),
+            "events_per_second": events_per_second, "requests_per_second": requests_per_second,
+        })
+    }
 }
 
 const COLUMNS: &str = "key_id, prefix, key_hash, name, scopes, shop_ids, creator_ids, created_at, created_by_key_id,

@@ -1,14 +1,17 @@
 //! Rows of `erasure`, and what is erased of a shop besides its events and their counts.
 
 use chrono::{DateTime, Utc};
+use serde_json::json;
 use sqlx::{AssertSqlSafe, Connection, FromRow, PgConnection};
 
+use super::audit::{self, Change};
 use super::retention::Expired;
 use super::stripe::stripe_of;
 use super::{StoreError, api_key};
+use crate::domain::audit::{Action, Actor};
 use crate::domain::event::Aggregate;
 use crate::domain::id::Id;
-use crate::domain::subject::SubjectKind;
+use crate::domain::subject::{Subject, SubjectKind};
 
 /// How long a process may be silent before another takes its work over.
 const LEASE_SECONDS: f64 = 60.0;
@@ -35,30 +38,50 @@ const COLUMNS: &str = "erasure_id, shop_id, requested_at, key_id, events, emptie
 pub(crate) async fn request(
     connection: &mut PgConnection,
     shop_id: &Id,
-    key_id: Option<i32>,
+    actor: Actor,
     now: DateTime<Utc>,
 ) -> Result<ErasureRow, StoreError> {
     let mut transaction = connection.begin().await?;
     let connection = &mut *transaction;
     api_key::take_turn(connection).await?;
-    sqlx::query(
+    let revoked: Vec<i32> = sqlx::query_scalar(
         "update api_key set revoked_at = $2, revoked_by_key_id = $3
          where revoked_at is null and shop_ids <@ array[$1]
-           and (creator_ids is null or scopes && array['events:write'])",
+           and (creator_ids is null or scopes && array['events:write']) returning key_id",
     )
     .bind(shop_id.as_str())
     .bind(now)
-    .bind(key_id)
-    .execute(&mut *connection)
+    .bind(actor.key_id())
+    .fetch_all(&mut *connection)
     .await?;
-    sqlx::query("insert into erasure (shop_id, requested_at, key_id) values ($1, $2, $3) on conflict do nothing")
-        .bind(shop_id.as_str())
-        .bind(now)
-        .bind(key_id)
-        .execute(&mut *connection)
-        .await?;
+    let of_key = |key_id: i32| Change {
+        action: Action::KeyRevoked,
+        subject: None,
+        target: Some(key_id.to_string()),
+        before: None,
+        after: Some(json!({ "revoked_at": now })),
+    };
+    let mut changes: Vec<Change> = revoked.into_iter().map(of_key).collect();
+    let made =
+        sqlx::query("insert into erasure (shop_id, requested_at, key_id) values ($1, $2, $3) on conflict do nothing")
+            .bind(shop_id.as_str())
+            .bind(now)
+            .bind(actor.key_id())
+            .execute(&mut *connection)
+            .await?;
     let under_way = format!("select {COLUMNS} from erasure where shop_id = $1 and finished_at is null");
-    let row = sqlx::query_as(AssertSqlSafe(under_way)).bind(shop_id.as_str()).fetch_one(connection).await?;
+    let row: ErasureRow =
+        sqlx::query_as(AssertSqlSafe(under_way)).bind(shop_id.as_str()).fetch_one(&mut *connection).await?;
+    if made.rows_affected() > 0 {
+        changes.push(Change {
+            action: Action::SubjectErased,
+            subject: Some(Subject { kind: SubjectKind::Shop, id: shop_id.clone() }),
+            target: Some(row.erasure_id.to_string()),
+            before: None,
+            after: None,
+        });
+    }
+    audit::note(connection, actor, now, &changes).await?;
     transaction.commit().await?;
     Ok(row)
 }
@@ -161,6 +184,15 @@ pub(crate) async fn erase_registration(
         .bind(now)
         .execute(&mut *connection)
         .await?;
+    // That something was changed stays known, and by whom; what it was does not.
+    sqlx::query(
+        "update audit_entry set before = null, after = null
+         where subject_kind = $1 and subject_id = $2 collate \"C\" and (before is not null or after is not null)",
+    )
+    .bind(SubjectKind::Shop.code())
+    .bind(shop_id.as_str())
+    .execute(&mut *connection)
+    .await?;
     // In the order of those who write them.
     for table in ["exclusion", "unknown_member", "rejection"] {
         let delete = format!("delete from {table} where shop_id = $1 collate \"C\"");

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, HashMap};
 
 use chrono::{DateTime, Utc};
+use serde_json::{Value, json};
 use sqlx::{FromRow, PgConnection};
 
 use super::StoreError;
@@ -46,6 +47,16 @@ const COLUMNS: &str = "exclusion_id, shop_id, target, target_id, order_id, aggre
     ) as is_matched";
 
 impl ExclusionRow {
+    /// What the audit trail shows of it.
+    pub(crate) fn audited(&self) -> Value {
+        let ExclusionRow { target, target_id, order_id, reason, decided_by, note, .. } = self;
+        let ExclusionRow { revoked_at, revoked_by, revoke_note, .. } = self;
+        json!({
+            "target": target, "id": target_id, "order_id": order_id, "reason": reason, "decided_by": decided_by, "note": note,
+            "revoked_at": revoked_at, "revoked_by": revoked_by, "revoke_note": revoke_note,
+        })
+    }
+
     pub(crate) fn aggregate(&self) -> Result<Aggregate, StoreError> {
         let kind = AggregateKind::from_code(self.aggregate_kind)
             .ok_or_else(|| StoreError::Corrupt(format!("exclusion {}", self.exclusion_id)))?;
@@ -188,19 +199,18 @@ pub(crate) async fn get(connection: &mut PgConnection, exclusion_id: i64) -> Res
 pub(crate) struct Revocation {
     pub revoked_by: String,
     pub note: Option<String>,
-    /// The key with which it is asked.
-    pub key_id: Option<i32>,
 }
 
-/// Marks an exclusion as revoked; one that was revoked before stays as it is.
+/// Marks an exclusion as revoked, with a key and under a number; one that was revoked before stays as it is. Tells whether
+/// it was revoked now.
 pub(crate) async fn revoke(
     connection: &mut PgConnection,
     exclusion_id: i64,
     revocation: &Revocation,
-    seq: i64,
+    (key_id, seq): (Option<i32>, i64),
     now: DateTime<Utc>,
-) -> Result<(), StoreError> {
-    sqlx::query(
+) -> Result<bool, StoreError> {
+    let revoked = sqlx::query(
         "update exclusion set revoked_at = $2, revoked_by = $3, revoke_note = $4, revoked_seq = $5, revoked_by_key_id = $6
          where exclusion_id = $1 and revoked_at is null",
     )
@@ -209,10 +219,10 @@ pub(crate) async fn revoke(
     .bind(&revocation.revoked_by)
     .bind(&revocation.note)
     .bind(seq)
-    .bind(revocation.key_id)
+    .bind(key_id)
     .execute(connection)
     .await?;
-    Ok(())
+    Ok(revoked.rows_affected() > 0)
 }
 
 /// Which exclusions to list.

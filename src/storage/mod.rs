@@ -3,6 +3,7 @@
 
 pub(crate) mod aggregate;
 pub(crate) mod api_key;
+pub(crate) mod audit;
 pub(crate) mod card;
 pub(crate) mod comparison;
 pub mod count;

@@ -7,6 +7,7 @@ use sqlx::PgConnection;
 
 use super::StoreError;
 use super::stripe::{HeldStripes, stripe_of};
+use crate::domain::audit::Actor;
 use crate::domain::id::Id;
 use crate::domain::subject::{Subject, SubjectKind};
 
@@ -85,12 +86,12 @@ pub(crate) async fn with_category(connection: &mut PgConnection, shops: &[Id]) -
     Ok(rows.into_iter().collect())
 }
 
-/// Registers or changes subjects, each named once, and notes the changes in the ledger. Returns whether each was new.
+/// Registers or changes subjects, each named once, and notes the changes in the ledger and the audit trail. Returns whether each was new.
 pub(crate) async fn register(
     connection: &mut PgConnection,
     registrations: &[Registration],
     held: &HeldStripes,
-    key_id: Option<i32>,
+    actor: Actor,
     now: DateTime<Utc>,
 ) -> Result<Vec<bool>, StoreError> {
     let seq =
@@ -107,6 +108,10 @@ pub(crate) async fn register(
     .bind(now)
     .fetch_all(&mut *connection)
     .await?;
+    let new: HashSet<(i16, String)> = new.into_iter().collect();
+    let key = |subject: &Subject| (subject.kind.code(), subject.id.as_str().to_owned());
+    let are_new: Vec<bool> =
+        registrations.iter().map(|registration| new.contains(&key(&registration.subject))).collect();
     sqlx::query(include_str!("sql/register.sql"))
         .bind(registrations.iter().map(|new| new.subject.kind.code()).collect::<Vec<_>>())
         .bind(column(|new| Some(new.subject.id.as_str())))
@@ -116,12 +121,12 @@ pub(crate) async fn register(
         .bind(column(|new| new.category_id.as_ref().and_then(|id| id.as_ref()).map(Id::as_str)))
         .bind(registrations.iter().map(seq).collect::<Vec<_>>())
         .bind(now)
-        .bind(key_id)
+        .bind(actor.key_id())
+        .bind(&are_new)
+        .bind(actor.kind().as_str())
         .execute(connection)
         .await?;
-    let new: HashSet<(i16, String)> = new.into_iter().collect();
-    let key = |subject: &Subject| (subject.kind.code(), subject.id.as_str().to_owned());
-    Ok(registrations.iter().map(|registration| new.contains(&key(&registration.subject))).collect())
+    Ok(are_new)
 }
 
 pub(crate) async fn get(connection: &mut PgConnection, subject: &Subject) -> Result<Option<SubjectRow>, StoreError> {

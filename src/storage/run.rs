@@ -2,10 +2,13 @@
 
 use chrono::{DateTime, NaiveDate, Utc};
 use chrono_tz::Tz;
+use serde_json::json;
 use sqlx::{AssertSqlSafe, Connection, FromRow, PgConnection};
 
 use super::StoreError;
+use super::audit::{self, Change};
 use super::stripe::{Heads, Striping};
+use crate::domain::audit::{Action, Actor};
 use crate::domain::calendar::Calendar;
 use crate::domain::run::{RunRequest, RunState, Trigger};
 
@@ -90,10 +93,11 @@ pub async fn request(
     }
 }
 
-/// Queues runs: all of them, or none where that fails.
+/// Queues runs that somebody asks for: all of them, or none where that fails.
 pub async fn request_all(
     connection: &mut PgConnection,
     requests: &[RunRequest],
+    actor: Actor,
     now: DateTime<Utc>,
 ) -> Result<Vec<Requested>, StoreError> {
     let mut transaction = connection.begin().await?;
@@ -101,6 +105,17 @@ pub async fn request_all(
     for one in requests {
         requested.push(request(&mut transaction, one, now).await?);
     }
+    let queued = requested.iter().filter_map(|one| match one {
+        Requested::Queued(row) => Some(Change {
+            action: Action::RunRequested,
+            subject: None,
+            target: Some(row.run_id.to_string()),
+            before: None,
+            after: Some(json!({ "date": row.date, "reason": row.reason })),
+        }),
+        Requested::UnderWay(_) => None,
+    });
+    audit::note(&mut transaction, actor, now, &queued.collect::<Vec<_>>()).await?;
     transaction.commit().await?;
     Ok(requested)
 }

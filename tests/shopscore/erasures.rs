@@ -22,11 +22,11 @@ async fn erased(service: &TestService) -> Value {
     }
 }
 
-/// The tables that still name a shop, but for records of erasures and the shops of keys.
+/// The tables that still name a shop, but for records of erasures, the shops of keys, and who changed something of it.
 async fn tables_that_name(service: &TestService, shop: &str) -> Vec<String> {
     let columns: Vec<(String, String)> = sqlx::query_as(
         "select table_name::text, column_name::text from information_schema.columns
-         where table_schema = 'public' and column_name in ('shop_id', 'subject_id') and table_name <> 'erasure'
+         where table_schema = 'public' and column_name in ('shop_id', 'subject_id') and table_name not in ('erasure', 'audit_entry')
            and table_name in (select table_name from information_schema.tables where table_type = 'BASE TABLE')",
     )
     .fetch_all(&service.context.store.read)
@@ -92,6 +92,9 @@ async fn nothing_of_an_erased_shop_stays_and_nobody_else_notices() {
     service.assert_counts_equal_a_rebuild().await;
     service.run("2026-11-20".parse().expect("date")).await;
     assert_eq!(tables_that_name(&service, "s-1").await, Vec::<String>::new());
+    let trail = service.read("/v1/audit?subject=s-1").await;
+    let entries = trail["items"].as_array().expect("entries");
+    assert!(!entries.is_empty() && entries.iter().all(|entry| entry["before"].is_null() && entry["after"].is_null()));
     assert_eq!(service.read("/v1/creators/c-1/score").await["signed_orders"], json!(40));
     assert_eq!(service.read("/v1/shops/s-2/score").await["signed_orders"], json!(40));
 

@@ -2,7 +2,8 @@
 //! reaches every process.
 
 use serde_json::{Value, json};
-use shopscore::access;
+use shopscore::access::{self, Asking};
+use shopscore::domain::audit::Actor;
 
 use crate::keys::{get, guarded, make, post};
 use crate::support::{Choices, TestService, answer, fresh_database};
@@ -113,8 +114,9 @@ async fn a_key_is_good_in_every_process_at_once_and_its_revocation_reaches_them_
     // As the command does it: beside all processes.
     let (by_hand, by_hand_id) = &made[1];
     let now = first.context.clock.now();
+    let asking = Asking { by: Actor::CommandLine, idempotency_key: None, now };
     let mut connection = first.context.store.read.acquire().await.expect("a connection");
-    access::revoke(&mut connection, *by_hand_id, None, now).await.expect("a revocation").expect("the key");
+    access::revoke(&mut connection, *by_hand_id, &asking).await.expect("a revocation").expect("the key");
     drop(connection);
     tokio::join!(refused(&first, by_hand), refused(&second, by_hand));
     assert_eq!(get(&second, &admin, "/v1/keys").await.0, 200, "the others stand");

@@ -7,6 +7,7 @@ use reqwest::header::{AUTHORIZATION, HeaderMap, HeaderValue, WWW_AUTHENTICATE};
 use serde_json::{Value, json};
 use shopscore::access::{self, Asking, KeyRequest, Scope, Secret};
 use shopscore::config::LimitSettings;
+use shopscore::domain::audit::Actor;
 use shopscore::http;
 
 use crate::support::{Choices, TestService, answer, client};
@@ -39,7 +40,7 @@ pub async fn make(service: &TestService, scopes: &[&str], shops: &[&str]) -> (St
 async fn make_as(service: &TestService, request: KeyRequest) -> (String, i32) {
     let now = service.context.clock.now();
     let mut connection = service.context.store.read.acquire().await.expect("a connection");
-    let asking = Asking { by: None, idempotency_key: None, now };
+    let asking = Asking { by: Actor::CommandLine, idempotency_key: None, now };
     let (secret, row) = access::create(&mut connection, &request, &asking).await.expect("a key");
     (secret.text, row.key_id)
 }

@@ -1,5 +1,6 @@
 //! All tests that need a database, in one binary: one private server for all of them, a fresh database for each.
 
+mod audit;
 mod by_hand;
 mod changes;
 mod commands;

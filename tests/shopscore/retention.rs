@@ -14,7 +14,7 @@ use crate::support::stream::random_stream;
 use crate::support::{Choices, TestService, date, fresh_database, shanghai};
 
 fn choices(now: &str, card_days: u16, event_days: Option<u16>) -> Choices {
-    let retention = RetentionSettings { card_days, event_days };
+    let retention = RetentionSettings { card_days, event_days, ..RetentionSettings::default() };
     Choices { now: shanghai(now), retention, ..Choices::default() }
 }
 

@@ -1,6 +1,7 @@
-//! Reads of published scores and of all that explains them.
+//! Reads: of published scores and of all that explains them, and of who changed what.
 
 pub(crate) mod advice;
+pub(crate) mod audit;
 pub(crate) mod benchmarks;
 pub(crate) mod changes;
 pub(crate) mod fleet;

@@ -29,6 +29,7 @@ use crate::http::params::{Input, Nothing};
         (name = "exclusions", description = "Exclusions: what the platform removes from scores (剔除)."),
         (name = "keys", description = "API keys. Scopes: `events:write`, `events:relay`, `scores:read`, `admin`."),
         (name = "runs", description = "Runs: each computes all scores of one date."),
+        (name = "audit", description = "Who changed what."),
         (name = "service", description = "The process itself."),
     )
 )]

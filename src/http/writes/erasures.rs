@@ -83,7 +83,7 @@ pub(crate) async fn delete_subject(
     known(&mut connection, &subject).await?;
     // What is noted for its senders would be written after it is gone.
     state.journal.write(&state.context.store).await?;
-    let row = erasure::request(&mut connection, &subject.id, caller.key_id(), state.context.now()).await?;
+    let row = erasure::request(&mut connection, &subject.id, caller.actor(), state.context.now()).await?;
     drop(connection);
     state.forget_shops([&subject.id].into_iter());
     // This process, at least, knows at once which keys are revoked.

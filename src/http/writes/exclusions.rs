@@ -98,7 +98,7 @@ pub(crate) async fn post_exclusion(
 ) -> Result<Response, Problem> {
     let mut faults = Vec::new();
     let new = body.check("", &mut faults).ok_or_else(|| Problem::invalid_body(faults))?;
-    match ledger::exclude(&[new], caller.key_id(), &state.context).await?.pop() {
+    match ledger::exclude(&[new], caller.actor(), &state.context).await?.pop() {
         Some(Excluded::Done(row)) => {
             let location = format!("/v1/exclusions/{}", row.exclusion_id);
             let located = [(header::LOCATION, location)];
@@ -160,8 +160,8 @@ pub(crate) async fn delete_exclusion(
 ) -> Result<Json<WireExclusion>, Problem> {
     let body = RevocationBody::check(body)?;
     let exclusion_id = path.number()?;
-    let revocation = Revocation { revoked_by: body.revoked_by, note: body.note, key_id: caller.key_id() };
-    let row = ledger::revoke(exclusion_id, &revocation, &state.context).await?;
+    let revocation = Revocation { revoked_by: body.revoked_by, note: body.note };
+    let row = ledger::revoke(exclusion_id, &revocation, caller.actor(), &state.context).await?;
     row.map(|row| Json(row.into())).ok_or_else(|| path.not_found())
 }
 

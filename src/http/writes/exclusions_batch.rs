@@ -85,7 +85,7 @@ pub(crate) async fn post_exclusions(
     if !faults.is_empty() {
         return Err(Problem::invalid_body(faults));
     }
-    let excluded = ledger::exclude(&new, caller.key_id(), &state.context).await?;
+    let excluded = ledger::exclude(&new, caller.actor(), &state.context).await?;
     Ok(Json(answer(&excluded)))
 }
 

@@ -180,7 +180,7 @@ pub(crate) async fn delete_key(
 ) -> Result<Json<WireKey>, Problem> {
     let number = path.number()?;
     let mut connection = state.source.connection().await?;
-    let row = access::revoke(&mut connection, number, Some(holder.key_id), state.context.now()).await?;
+    let row = access::revoke(&mut connection, number, &holder.asking(None, state.context.now())).await?;
     drop(connection);
     // This process, at least, knows at once.
     state.source.freshness.look_if_possible().await;

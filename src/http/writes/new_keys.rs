@@ -10,7 +10,7 @@ use serde::{Deserialize, Deserializer, Serialize};
 use utoipa::ToSchema;
 
 use super::keys::{KeyPath, WireKey};
-use crate::access::{self, Asking, GRACE_HOURS_DEFAULT, GRACE_HOURS_MAX, IssueError, KeyRequest, Rates, Secret};
+use crate::access::{self, GRACE_HOURS_DEFAULT, GRACE_HOURS_MAX, IssueError, KeyRequest, Rates, Secret};
 use crate::domain::calendar::parse_instant;
 use crate::domain::fault::{Code, Fault};
 use crate::http::auth::{KeyHolder, Repeatable};
@@ -128,7 +128,7 @@ pub(crate) async fn post_key(
         return Err(Problem::invalid_body(faults));
     }
     let mut connection = state.context.store.read.acquire().await?;
-    let asking = Asking { by: Some(holder.key_id), idempotency_key, now };
+    let asking = holder.asking(idempotency_key, now);
     created(access::create(&mut connection, &request, &asking).await, || Problem::of_status(StatusCode::NOT_FOUND))
 }
 
@@ -166,7 +166,7 @@ pub(crate) async fn rotate_key(
     }
     let number = path.number()?;
     let mut connection = state.source.connection().await?;
-    let asking = Asking { by: Some(holder.key_id), idempotency_key, now: state.context.now() };
+    let asking = holder.asking(idempotency_key, state.context.now());
     let rotated = access::rotate(&mut connection, number, TimeDelta::hours(hours), &asking).await;
     drop(connection);
     // This process, at least, knows at once.

@@ -133,7 +133,7 @@ pub(crate) async fn put_subject(
     if !faults.is_empty() {
         return Err(Problem::invalid_body(faults));
     }
-    let new = ledger::register(&[registration], caller.key_id(), &state.context).await?;
+    let new = ledger::register(&[registration], caller.actor(), &state.context).await?;
     state.forget_shops([&subject.id].into_iter());
     let mut connection = state.context.store.ingest.acquire().await?;
     let row = registry::get(&mut connection, &subject).await?;

@@ -159,7 +159,7 @@ async fn register_all(
     if registrations.is_empty() {
         return Ok(Json(RegisteredAnswer { created: 0, updated: 0 }));
     }
-    let new = ledger::register(&registrations, caller.key_id(), &state.context).await?;
+    let new = ledger::register(&registrations, caller.actor(), &state.context).await?;
     state.forget_shops(registrations.iter().map(|registration| &registration.subject.id));
     let created = new.iter().filter(|new| **new).count();
     Ok(Json(RegisteredAnswer { created, updated: new.len() - created }))

@@ -176,7 +176,7 @@ pub(crate) async fn post_run(
     let requests = wanted(body, caller.key_id(), state.context.today())?;
     let now = state.context.now();
     let mut connection = state.context.store.read.acquire().await?;
-    let requested = run::request_all(&mut connection, &requests, now).await?;
+    let requested = run::request_all(&mut connection, &requests, caller.actor(), now).await?;
     let mut answer = RunsAnswer { runs: Vec::new(), under_way: Vec::new() };
     for (request, requested) in requests.iter().zip(requested) {
         match requested {
