@@ -199,6 +199,17 @@ pub struct LimitSettings {
     /// Other requests that one key may send in a second, 0 for no bound [default: 0 on a loopback address, else 200]
     #[arg(long, env = "SHOPSCORE_REQUESTS_PER_SECOND", value_name = "NUMBER", global = true)]
     pub requests_per_second: Option<u32>,
+
+    /// Network inside which webhooks may be sent to, over plain HTTP too, such as 10.2.0.0/16; may be given several times, or
+    /// separated by commas. Otherwise they reach addresses on the internet alone, over HTTPS
+    #[arg(
+        long = "webhook-allow",
+        env = "SHOPSCORE_WEBHOOK_ALLOW",
+        value_name = "CIDR",
+        value_delimiter = ',',
+        global = true
+    )]
+    pub webhook_allow: Vec<IpNet>,
 }
 
 fn connections(text: &str) -> Result<usize, String> {
@@ -225,6 +236,7 @@ impl Default for LimitSettings {
             trusted_proxies: Vec::new(),
             events_per_second: None,
             requests_per_second: None,
+            webhook_allow: Vec::new(),
         }
     }
 }

@@ -18,3 +18,4 @@ pub(crate) mod ingest;
 pub mod scoring;
 pub mod service;
 pub mod storage;
+pub mod webhooks;

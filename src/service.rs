@@ -27,6 +27,8 @@ use crate::ingest::journal::Journal;
 use crate::ingest::queue::IngestQueue;
 use crate::scoring::{erasure, retention, schedule};
 use crate::storage::{StoreError, cursor_secret};
+use crate::webhooks::endpoint::Reach;
+use crate::webhooks::{Hub, keep_telling};
 
 /// Whether callers must show API keys.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -54,6 +56,7 @@ pub struct Service {
     retention: tokio::task::JoinHandle<()>,
     freshness: tokio::task::JoinHandle<()>,
     noting: tokio::task::JoinHandle<()>,
+    telling: tokio::task::JoinHandle<()>,
     writers: JoinSet<()>,
 }
 
@@ -91,6 +94,8 @@ impl Service {
             let uses = last_used.clone().keep(context.store.clone());
             tokio::spawn(async move { tokio::join!(journal.keep(store), telemetry.keep_up(), uses).0 })
         };
+        let hub = Hub::new(Reach::new(limits.webhook_allow)).map_err(std::io::Error::other)?;
+        let telling = tokio::spawn(keep_telling(source.clone(), hub.clone(), queue.moved().clone()));
         let proxies = Proxies::new(limits.trusted_proxies);
         let places = Places::new(limits.connections, proxies.clone());
         let rates = Rates { events: limits.events_per_second, requests: limits.requests_per_second };
@@ -100,6 +105,7 @@ impl Service {
             queue,
             wake,
             erase,
+            hub,
             places: places.clone(),
             limits: Limits::new(rates, proxies),
             bodies: BodyBudget::default(),
@@ -120,7 +126,7 @@ impl Service {
             // A sender that is gone means the same as one that sent.
             let _ = stopped.await;
         }));
-        Ok(Service { address, state, stop, server, slot, retention, freshness, noting, writers })
+        Ok(Service { address, state, stop, server, slot, retention, freshness, noting, telling, writers })
     }
 
     /// Waits until a task ends that should not.
@@ -131,6 +137,7 @@ impl Service {
             _ = &mut self.retention => tracing::error!("the daily retention, or erasing, ended"),
             _ = &mut self.freshness => tracing::error!("the watcher for publications ended"),
             _ = &mut self.noting => tracing::error!("noting rejections and uses of keys ended"),
+            _ = &mut self.telling => tracing::error!("telling webhooks ended"),
             _ = self.writers.join_next() => tracing::error!("a writer ended"),
         }
     }
@@ -142,6 +149,12 @@ impl Service {
         let waited = tokio::time::timeout(std::time::Duration::from_secs(4), self.server).await;
         if waited.is_err() {
             tracing::warn!("some requests did not end in time");
+        }
+        // Messages that are on their way arrive and are noted; those of a slow receiver are sent again by another process.
+        self.state.hub.stop();
+        let telling = self.telling.abort_handle();
+        if tokio::time::timeout(std::time::Duration::from_secs(2), self.telling).await.is_err() {
+            telling.abort();
         }
         // A run that is under way is taken over by another process, or started again by this one.
         self.slot.abort();

@@ -59,6 +59,11 @@ impl KeyRequest {
             let detail = "admin is a scope for all shops; leave shops and creators out, or leave admin out";
             fault("/scopes".to_owned(), detail.to_owned());
         }
+        if has(Scope::Webhooks) && self.shop_ids.is_none() && !has(Scope::Admin) {
+            let detail =
+                "webhooks is a scope for the shops of a key; name shops, or ask for admin, which is told of all";
+            fault("/scopes".to_owned(), detail.to_owned());
+        }
         if is_bound && self.shop_ids.is_none() && (has(Scope::EventsWrite) || has(Scope::EventsRelay)) {
             let detail = "events belong to shops, so a key for creators alone cannot send any; name shops too, or ask for scores:read alone";
             fault("/scopes".to_owned(), detail.to_owned());

@@ -29,6 +29,8 @@ words! {
         /// Beside `events:write`: a key bound to shops may send what buyers and the platform say.
         EventsRelay = "events:relay",
         ScoresRead = "scores:read",
+        /// Subscribe to what happens to the shops that the key is bound to.
+        Webhooks = "webhooks",
         Admin = "admin",
     }
 }

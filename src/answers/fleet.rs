@@ -126,7 +126,7 @@ impl Source {
     }
 
     /// The version of a rule set (default: the run's) that answers in a run; `None` where the run did not use it.
-    pub(super) async fn version_in(
+    pub(crate) async fn version_in(
         &self,
         connection: &mut PgConnection,
         run: &RunRow,

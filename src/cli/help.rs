@@ -29,7 +29,9 @@ fn users_of(setting: &str) -> Option<&'static [&'static str]> {
         "event_days" => &["serve", "load", "retain"],
         "oldest_time" | "keep_unknown_data" => &["serve", "load"],
         "merchants_name_creators" | "auth" => &["serve"],
-        "connections" | "trusted_proxies" | "events_per_second" | "requests_per_second" => &["serve", "demo"],
+        "connections" | "trusted_proxies" | "events_per_second" | "requests_per_second" | "webhook_allow" => {
+            &["serve", "demo"]
+        }
         "listen" => &["serve", "demo", "health"],
         "json" => &["health", "send", "load", "run", "rules", "migrate", "key", "verify", "rebuild", "retain"],
         "quiet" => &["demo", "send", "load", "run", "verify", "rebuild"],

@@ -14,6 +14,13 @@ words! {
         ExclusionCreated = "exclusion.created",
         ExclusionRevoked = "exclusion.revoked",
         RunRequested = "run.requested",
+        WebhookCreated = "webhook.created",
+        WebhookChanged = "webhook.changed",
+        WebhookRotated = "webhook.rotated",
+        WebhookDeleted = "webhook.deleted",
+        DeliveriesRetried = "deliveries.retried",
+        AlertCreated = "alert.created",
+        AlertDeleted = "alert.deleted",
     }
 }
 

@@ -22,7 +22,6 @@ pub(crate) mod words;
 
 // Counting: what a set of facts counts for, on which day.
 pub(crate) mod aftersale;
-pub mod audit;
 pub mod calendar;
 pub mod count;
 pub(crate) mod fold;
@@ -41,6 +40,7 @@ pub(crate) mod window;
 pub(crate) mod coverage;
 pub(crate) mod curve;
 pub mod decimal;
+pub(crate) mod numbers;
 pub(crate) mod peers;
 pub mod rules;
 pub mod run;
@@ -54,3 +54,8 @@ pub(crate) mod advice;
 pub(crate) mod changes;
 pub mod reference;
 pub(crate) mod what_if;
+
+// Telling: who is told what, and who changed what.
+pub(crate) mod alert;
+pub mod audit;
+pub mod webhook;

@@ -2,14 +2,14 @@
 
 use std::str::FromStr;
 
-use chrono::{Datelike, NaiveDate};
+use chrono::{DateTime, Datelike, NaiveDate, Utc};
 use utoipa::openapi::ObjectBuilder;
 use utoipa::openapi::path::Parameter as Described;
 use utoipa::openapi::schema::{KnownFormat, SchemaFormat, Type};
 
 use super::cursor::{CursorKey, Signer};
 use super::params::{Parameter, Params, id_schema, in_path, in_query, parameters, string};
-use crate::domain::calendar::parse_date;
+use crate::domain::calendar::{parse_date, parse_instant};
 use crate::domain::decimal::Decimal;
 use crate::domain::id::Id;
 use crate::domain::subject::SubjectKind;
@@ -108,6 +108,33 @@ impl<const LEAST: u64, const MOST: u64> Parameter for Number<LEAST, MOST> {
 
     fn describe(name: &str, about: &str) -> Vec<Described> {
         in_query(name, about, integer().minimum(Some(LEAST as f64)).maximum(Some(MOST as f64)))
+    }
+}
+
+/// The number of something that a list may be about.
+pub(crate) struct OptionalNumber(pub Option<i64>);
+
+impl Parameter for OptionalNumber {
+    fn read(params: &mut Params<'_>, name: &str) -> Option<Self> {
+        params.parsed(name, whole_number, "an id, which is a whole number").map(OptionalNumber)
+    }
+
+    fn describe(name: &str, about: &str) -> Vec<Described> {
+        in_query(name, about, string().pattern(Some("^(0|[1-9][0-9]{0,17})$")))
+    }
+}
+
+/// A moment.
+pub(crate) struct Instant(pub Option<DateTime<Utc>>);
+
+impl Parameter for Instant {
+    fn read(params: &mut Params<'_>, name: &str) -> Option<Self> {
+        let wanted = "an RFC 3339 time with offset, such as 2026-11-08T10:00:00+08:00 (in a URL + is written %2B)";
+        params.parsed(name, parse_instant, wanted).map(Instant)
+    }
+
+    fn describe(name: &str, about: &str) -> Vec<Described> {
+        in_query(name, about, of_format(string(), KnownFormat::DateTime))
     }
 }
 

@@ -38,6 +38,9 @@ kinds! {
     EventsNotFound = NOT_FOUND, "events-not-found", "No events of it are stored", "没有该对象的事件";
     ExclusionNotFound = NOT_FOUND, "exclusion-not-found", "Unknown exclusion", "剔除记录不存在";
     KeyNotFound = NOT_FOUND, "key-not-found", "Unknown key", "密钥不存在";
+    WebhookNotFound = NOT_FOUND, "webhook-not-found", "Unknown webhook", "Webhook 不存在";
+    DeliveryNotFound = NOT_FOUND, "delivery-not-found", "Unknown delivery", "投递记录不存在";
+    AlertNotFound = NOT_FOUND, "alert-not-found", "Unknown alert rule", "预警规则不存在";
     RuleSetNotFound = NOT_FOUND, "rule-set-not-found", "Unknown rule set", "规则集不存在";
     MetricNotFound = NOT_FOUND, "metric-not-found", "The rule set has no such metric", "规则集中没有该指标";
     RunNotFound = NOT_FOUND, "run-not-found", "Unknown run", "计算任务不存在";
@@ -46,6 +49,8 @@ kinds! {
     AlreadyExcluded = CONFLICT, "already-excluded", "The target is already excluded", "该目标已被剔除";
     KeyNotActive = CONFLICT, "key-not-active", "The key is revoked or has expired", "密钥已吊销或已过期";
     KeyReplaced = CONFLICT, "key-replaced", "Another key takes the place of the key already", "该密钥已有后继密钥";
+    WebhookDisabled = CONFLICT, "webhook-disabled", "The webhook is told nothing any more", "该 Webhook 已停用";
+    TooManyWebhooks = CONFLICT, "too-many-webhooks", "There are as many as there may be", "数量已达上限";
     RunUnderWay = CONFLICT, "run-under-way", "A run of this date is under way", "该日期的计算任务正在进行";
     Misdirected = MISDIRECTED_REQUEST, "misdirected-request", "The request is addressed to another host", "请求发往了其他主机名";
     HeadersTooLarge = REQUEST_HEADER_FIELDS_TOO_LARGE, "headers-too-large", "The URL and headers are too large", "URL 和请求头过大";

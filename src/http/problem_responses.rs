@@ -38,6 +38,11 @@ problem_responses! {
     ExclusionNotFound { "404": "`exclusion-not-found`", }
     KeyNotFound { "404": "`key-not-found`", }
     KeyNotActive { "409": "`key-not-active`: the key is revoked or has expired. `key-replaced`: another key takes its place already.", }
+    WebhookNotFound { "404": "`webhook-not-found`", }
+    WebhookDisabled { "409": "`webhook-disabled`: set `enabled` to true first.", }
+    TooManyWebhooks { "409": "`too-many-webhooks`", }
+    DeliveryNotFound { "404": "`webhook-not-found` or `delivery-not-found`", }
+    AlertNotFound { "404": "`alert-not-found`", }
     RunNotFound { "404": "`run-not-found`", }
     RuleSetNotFound { "404": "`rule-set-not-found`", }
     WhatIfProblems {

@@ -16,8 +16,8 @@ use crate::answers::source::Source;
 use crate::context::Context;
 use crate::domain::id::Id;
 use crate::scoring::schedule;
-use crate::storage::StoreError;
 use crate::storage::run::{self as rows, RunRow};
+use crate::storage::{StoreError, delivery};
 
 /// How long what was read is good.
 const GOOD_FOR: Duration = Duration::from_secs(1);
@@ -89,8 +89,19 @@ async fn figures_of_runs(connection: &mut PgConnection, context: &Context) -> Re
     let is_overdue = schedule::overdue(&context.slot, &facts, now).is_some();
     let failed = facts.failures.iter().find(|failed| failed.date == today && !facts.published.contains(&today));
     let failures = failed.map_or(0, |failed| failed.attempts);
+    let outbox = delivery::outbox(connection).await?;
     let recorder = PrometheusBuilder::new().build_recorder();
     metrics::with_local_recorder(&recorder, || {
+        describe_gauge!("shopscore_outbox_messages", "Messages to webhooks that are on their way.");
+        describe_gauge!("shopscore_outbox_age_seconds", "Age of the oldest of them.");
+        describe_gauge!("shopscore_outbox_announcements", "What happened to runs and is not told to everybody yet.");
+        describe_gauge!("shopscore_webhooks", "Webhooks that fail, and those that are told nothing any more.");
+        gauge!("shopscore_outbox_messages").set(outbox.pending as f64);
+        let age = outbox.oldest.map_or(0.0, |oldest| (now - oldest).as_seconds_f64().max(0.0));
+        gauge!("shopscore_outbox_age_seconds").set(age);
+        gauge!("shopscore_outbox_announcements").set(outbox.unfinished_announcements as f64);
+        gauge!("shopscore_webhooks", "state" => "failing").set(outbox.failing_webhooks as f64);
+        gauge!("shopscore_webhooks", "state" => "disabled").set(outbox.disabled_webhooks as f64);
         describe_gauge!("shopscore_run_duration_seconds", "From start to publication of the newest published run.");
         describe_gauge!("shopscore_run_subjects", "Subjects of the newest published run.");
         describe_gauge!(

@@ -18,7 +18,10 @@ use super::reads::{
 };
 use super::service::{caller, dashboard, docs, event_types, figures, health};
 use super::state::AppState;
-use super::writes::{erasures, events, exclusions, exclusions_batch, keys, new_keys, registry, registry_batch, runs};
+use super::writes::{
+    alerts, deliveries, erasures, events, exclusions, exclusions_batch, keys, new_keys, registry, registry_batch, runs,
+    webhooks,
+};
 use super::{middleware, problem};
 use crate::access::Scope;
 
@@ -59,6 +62,20 @@ fn api(api: Api<'_>) -> Api<'_> {
             routes!(benchmarks::get_benchmarks),
             routes!(rule_sets::list_rule_sets),
             routes!(rule_sets::get_rule_set),
+        ],
+    )
+    .needs(
+        &[Scope::Webhooks, Scope::Admin],
+        [
+            routes!(webhooks::post_webhook, webhooks::list_webhooks),
+            routes!(webhooks::get_webhook, webhooks::put_webhook, webhooks::delete_webhook),
+            routes!(webhooks::rotate_webhook),
+            routes!(deliveries::test_webhook),
+            routes!(deliveries::list_deliveries),
+            routes!(deliveries::retry_delivery),
+            routes!(deliveries::retry_failed),
+            routes!(alerts::post_alert, alerts::list_alerts),
+            routes!(alerts::get_alert, alerts::delete_alert),
         ],
     )
     .needs(

@@ -18,6 +18,7 @@ use crate::domain::id::Id;
 use crate::ingest::categories::Categories;
 use crate::ingest::journal::Journal;
 use crate::ingest::queue::IngestQueue;
+use crate::webhooks::Hub;
 
 /// Cloning is cheap.
 pub(crate) type AppState = Arc<App>;
@@ -37,6 +38,8 @@ pub struct App {
     pub wake: Arc<Notify>,
     /// Wakes the task that erases shops.
     pub erase: Arc<Notify>,
+    /// What webhooks are told.
+    pub hub: Hub,
     /// Connections that are open.
     pub(crate) places: Places,
     /// How much one caller may ask for.

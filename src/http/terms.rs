@@ -10,6 +10,7 @@ use utoipa::{PartialSchema, ToSchema};
 use crate::access::Scope;
 use crate::answers::record_changes::RecordMove;
 use crate::answers::records::Side;
+use crate::domain::alert::AlertOp;
 use crate::domain::audit::{Action, ActorKind};
 use crate::domain::curve::Better;
 use crate::domain::exclusion::ExclusionTarget;
@@ -20,6 +21,7 @@ use crate::domain::peers::Basis;
 use crate::domain::run::{RunState, Trigger};
 use crate::domain::score::Status;
 use crate::domain::subject::SubjectKind;
+use crate::domain::webhook::{DeliveryState, HookEvent};
 use crate::domain::words::{Word, words};
 
 /// One of an enum's words.
@@ -68,6 +70,9 @@ pub(crate) type ReadyTerm = Term<Ready>;
 pub(crate) type CodeTerm = Term<Code>;
 pub(crate) type ActionTerm = Term<Action>;
 pub(crate) type ActorKindTerm = Term<ActorKind>;
+pub(crate) type HookEventTerm = Term<HookEvent>;
+pub(crate) type DeliveryStateTerm = Term<DeliveryState>;
+pub(crate) type AlertOpTerm = Term<AlertOp>;
 pub(crate) type EventStateTerm = Term<EventState>;
 
 words! {

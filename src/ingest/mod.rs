@@ -14,6 +14,7 @@ pub(crate) mod door;
 pub(crate) mod group;
 pub(crate) mod journal;
 pub(crate) mod ledger;
+pub(crate) mod moved;
 pub(crate) mod queue;
 pub(crate) mod recent;
 pub(crate) mod retry;

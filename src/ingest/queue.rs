@@ -3,7 +3,7 @@
 //! A request's events may be written in several transactions; it is answered when all of them are committed. What must
 //! be written as a whole waits in a line of its own.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -15,8 +15,10 @@ use tokio::time::timeout;
 pub(crate) use super::dispatch::Depth;
 use super::dispatch::{Answer, Dispatch, Part, WRITERS};
 use super::group::write_group;
+use super::moved::Moved;
 use super::{Atomicity, Outcome, SentEvent, Unavailable};
 use crate::context::Context;
+use crate::domain::id::Id;
 use crate::storage::stripe::stripe_of;
 
 /// How many bytes of events may wait, all requests together.
@@ -40,6 +42,7 @@ struct Entrance {
     wholes: mpsc::Sender<Part>,
     wholes_committed: Arc<AtomicU64>,
     room: Arc<Semaphore>,
+    moved: Moved,
 }
 
 impl Drop for Entrance {
@@ -59,7 +62,14 @@ impl IngestQueue {
         let wholes_committed = Arc::new(AtomicU64::new(0));
         tasks.spawn(write_wholes(context.clone(), waiting, Arc::clone(&dispatch), Arc::clone(&wholes_committed)));
         let room = Arc::new(Semaphore::new(QUEUE_BYTES_MAX));
-        IngestQueue { entrance: Arc::new(Entrance { dispatch, wholes, wholes_committed, room }) }
+        IngestQueue {
+            entrance: Arc::new(Entrance { dispatch, wholes, wholes_committed, room, moved: Moved::default() }),
+        }
+    }
+
+    /// The shops whose counts move.
+    pub(crate) fn moved(&self) -> &Moved {
+        &self.entrance.moved
     }
 
     /// How much is waiting, and how much was written so far.
@@ -73,10 +83,19 @@ impl IngestQueue {
         let bytes: usize = events.iter().map(|sent| sent.event.data.len() + EVENT_OVERHEAD_BYTES).sum();
         let wanted = u32::try_from(bytes).map_err(|_| Unavailable)?;
         let room = Arc::clone(&self.entrance.room).try_acquire_many_owned(wanted).map_err(|_| Unavailable)?;
-        match atomicity {
+        let moved = &self.entrance.moved;
+        let shops: HashSet<Id> = if moved.is_wanted() {
+            events.iter().map(|sent| sent.event.aggregate.shop_id.clone()).collect()
+        } else {
+            HashSet::new()
+        };
+        let outcomes = match atomicity {
             Atomicity::EachAlone => self.write_each(events, Arc::new(room)).await,
             Atomicity::AllOrNothing => self.write_whole(events, Arc::new(room)).await,
-        }
+        };
+        // Even without an answer something may be committed.
+        moved.note(shops.iter());
+        outcomes
     }
 
     async fn write_each(

@@ -19,7 +19,7 @@ use crate::context::Context;
 use crate::domain::event::Aggregate;
 use crate::domain::id::Id;
 use crate::storage::retention as rows;
-use crate::storage::{StoreError, api_key, audit, freshness, intake, peer_group};
+use crate::storage::{StoreError, announcement, api_key, audit, delivery, freshness, intake, peer_group};
 
 /// Full cards that one statement deletes.
 const CARDS_STEP: i64 = 5_000;
@@ -31,6 +31,10 @@ const FOUND_PAGE: i64 = 500;
 const LOOK_EVERY: Duration = Duration::from_secs(60);
 /// How long senders' mistakes are remembered.
 const MISTAKES_KEPT: TimeDelta = TimeDelta::days(30);
+/// How long messages that arrived are kept, and those that did not; what they were made from stays for longer.
+const DELIVERED_KEPT: TimeDelta = TimeDelta::days(7);
+const FAILED_KEPT: TimeDelta = TimeDelta::days(30);
+const ANNOUNCED_KEPT: TimeDelta = TimeDelta::days(90);
 /// How often in a row the database may fail before retention is given up, and the pause after the first failure.
 const FAILURES_MAX: u32 = 8;
 const PAUSE: Duration = Duration::from_millis(500);
@@ -76,7 +80,11 @@ pub async fn sweep_if_due(context: &Context) -> Result<Option<Swept>, StoreError
     let mut connection = context.store.run.acquire().await?;
     let taken = rows::take_day(&mut connection, today).await?;
     if taken {
-        intake::forget(&mut connection, context.now() - MISTAKES_KEPT).await?;
+        let now = context.now();
+        intake::forget(&mut connection, now - MISTAKES_KEPT).await?;
+        while delivery::forget(&mut connection, (now - DELIVERED_KEPT, now - FAILED_KEPT), CARDS_STEP).await? > 0 {}
+        delivery::forget_orphans(&mut connection).await?;
+        announcement::forget(&mut connection, now - ANNOUNCED_KEPT).await?;
     }
     drop(connection);
     if taken { sweep(context).await.map(Some) } else { Ok(None) }

@@ -16,7 +16,7 @@ use crate::domain::run::{RunRequest, Trigger};
 use crate::domain::slot::DailySlot;
 use crate::storage::run::{self as rows, RunRow};
 use crate::storage::schedule::{self as stored, ScheduleFacts};
-use crate::storage::{StoreError, lease};
+use crate::storage::{StoreError, announcement, lease};
 
 /// How often a process looks whether something is due.
 const LOOK_EVERY: Duration = Duration::from_millis(500);
@@ -79,6 +79,9 @@ pub(crate) async fn queue_due(context: &Context) -> Result<Option<RunRow>, Store
     let now = context.now();
     let mut connection = context.store.run.acquire().await?;
     let facts = read_facts(&mut connection, &context.slot, now).await?;
+    if let Some(date) = overdue(&context.slot, &facts, now) {
+        announcement::late(&mut connection, date, now).await?;
+    }
     if due(&context.slot, &facts, now).is_none() {
         return Ok(None);
     }

@@ -184,6 +184,16 @@ pub(crate) async fn erase_registration(
         .bind(now)
         .execute(&mut *connection)
         .await?;
+    // What is told of the shop, and to it alone.
+    for sql in [
+        "delete from delivery where subject_kind = 1 and subject_id = $1 collate \"C\"",
+        "delete from alert_crossing where shop_id = $1 collate \"C\"",
+        "delete from alert where shop_id = $1 collate \"C\"",
+        "delete from webhook where owner_shop_ids <@ array[$1]",
+        "update webhook set shop_ids = array_remove(shop_ids, $1) where shop_ids @> array[$1]",
+    ] {
+        sqlx::query(sql).bind(shop_id.as_str()).execute(&mut *connection).await?;
+    }
     // That something was changed stays known, and by whom; what it was does not.
     sqlx::query(
         "update audit_entry set before = null, after = null

@@ -9,7 +9,7 @@ use sqlx::{AssertSqlSafe, Connection, PgConnection};
 
 use super::run::{COLUMNS, RunRow};
 use super::stripe::Striping;
-use super::{StoreError, freshness};
+use super::{StoreError, announcement, freshness};
 
 /// How long a process may be silent before another takes its run over.
 pub const LEASE_SECONDS: f64 = 30.0;
@@ -95,8 +95,9 @@ pub async fn publish(
     .bind(knowledge.zone.name())
     .fetch_optional(&mut *transaction)
     .await?;
-    if row.is_some() {
+    if let Some(row) = &row {
         freshness::note_publication(&mut transaction).await?;
+        announcement::published(&mut transaction, row, now).await?;
     }
     transaction.commit().await?;
     Ok(row)
@@ -109,7 +110,8 @@ pub async fn fail(
     error: &str,
     now: DateTime<Utc>,
 ) -> Result<(), StoreError> {
-    sqlx::query(
+    let mut transaction = connection.begin().await?;
+    let failed = sqlx::query(
         "update run set state = 'failed', error = $3, finished_at = $4, lease_until = null
          where run_id = $1 and fence = $2 and state = 'running'",
     )
@@ -117,8 +119,12 @@ pub async fn fail(
     .bind(run.fence)
     .bind(error)
     .bind(now)
-    .execute(connection)
+    .execute(&mut *transaction)
     .await?;
+    if failed.rows_affected() > 0 {
+        announcement::failed(&mut transaction, run, now).await?;
+    }
+    transaction.commit().await?;
     Ok(())
 }
 

@@ -2,6 +2,8 @@
 //! score is not known here.
 
 pub(crate) mod aggregate;
+pub(crate) mod alert;
+pub(crate) mod announcement;
 pub(crate) mod api_key;
 pub(crate) mod audit;
 pub(crate) mod card;
@@ -9,6 +11,7 @@ pub(crate) mod comparison;
 pub mod count;
 pub mod counting;
 pub(crate) mod cursor_secret;
+pub(crate) mod delivery;
 pub(crate) mod erasure;
 pub(crate) mod error;
 pub(crate) mod event;
@@ -37,6 +40,8 @@ pub mod settled_sum;
 pub mod snapshot;
 pub mod stripe;
 pub(crate) mod touched;
+pub(crate) mod webhook;
+pub(crate) mod webhook_lease;
 pub(crate) mod window_sum;
 
 use std::time::Duration;

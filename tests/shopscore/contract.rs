@@ -4,8 +4,10 @@
 use serde_json::{Value, json};
 use shopscore::http;
 
-use crate::keys::guarded;
+use crate::keys::guarded_with;
+use crate::support::receiver::Receiver;
 use crate::support::{TestService, answer};
+use crate::webhooks::{opened, subscribe};
 
 pub fn order(shop: &str, order: &str, creator: Option<&str>) -> Vec<String> {
     let event = |id: &str, event_type: &str, time: &str, data: Value| {
@@ -230,7 +232,15 @@ fn assert_described(description: &Value, path: &str, method: &str, status: u16, 
 
 #[tokio::test(flavor = "multi_thread")]
 async fn every_described_operation_exists_takes_its_parameters_and_answers_as_described() {
-    let service = guarded().await;
+    let (service, receiver) = (guarded_with(opened()).await, Receiver::start().await);
+    let hook = json!({"url": receiver.url("/"), "events": ["metric.alert"]});
+    // The last of each is deleted on the way.
+    let rule = json!({"webhook_id": "1", "all": true, "score": "score", "op": "below", "value": 4.6});
+    for _ in 0..2 {
+        subscribe(&service, hook.clone()).await;
+        assert_eq!(service.post("/v1/alerts", &rule).await.0, 201);
+    }
+    let tried = service.post("/v1/webhooks/1/test", &Value::Null).await.1["delivery_id"].clone();
     let events: Vec<String> = (0..40).flat_map(|number| order("s-1", &format!("o-{number}"), Some("c-1"))).collect();
     service.send(&events).await;
     let others =
@@ -253,7 +263,11 @@ async fn every_described_operation_exists_takes_its_parameters_and_answers_as_de
             // The other key may be revoked by now; the client's own one stays good for a while.
             let concrete = path.replace("{key_id}/rotate", "1/rotate");
             let concrete = if method == "delete" { concrete.replace("{kind}/{id}", "shops/s-gone") } else { concrete };
+            let of_two = if method == "delete" { "2" } else { "1" };
             let concrete = concrete
+                .replace("{webhook_id}", of_two)
+                .replace("{alert_id}", of_two)
+                .replace("{delivery_id}", tried.as_str().expect("id"))
                 .replace("{kind}", "shops")
                 .replace("/v1/rule-sets/{id}", "/v1/rule-sets/shop-v1")
                 .replace("{id}", "s-1")
@@ -283,6 +297,8 @@ async fn every_described_operation_exists_takes_its_parameters_and_answers_as_de
                     Some(json!({"add": {"signed_orders": 3}, "target_score": 4.6}))
                 }
                 ("post", "/v1/runs") => Some(json!({"date": "2026-11-19"})),
+                ("post", "/v1/webhooks") | ("put", "/v1/webhooks/{webhook_id}") => Some(hook.clone()),
+                ("post", "/v1/alerts") => Some(rule.clone()),
                 ("put", _) => Some(json!({"name": "One"})),
                 _ => None,
             };

@@ -76,7 +76,8 @@ fn contracted(method: &str, path: &str) -> &'static [&'static str] {
     match path {
         "/healthz" | "/readyz" | "/metrics" | "/openapi.yaml" | "/openapi.json" | "/v1/event-types" => &[],
         "/v1/events" => &["events:write"],
-        "/v1/caller" => &["events:write", "events:relay", "scores:read", "admin"],
+        "/v1/caller" => &["events:write", "events:relay", "scores:read", "webhooks", "admin"],
+        path if path.starts_with("/v1/webhooks") || path.starts_with("/v1/alerts") => &["webhooks", "admin"],
         "/v1/{kind}/{id}" if method == "GET" => &["scores:read", "admin"],
         "/v1/scores"
         | "/v1/scores/summary"
@@ -97,6 +98,9 @@ fn request(client: &reqwest::Client, service: &TestService, method: &str, path: 
         .replace("{category_id}", "food")
         .replace("{exclusion_id}", "1")
         .replace("{run_id}", "1")
+        .replace("{webhook_id}", "1")
+        .replace("{delivery_id}", "1")
+        .replace("{alert_id}", "1")
         .replace("{key_id}", "999999");
     let name = reqwest::Method::from_bytes(method.as_bytes()).expect("a method");
     let request = client.request(name, service.url(&concrete));

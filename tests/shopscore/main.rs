@@ -43,4 +43,7 @@ mod support;
 mod telemetry;
 mod transfer;
 mod warnings;
+mod webhook_keys;
+mod webhook_kills;
+mod webhooks;
 mod what_if;

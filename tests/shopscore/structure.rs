@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 /// The modules of the crate with those that each may import, from the ground up.
-const LAYERS: [(&str, &[&str]); 12] = [
+const LAYERS: [(&str, &[&str]); 13] = [
     ("domain", &[]),
     ("clock", &[]),
     ("config", &["domain"]),
@@ -15,8 +15,9 @@ const LAYERS: [(&str, &[&str]); 12] = [
     ("ingest", &["context", "domain", "storage"]),
     ("scoring", &["context", "domain", "storage"]),
     ("answers", &["access", "context", "domain", "scoring", "storage"]),
-    ("http", &["access", "answers", "context", "domain", "ingest", "scoring", "storage"]),
-    ("service", &["access", "answers", "config", "context", "http", "ingest", "scoring", "storage"]),
+    ("webhooks", &["answers", "context", "domain", "ingest", "storage"]),
+    ("http", &["access", "answers", "context", "domain", "ingest", "scoring", "storage", "webhooks"]),
+    ("service", &["access", "answers", "config", "context", "http", "ingest", "scoring", "storage", "webhooks"]),
     ("cli", &["access", "clock", "config", "context", "domain", "http", "ingest", "scoring", "service", "storage"]),
 ];
 

@@ -8,7 +8,6 @@ pub(crate) mod fleet;
 pub(crate) mod history;
 pub(crate) mod intake;
 pub(crate) mod lookup;
-mod numbers;
 pub(crate) mod outlook;
 pub(crate) mod products;
 pub(crate) mod record_changes;

@@ -4,11 +4,11 @@ use chrono::{DateTime, NaiveDate, Utc};
 use serde::Serialize;
 use utoipa::ToSchema;
 
-pub(crate) use super::numbers::{Number, Places, Shortest};
 use crate::answers::benchmarks::Quantiles;
 use crate::answers::published::Published;
 use crate::domain::decimal::{Decimal, PLACES_MAX};
 use crate::domain::id::Id;
+pub(crate) use crate::domain::numbers::{Number, Places, Shortest};
 use crate::domain::rules::{NamedWindow, RuleSet, Title};
 use crate::domain::score::Card;
 use crate::domain::subject::{Subject, SubjectKind};

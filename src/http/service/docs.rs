@@ -27,8 +27,9 @@ use crate::http::params::{Input, Nothing};
         (name = "scores", description = "The published score and what it is made of."),
         (name = "registry", description = "Shops and creators with their categories."),
         (name = "exclusions", description = "Exclusions: what the platform removes from scores (剔除)."),
-        (name = "keys", description = "API keys. Scopes: `events:write`, `events:relay`, `scores:read`, `admin`."),
+        (name = "keys", description = "API keys. Scopes: `events:write`, `events:relay`, `scores:read`, `webhooks`, `admin`."),
         (name = "runs", description = "Runs: each computes all scores of one date."),
+        (name = "webhooks", description = "Being told what happens, and alert rules. Messages follow Standard Webhooks 1.0; docs/webhooks.md describes them."),
         (name = "audit", description = "Who changed what."),
         (name = "service", description = "The process itself."),
     )

@@ -23,6 +23,15 @@ fn note_load(state: &AppState) {
     for (limit, refused) in state.limits.refused() {
         counter!("shopscore_refused_requests_total", "limit" => limit).absolute(refused);
     }
+    describe_counter!(
+        "shopscore_webhook_attempts_total",
+        "Attempts of this process to deliver messages, by what became of them."
+    );
+    describe_counter!("shopscore_webhooks_disabled_total", "Webhooks that this process stopped telling anything.");
+    for (outcome, attempts) in state.hub.attempts() {
+        counter!("shopscore_webhook_attempts_total", "outcome" => outcome).absolute(attempts);
+    }
+    counter!("shopscore_webhooks_disabled_total").absolute(state.hub.disabled());
     gauge!("shopscore_reads_under_way").set(state.limits.reads_under_way() as f64);
 }
 

@@ -136,7 +136,11 @@ impl Sending<'_> {
         tracing::debug!(code = %fault.code, pointer = fault.pointer, detail = fault.detail, "an event was rejected");
         if let Some(shop_id) = self.shop_of(rejected) {
             let claimed = (rejected.id.as_deref(), rejected.event_type.as_deref());
-            self.state.journal.reject(shop_id, claimed, fault, (self.caller.key_id(), self.state.context.now()));
+            let now = self.state.context.now();
+            self.state.journal.reject(shop_id, claimed, fault, (self.caller.key_id(), now));
+            if self.caller.is_bound() {
+                self.state.hub.rejections().note(shop_id, fault.code, rejected.id.as_deref(), now);
+            }
         }
     }
 

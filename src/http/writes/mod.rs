@@ -1,5 +1,7 @@
 //! What changes something: events, the registry, exclusions, runs and keys.
 
+pub(crate) mod alerts;
+pub(crate) mod deliveries;
 pub(crate) mod erasures;
 mod event_answers;
 mod event_body;
@@ -13,3 +15,5 @@ pub(crate) mod new_keys;
 pub(crate) mod registry;
 pub(crate) mod registry_batch;
 pub(crate) mod runs;
+mod webhook_bodies;
+pub(crate) mod webhooks;

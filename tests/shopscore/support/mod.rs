@@ -4,6 +4,7 @@
 
 pub mod answers;
 pub mod program;
+pub mod receiver;
 pub mod still;
 pub mod stream;
 
@@ -12,7 +13,7 @@ use std::str::FromStr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
-use chrono::{DateTime, NaiveDate, Utc};
+use chrono::{DateTime, NaiveDate, TimeDelta, Utc};
 use chrono_tz::Tz;
 use rand::Rng;
 use serde_json::{Value, json};
@@ -194,6 +195,11 @@ impl TestService {
             service.stop().await;
         }
         self.context.store.close().await;
+    }
+
+    /// Moves the clock.
+    pub fn advance(&self, by: TimeDelta) {
+        self.context.clock.set(self.context.clock.now() + by);
     }
 
     pub fn url(&self, path: &str) -> String {

@@ -2,7 +2,7 @@
 
 use serde::{Serialize, Serializer};
 
-use crate::domain::decimal::Decimal;
+use super::decimal::Decimal;
 
 /// A JSON number with exactly this many decimals.
 #[derive(Clone, Copy, Debug)]

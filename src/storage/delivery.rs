@@ -1,0 +1,288 @@
+//! Rows of `delivery`: messages on their way to webhooks, and what became of them.
+
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use sqlx::types::Json;
+use sqlx::{AssertSqlSafe, FromRow, PgConnection};
+
+use super::StoreError;
+use crate::domain::id::Id;
+use crate::domain::subject::{Subject, SubjectKind};
+use crate::domain::webhook::{DeliveryState, HookEvent};
+
+/// One attempt to deliver a message.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct Attempt {
+    pub at: DateTime<Utc>,
+    /// The status that the receiver answered; `None` where it did not.
+    pub status: Option<u16>,
+    pub duration_ms: u64,
+    pub error: Option<String>,
+    /// The beginning of the answer.
+    pub answer: Option<String>,
+}
+
+#[derive(Clone, Debug, FromRow)]
+pub(crate) struct DeliveryRow {
+    pub delivery_id: i64,
+    pub repeats: Option<i64>,
+    #[sqlx(try_from = "String")]
+    pub event: HookEvent,
+    pub subject_kind: i16,
+    pub subject_id: String,
+    pub announcement_id: Option<i64>,
+    pub data: Option<Json<Value>>,
+    pub created_at: DateTime<Utc>,
+    #[sqlx(try_from = "String")]
+    pub state: DeliveryState,
+    pub attempts: i16,
+    pub next_attempt_at: DateTime<Utc>,
+    pub finished_at: Option<DateTime<Utc>>,
+    pub history: Json<Vec<Attempt>>,
+}
+
+const COLUMNS: &str = "delivery_id, repeats, event, subject_kind, subject_id, announcement_id, data, created_at, state,
+    attempts, next_attempt_at, finished_at, history";
+
+impl DeliveryRow {
+    /// What it is about; `None` for a run.
+    pub(crate) fn subject(&self) -> Option<Subject> {
+        let kind = SubjectKind::from_code(self.subject_kind)?;
+        Some(Subject { kind, id: Id::stored(&self.subject_id) })
+    }
+
+    /// The delivery whose message it carries: its own, or the one that it repeats.
+    pub(crate) fn message(&self) -> i64 {
+        self.repeats.unwrap_or(self.delivery_id)
+    }
+}
+
+/// A message to a webhook.
+#[derive(Clone, Debug)]
+pub(crate) struct NewDelivery {
+    pub webhook_id: i64,
+    pub event: HookEvent,
+    pub subject: Option<Subject>,
+    /// The announcement whose cards it tells, where it has no data of its own.
+    pub announcement_id: Option<i64>,
+    pub data: Option<Value>,
+}
+
+/// Puts messages on their way, in their order.
+pub(crate) async fn insert(
+    connection: &mut PgConnection,
+    new: &[NewDelivery],
+    now: DateTime<Utc>,
+) -> Result<(), StoreError> {
+    if new.is_empty() {
+        return Ok(());
+    }
+    sqlx::query(
+        "insert into delivery (webhook_id, event, subject_kind, subject_id, announcement_id, data, created_at, next_attempt_at)
+         select webhook_id, event, kind, id, announcement_id, data::jsonb, $7, $7
+         from unnest($1::bigint[], $2::text[], $3::smallint[], $4::text[], $5::bigint[], $6::text[]) with ordinality
+             as new (webhook_id, event, kind, id, announcement_id, data, ordinal)
+         order by ordinal",
+    )
+    .bind(new.iter().map(|new| new.webhook_id).collect::<Vec<_>>())
+    .bind(new.iter().map(|new| new.event.as_str()).collect::<Vec<_>>())
+    .bind(new.iter().map(|new| new.subject.as_ref().map_or(0, |subject| subject.kind.code())).collect::<Vec<_>>())
+    .bind(new.iter().map(|new| new.subject.as_ref().map_or("", |subject| subject.id.as_str())).collect::<Vec<_>>())
+    .bind(new.iter().map(|new| new.announcement_id).collect::<Vec<_>>())
+    .bind(new.iter().map(|new| new.data.as_ref().map(Value::to_string)).collect::<Vec<_>>())
+    .bind(now)
+    .execute(connection)
+    .await?;
+    Ok(())
+}
+
+/// The next messages to a webhook that may be sent now, after `after`: of each subject the oldest alone.
+pub(crate) async fn due(
+    connection: &mut PgConnection,
+    webhook_id: i64,
+    after: i64,
+    now: DateTime<Utc>,
+    limit: i64,
+) -> Result<Vec<DeliveryRow>, StoreError> {
+    let rows = sqlx::query_as(AssertSqlSafe(format!(
+        "select {COLUMNS} from delivery
+         where webhook_id = $1 and state = 'pending' and delivery_id > $2 and next_attempt_at <= $3
+           and not exists (
+               select from delivery as earlier
+               where earlier.webhook_id = $1 and earlier.state = 'pending'
+                 and earlier.subject_kind = delivery.subject_kind and earlier.subject_id = delivery.subject_id
+                 and earlier.delivery_id < delivery.delivery_id)
+         order by delivery_id limit $4"
+    )))
+    .bind(webhook_id)
+    .bind(after)
+    .bind(now)
+    .bind(limit)
+    .fetch_all(connection)
+    .await?;
+    Ok(rows)
+}
+
+/// Whether anything waits to be sent to a webhook now, though something older may have to go first.
+pub(crate) async fn is_waiting(
+    connection: &mut PgConnection,
+    webhook_id: i64,
+    now: DateTime<Utc>,
+) -> Result<bool, StoreError> {
+    let waiting = sqlx::query_scalar(
+        "select exists (select from delivery where webhook_id = $1 and state = 'pending' and next_attempt_at <= $2)",
+    );
+    Ok(waiting.bind(webhook_id).bind(now).fetch_one(connection).await?)
+}
+
+/// What became of an attempt.
+#[derive(Clone, Debug)]
+pub(crate) struct Attempted {
+    pub delivery_id: i64,
+    pub attempt: Attempt,
+    pub state: DeliveryState,
+    /// Of one that is pending still.
+    pub next_attempt_at: Option<DateTime<Utc>>,
+}
+
+/// Notes what became of attempts.
+pub(crate) async fn note(
+    connection: &mut PgConnection,
+    attempted: &[Attempted],
+    now: DateTime<Utc>,
+) -> Result<(), StoreError> {
+    sqlx::query(
+        "update delivery set
+             state = tried.state, attempts = attempts + 1, next_attempt_at = coalesce(tried.next, next_attempt_at),
+             finished_at = case when tried.state <> 'pending' then $5 end, history = history || tried.attempt::jsonb
+         from unnest($1::bigint[], $2::text[], $3::timestamptz[], $4::text[]) as tried (delivery_id, state, next, attempt)
+         where delivery.delivery_id = tried.delivery_id and delivery.state = 'pending'",
+    )
+    .bind(attempted.iter().map(|one| one.delivery_id).collect::<Vec<_>>())
+    .bind(attempted.iter().map(|one| one.state.as_str()).collect::<Vec<_>>())
+    .bind(attempted.iter().map(|one| one.next_attempt_at).collect::<Vec<_>>())
+    .bind(attempted.iter().map(|one| serde_json::to_string(&one.attempt).unwrap_or_default()).collect::<Vec<_>>())
+    .bind(now)
+    .execute(connection)
+    .await?;
+    Ok(())
+}
+
+/// A page of the deliveries of a webhook, newest first.
+pub(crate) async fn list(
+    connection: &mut PgConnection,
+    webhook_id: i64,
+    state: Option<DeliveryState>,
+    before: Option<i64>,
+    limit: i64,
+) -> Result<Vec<DeliveryRow>, StoreError> {
+    let rows = sqlx::query_as(AssertSqlSafe(format!(
+        "select {COLUMNS} from delivery
+         where webhook_id = $1 and ($2::text is null or state = $2) and ($3::bigint is null or delivery_id < $3)
+         order by delivery_id desc limit $4"
+    )))
+    .bind(webhook_id)
+    .bind(state.map(DeliveryState::as_str))
+    .bind(before)
+    .bind(limit)
+    .fetch_all(connection)
+    .await?;
+    Ok(rows)
+}
+
+/// Sends messages again, as new deliveries: one, or all that failed since a moment. Returns the new ones.
+pub(crate) async fn repeat(
+    connection: &mut PgConnection,
+    webhook_id: i64,
+    delivery_id: Option<i64>,
+    failed_since: Option<DateTime<Utc>>,
+    now: DateTime<Utc>,
+) -> Result<Vec<DeliveryRow>, StoreError> {
+    let rows = sqlx::query_as(AssertSqlSafe(format!(
+        "insert into delivery (webhook_id, repeats, event, subject_kind, subject_id, announcement_id, data, created_at, next_attempt_at)
+         select webhook_id, coalesce(repeats, delivery_id), event, subject_kind, subject_id, announcement_id, data, $4, $4
+         from delivery
+         where webhook_id = $1 and ($2::bigint is null or delivery_id = $2)
+           and ($2 is not null or (state = 'failed' and ($3::timestamptz is null or finished_at >= $3)
+                -- Not what was sent again already.
+                and not exists (
+                    select from delivery as again
+                    where again.webhook_id = $1 and again.delivery_id > delivery.delivery_id
+                      and again.repeats = coalesce(delivery.repeats, delivery.delivery_id))))
+         order by delivery_id
+         returning {COLUMNS}"
+    )))
+    .bind(webhook_id)
+    .bind(delivery_id)
+    .bind(failed_since)
+    .bind(now)
+    .fetch_all(connection)
+    .await?;
+    Ok(rows)
+}
+
+/// Gives up what is on its way to a webhook that is told nothing any more.
+pub(crate) async fn give_up(
+    connection: &mut PgConnection,
+    webhook_id: i64,
+    now: DateTime<Utc>,
+) -> Result<(), StoreError> {
+    sqlx::query("update delivery set state = 'failed', finished_at = $2 where webhook_id = $1 and state = 'pending'")
+        .bind(webhook_id)
+        .bind(now)
+        .execute(connection)
+        .await?;
+    Ok(())
+}
+
+/// Removes what was delivered before one moment, and what failed before another. Returns how much that was.
+pub(crate) async fn forget(
+    connection: &mut PgConnection,
+    (delivered, failed): (DateTime<Utc>, DateTime<Utc>),
+    limit: i64,
+) -> Result<u64, StoreError> {
+    let deleted = sqlx::query(
+        "delete from delivery where delivery_id in (
+             select delivery_id from delivery
+             where state <> 'pending' and finished_at < case when state = 'delivered' then $1 else $2 end
+             order by finished_at limit $3)",
+    )
+    .bind(delivered)
+    .bind(failed)
+    .bind(limit)
+    .execute(connection)
+    .await?;
+    Ok(deleted.rows_affected())
+}
+
+/// Removes what is on its way to webhooks that are gone.
+pub(crate) async fn forget_orphans(connection: &mut PgConnection) -> Result<(), StoreError> {
+    let orphans =
+        "delete from delivery where not exists (select from webhook where webhook.webhook_id = delivery.webhook_id)";
+    sqlx::query(orphans).execute(connection).await?;
+    Ok(())
+}
+
+/// What waits to be told.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Outbox {
+    pub pending: i64,
+    pub oldest: Option<DateTime<Utc>>,
+    pub disabled_webhooks: i64,
+    pub failing_webhooks: i64,
+    pub unfinished_announcements: i64,
+}
+
+pub(crate) async fn outbox(connection: &mut PgConnection) -> Result<Outbox, StoreError> {
+    let (pending, oldest, disabled_webhooks, failing_webhooks, unfinished_announcements) = sqlx::query_as(
+        "select (select count(*) from delivery where state = 'pending'),
+                (select min(created_at) from delivery where state = 'pending'),
+                (select count(*) from webhook where disabled_at is not null),
+                (select count(*) from webhook where disabled_at is null and failing_since is not null),
+                (select count(*) from announcement where finished_at is null)",
+    )
+    .fetch_one(connection)
+    .await?;
+    Ok(Outbox { pending, oldest, disabled_webhooks, failing_webhooks, unfinished_announcements })
+}
