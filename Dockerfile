@@ -10,7 +10,7 @@ RUN --mount=type=cache,target=/usr/local/cargo/registry --mount=type=cache,targe
 FROM debian:bookworm-slim
 # Certificates of authorities, for TLS to PostgreSQL.
 RUN apt-get update -qq && apt-get install -y -qq --no-install-recommends ca-certificates && rm -rf /var/lib/apt/lists/* \
-    && useradd --system --no-create-home shopscore
+    && useradd --system --no-create-home shopscore && install -d -o shopscore -g shopscore -m 0700 /run/shopscore
 COPY --from=build /usr/local/bin/shopscore /usr/local/bin/shopscore
 USER shopscore
 ENTRYPOINT ["shopscore"]

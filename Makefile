@@ -1,6 +1,6 @@
 # Thin: makes sure that PostgreSQL's programs exist (installs Debian's package where it is allowed to), then calls cargo.
 
-.PHONY: demo test serve check clients client-tools browser screenshots openapi reference faults bench bench-ingest bench-run bench-read postgres
+.PHONY: demo test serve check clients client-tools browser screenshots openapi reference faults abuse bench bench-ingest bench-run bench-read postgres
 
 demo: postgres
 	cargo run --release --quiet -- demo $(ARGS)
@@ -35,6 +35,13 @@ browser:
 	|| { command -v sudo >/dev/null 2>&1 && sudo -n apt-get update -qq && sudo -n apt-get install -y -qq --no-install-recommends $$missing >/dev/null; } \
 	|| { echo "The tests of the dashboard lack something: apt-get install $$missing" >&2; exit 1; }
 	@cd tests/dashboard && { test node_modules/.package-lock.json -nt package-lock.json || npm ci --silent --no-audit --no-fund; }
+
+# Clients that mean no good, in numbers, and generated requests to every operation (schemathesis, installed with pip). Takes about
+# half an hour; tests/abuse/run.sh says what is sent.
+abuse: postgres client-tools
+	cargo build --release
+	SHOPSCORE_ABUSE=long cargo test --release --test shopscore -- abuse:: --nocapture --test-threads 1
+	tests/abuse/run.sh target/release/shopscore target/abuse 150
 
 # Pictures of the dashboard for the README and docs/dashboard.md, taken of the demo. Chinese ones need a Chinese font.
 screenshots: postgres browser

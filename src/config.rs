@@ -154,6 +154,11 @@ pub struct ListenSettings {
     /// [default: off on a loopback address, else required]
     #[arg(long, env = "SHOPSCORE_AUTH", value_name = "WHEN", value_enum, global = true)]
     pub auth: Option<Auth>,
+
+    /// File to write a first key to, with the scope admin and all others, where the service asks for keys and there is none
+    /// yet. Several processes make one key together; a file that is there stays as it is
+    #[arg(long, env = "SHOPSCORE_BOOTSTRAP_KEY_FILE", value_name = "FILE", global = true)]
+    pub bootstrap_key_file: Option<PathBuf>,
 }
 
 impl ListenSettings {

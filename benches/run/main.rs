@@ -1,11 +1,12 @@
 //! A run beside one SQL that only sums the shops' counts over their windows, on the same server: `make bench-run`.
 //!
-//! Phases: `size` (a run over markets of different sizes), `orders` (beside sums over one row per order) and `growth`
-//! (the same shops with twice the orders). Each market has a service and a database of its own.
+//! Phases: `size` (a run over markets of different sizes), `orders` (beside sums over one row per order), `growth`
+//! (the same shops with twice the orders) and `told` (a run of which many are told over webhooks). Each market has a service and a database of its own.
 
 mod phases;
 #[path = "../support/mod.rs"]
 mod support;
+mod told;
 
 use chrono::{Days, NaiveDate};
 use clap::{Parser, ValueEnum};
@@ -15,7 +16,7 @@ use support::service::Service;
 
 #[derive(Clone, Debug, Parser)]
 struct Settings {
-    #[arg(long, value_enum, value_delimiter = ',', default_value = "size,orders,growth")]
+    #[arg(long, value_enum, value_delimiter = ',', default_value = "size,orders,growth,told")]
     phases: Vec<Phase>,
     /// Sizes of the phase "size"; each market has a fifth as many creators
     #[arg(long, value_delimiter = ',', default_value = "10000,30000,100000")]
@@ -45,6 +46,7 @@ enum Phase {
     Size,
     Orders,
     Growth,
+    Told,
 }
 
 impl Settings {
@@ -108,6 +110,7 @@ async fn main() -> Outcome<()> {
             Phase::Size => phases::size(&settings).await?,
             Phase::Orders => phases::orders(&settings).await?,
             Phase::Growth => phases::growth(&settings).await?,
+            Phase::Told => told::told(&settings).await?,
         }
     }
     Ok(())

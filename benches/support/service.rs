@@ -25,6 +25,7 @@ impl Drop for StateDirectory {
 pub struct Service {
     child: Child,
     pub target: Target,
+    arguments: &'static [&'static str],
     /// Dropped last, when the service and its server are down.
     directory: StateDirectory,
 }
@@ -32,18 +33,23 @@ pub struct Service {
 impl Service {
     /// Starts a service on an empty state directory.
     pub fn start() -> Outcome<Service> {
+        Service::start_with(&[])
+    }
+
+    /// The same with further arguments.
+    pub fn start_with(arguments: &'static [&'static str]) -> Outcome<Service> {
         let number = NEXT.fetch_add(1, Ordering::Relaxed);
         let name = format!("shopscore-bench-{}-{number}", std::process::id());
         let directory = StateDirectory(std::env::temp_dir().join(name));
         let key = create_key(&directory.0)?;
-        let (child, address) = launch(&directory.0)?;
-        Ok(Service { child, target: Target { address, key }, directory })
+        let (child, address) = launch(&directory.0, arguments)?;
+        Ok(Service { child, target: Target { address, key }, arguments, directory })
     }
 
     /// Stops the service with its PostgreSQL and starts it again on what they left.
     pub fn restart(&mut self) -> Outcome<()> {
         self.stop();
-        (self.child, self.target.address) = launch(&self.directory.0)?;
+        (self.child, self.target.address) = launch(&self.directory.0, self.arguments)?;
         Ok(())
     }
 
@@ -145,10 +151,11 @@ fn create_key(directory: &Path) -> Outcome<String> {
 }
 
 /// Starts the service and waits until it says where it listens. Its log goes on to standard error.
-fn launch(directory: &Path) -> Outcome<(Child, String)> {
+fn launch(directory: &Path, arguments: &[&str]) -> Outcome<(Child, String)> {
     let mut child = shopscore()
         .args(["serve", "--listen", "127.0.0.1:0", "--auth", "required", "--state-dir"])
         .arg(directory)
+        .args(arguments)
         .stderr(Stdio::piped())
         .spawn()?;
     let mut lines = BufReader::new(child.stderr.take().ok_or("no stderr")?).lines();

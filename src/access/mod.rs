@@ -2,6 +2,7 @@
 
 pub(crate) mod issue;
 pub(crate) mod last_used;
+mod request;
 mod secret;
 
 use std::collections::BTreeSet;
@@ -17,9 +18,10 @@ use crate::domain::subject::{Subject, SubjectKind};
 use crate::domain::words::words;
 use crate::storage::api_key::KeyRow;
 
-pub use issue::{Asking, IdempotencyKey, IssueError, KeyRequest, create, revoke, rotate};
+pub use issue::{Asking, IssueError, create, create_first, revoke, rotate};
 pub(crate) use issue::{GRACE_HOURS_DEFAULT, GRACE_HOURS_MAX};
 pub use last_used::LastUsed;
+pub use request::{IdempotencyKey, KeyRequest};
 pub use secret::{Secret, prefix_of};
 
 words! {

@@ -12,7 +12,7 @@ const GROUPS: [(&str, &[&str]); 5] = [
     ("Service", &["serve", "demo", "health"]),
     ("Events", &["send", "load"]),
     ("Scores", &["run", "rules"]),
-    ("Upkeep", &["migrate", "key", "verify", "rebuild", "retain"]),
+    ("Upkeep", &["migrate", "key", "backup", "restore", "verify", "rebuild", "retain"]),
     ("Documents", &["openapi", "reference", "completions", "man"]),
 ];
 
@@ -20,23 +20,27 @@ const GROUPS: [(&str, &[&str]); 5] = [
 fn users_of(setting: &str) -> Option<&'static [&'static str]> {
     let users: &[&str] = match setting {
         "database_url" | "state_dir" | "postgres_bin" => {
-            &["serve", "load", "run", "migrate", "key", "verify", "rebuild", "retain"]
+            &["serve", "load", "run", "migrate", "key", "backup", "restore", "verify", "rebuild", "retain"]
         }
-        "time_zone" => &["serve", "demo", "load", "run", "key", "verify", "rebuild", "retain"],
+        "time_zone" => &["serve", "demo", "load", "run", "key", "restore", "verify", "rebuild", "retain"],
         "slot" => &["serve", "demo", "run"],
         "rules_dir" => &["serve", "demo", "run", "retain"],
         "card_days" | "audit_days" => &["serve", "retain"],
         "event_days" => &["serve", "load", "retain"],
         "oldest_time" | "keep_unknown_data" => &["serve", "load"],
-        "merchants_name_creators" | "auth" => &["serve"],
+        "merchants_name_creators" | "auth" | "bootstrap_key_file" => &["serve"],
         "connections" | "trusted_proxies" | "events_per_second" | "requests_per_second" | "webhook_allow" => {
             &["serve", "demo"]
         }
         "listen" => &["serve", "demo", "health"],
-        "json" => &["health", "send", "load", "run", "rules", "migrate", "key", "verify", "rebuild", "retain"],
-        "quiet" => &["demo", "send", "load", "run", "verify", "rebuild"],
+        "json" => &[
+            "health", "send", "load", "run", "rules", "migrate", "key", "backup", "restore", "verify", "rebuild",
+            "retain",
+        ],
+        "quiet" => &["demo", "send", "load", "run", "restore", "verify", "rebuild"],
         "log_format" => &[
-            "serve", "demo", "health", "send", "load", "run", "rules", "migrate", "key", "verify", "rebuild", "retain",
+            "serve", "demo", "health", "send", "load", "run", "rules", "migrate", "key", "backup", "restore", "verify",
+            "rebuild", "retain",
         ],
         _ => return None,
     };

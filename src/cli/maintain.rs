@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use serde::Serialize;
 
 use super::exit::{CommandError, Status};
-use super::open::{open, open_checked, open_schema};
+use super::open::{Opened, open, open_checked, open_schema};
 use super::progress::Progress;
 use super::report::show;
 use super::settings::Cli;
@@ -124,16 +124,20 @@ impl fmt::Display for Verified {
 
 pub(super) async fn verify(cli: &Cli) -> Result<ExitCode, CommandError> {
     let opened = open_checked(cli, Sharing::Join).await?;
+    let result = verify_opened(cli, &opened).await;
+    opened.close().await;
+    result.map(ExitCode::from)
+}
+
+/// Compares the counts of a database with its events, and shows what was found.
+pub(super) async fn verify_opened(cli: &Cli, opened: &Opened) -> Result<Status, CommandError> {
     let progress = Progress::new("events", Some(0), cli.voice());
     let (store, calendar) = (&opened.context.store, opened.context.calendar());
-    let result = rebuild::verify(store, &calendar, &|done, all| show_events(&progress, done, all)).await;
+    let found = rebuild::verify(store, &calendar, &|done, all| show_events(&progress, done, all)).await;
     progress.finish();
-    opened.close().await;
-    let found = result?;
-    let status = if found.differing_rows == 0 { Status::Done } else { Status::Findings };
-    let rebuild::Verification { aggregates, differences, differing_rows } = found;
+    let rebuild::Verification { aggregates, differences, differing_rows } = found?;
     show(&Verified { aggregates, differing_rows, differences }, cli.form());
-    Ok(status.into())
+    Ok(if differing_rows == 0 { Status::Done } else { Status::Findings })
 }
 
 /// What a sweep removed.

@@ -1,5 +1,6 @@
 //! The command line: one file for each group of commands.
 
+mod backup;
 pub mod client;
 mod date_word;
 mod demo;
@@ -56,6 +57,8 @@ async fn carry_out(cli: &Cli) -> Result<ExitCode, CommandError> {
         Some(Command::Send(settings)) => transfer::send::send(cli, settings).await,
         Some(Command::Migrate { plan }) => maintain::migrate(cli, *plan).await,
         Some(Command::Health { url }) => health::health(cli, url.as_deref()).await,
+        Some(Command::Backup { file }) => backup::backup(cli, file).await,
+        Some(Command::Restore { file }) => backup::restore(cli, file).await,
         Some(Command::Rebuild) => maintain::rebuild(cli).await,
         Some(Command::Verify) => maintain::verify(cli).await,
         Some(Command::Retain) => maintain::retain(cli).await,

@@ -23,6 +23,8 @@ const POOL_SIZES: PoolSizes = PoolSizes { ingest: 6, read: 16, run: 6 };
 /// An open database with everything on it.
 pub(super) struct Opened {
     pub context: Context,
+    /// Where the database is.
+    pub options: PgConnectOptions,
     private: Option<PrivatePostgres>,
 }
 
@@ -51,7 +53,7 @@ pub(super) async fn open(cli: &Cli, sharing: Sharing) -> Result<Opened, CommandE
         retention: cli.retention,
         intake: cli.intake,
     };
-    Ok(Opened { context, private })
+    Ok(Opened { context, options, private })
 }
 
 /// Opens the database, whose schema must be this program's.

@@ -1,13 +1,17 @@
 //! `shopscore serve`.
 
+use std::fs::OpenOptions;
+use std::io::Write;
+use std::os::unix::fs::OpenOptionsExt;
 use std::process::ExitCode;
 
 use tokio::net::TcpListener;
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use super::exit::{CommandError, Status};
-use super::open::open_migrated;
+use super::open::{Opened, open_migrated};
 use super::settings::Cli;
+use crate::access;
 use crate::config::ListenSettings;
 use crate::service::{self, Keys, Service};
 use crate::storage::private::Sharing;
@@ -25,6 +29,9 @@ pub async fn serve(cli: &Cli) -> Result<ExitCode, CommandError> {
     }
     let keys = if cli.listening.auth_required() { Keys::Required } else { Keys::NotAsked };
     let started = async {
+        if keys == Keys::Required {
+            write_first_key(cli, &opened).await?;
+        }
         let listener = bind(&cli.listening)?;
         let limits = cli.limits.clone().for_address(cli.listening.listen);
         Service::start(&opened.context, listener, keys, limits).await.map_err(CommandError::from)
@@ -36,16 +43,49 @@ pub async fn serve(cli: &Cli) -> Result<ExitCode, CommandError> {
             return Err(error);
         }
     };
-    let interrupted = interrupted()?;
+    let mut signals = Interrupts::listen()?;
     tracing::info!(address = %service.address, "serving");
     let failed = tokio::select! {
         () = service.failed() => true,
-        () = interrupted => false,
+        () = signals.next() => false,
     };
-    tracing::info!("stopping");
-    service.stop().await;
-    opened.close().await;
-    Ok(if failed { Status::Failed } else { Status::Done }.into())
+    tracing::info!("stopping; a second signal ends at once");
+    let stopping = async {
+        service.stop().await;
+        opened.close().await;
+    };
+    tokio::select! {
+        () = stopping => Ok(if failed { Status::Failed } else { Status::Done }.into()),
+        () = signals.next() => {
+            tracing::warn!("ended by a second signal; what is acknowledged is stored");
+            Ok(Status::Interrupted.into())
+        }
+    }
+}
+
+/// Makes the first key and writes it to the file that asks for one.
+async fn write_first_key(cli: &Cli, opened: &Opened) -> Result<(), CommandError> {
+    let Some(file) = &cli.listening.bootstrap_key_file else { return Ok(()) };
+    if file.exists() {
+        return Ok(());
+    }
+    let cannot = |error: std::io::Error| {
+        CommandError::input(format!("the first key cannot be written to {}: {error}", file.display()))
+    };
+    let mut open = OpenOptions::new().write(true).create_new(true).mode(0o600).open(file).map_err(cannot)?;
+    let mut connection = opened.context.store.run.acquire().await?;
+    match access::create_first(&mut connection, opened.context.now()).await {
+        Ok(Some((secret, row))) => {
+            writeln!(open, "{}", secret.text).and_then(|()| open.sync_all()).map_err(cannot)?;
+            tracing::info!(key_id = row.key_id, file = %file.display(), "made the first key");
+            Ok(())
+        }
+        other => {
+            // No key, no file.
+            std::fs::remove_file(file).map_err(cannot)?;
+            other.map(|_| ()).map_err(CommandError::from)
+        }
+    }
 }
 
 /// Without keys only this machine may reach the service.
@@ -67,13 +107,27 @@ pub fn bind(listening: &ListenSettings) -> Result<TcpListener, CommandError> {
     service::listen(listening.listen).map_err(explain)
 }
 
+/// Ctrl-C and requests to terminate. As long as somebody listens, neither ends the process by itself.
+struct Interrupts {
+    interrupt: Signal,
+    terminate: Signal,
+}
+
+impl Interrupts {
+    fn listen() -> std::io::Result<Interrupts> {
+        Ok(Interrupts { interrupt: signal(SignalKind::interrupt())?, terminate: signal(SignalKind::terminate())? })
+    }
+
+    async fn next(&mut self) {
+        tokio::select! {
+            _ = self.interrupt.recv() => {}
+            _ = self.terminate.recv() => {}
+        }
+    }
+}
+
 /// Waits for Ctrl-C or a request to terminate. From the call on, neither ends the process by itself.
 pub fn interrupted() -> std::io::Result<impl Future<Output = ()>> {
-    let (mut interrupt, mut terminate) = (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
-    Ok(async move {
-        tokio::select! {
-            _ = interrupt.recv() => {}
-            _ = terminate.recv() => {}
-        }
-    })
+    let mut signals = Interrupts::listen()?;
+    Ok(async move { signals.next().await })
 }

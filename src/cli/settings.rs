@@ -85,6 +85,18 @@ pub enum Command {
         #[arg(value_name = "URL", env = "SHOPSCORE_URL")]
         url: Option<String>,
     },
+    /// Write the whole database to a file, as of one moment; a service may run beside it
+    Backup {
+        /// File to write; one that is there is replaced when the new one is whole
+        file: PathBuf,
+    },
+    /// Read a backup into an empty database, bring its schema up to date, and verify its counts
+    ///
+    /// The backup may come from another major version of PostgreSQL.
+    Restore {
+        /// File that shopscore backup wrote
+        file: PathBuf,
+    },
     /// Rebuild all counts from the events
     Rebuild,
     /// Compare the stored counts and sums with ones rebuilt from the events
@@ -134,6 +146,8 @@ impl Command {
             Command::Send(_) => "send",
             Command::Migrate { .. } => "migrate",
             Command::Health { .. } => "health",
+            Command::Backup { .. } => "backup",
+            Command::Restore { .. } => "restore",
             Command::Rebuild => "rebuild",
             Command::Verify => "verify",
             Command::Retain => "retain",

@@ -2,6 +2,7 @@
 //! twice to a client that has them.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use axum::body::Bytes;
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
@@ -95,6 +96,8 @@ pub(crate) fn compressed_tag(etag: &HeaderValue) -> Option<HeaderValue> {
 #[derive(Clone)]
 pub struct AnswerCache {
     answers: moka::sync::Cache<String, (i64, Arc<Answer>)>,
+    /// How often an answer was there, and how often not.
+    asked: Arc<[AtomicU64; 2]>,
 }
 
 impl Default for AnswerCache {
@@ -102,15 +105,23 @@ impl Default for AnswerCache {
         let weigh = |path: &String, kept: &(i64, Arc<Answer>)| {
             u32::try_from(path.len() + kept.1.body.len() + ANSWER_OVERHEAD_BYTES).unwrap_or(u32::MAX)
         };
-        AnswerCache { answers: moka::sync::Cache::builder().weigher(weigh).max_capacity(KEPT_BYTES_MAX).build() }
+        let answers = moka::sync::Cache::builder().weigher(weigh).max_capacity(KEPT_BYTES_MAX).build();
+        AnswerCache { answers, asked: Arc::default() }
     }
 }
 
 impl AnswerCache {
     /// The answer that is kept for a path, if it belongs to a publication.
     pub fn get(&self, path: &str, publication: i64) -> Option<Arc<Answer>> {
-        let (of, kept) = self.answers.get(path)?;
-        (of == publication).then_some(kept)
+        let kept = self.answers.get(path).filter(|(of, _)| *of == publication).map(|(_, kept)| kept);
+        self.asked[usize::from(kept.is_none())].fetch_add(1, Ordering::Relaxed);
+        kept
+    }
+
+    /// How often answers were asked for, by whether they were kept.
+    pub(crate) fn asked(&self) -> [(&'static str, u64); 2] {
+        let [hits, misses] = self.asked.each_ref().map(|count| count.load(Ordering::Relaxed));
+        [("hit", hits), ("miss", misses)]
     }
 
     /// Keeps an answer, unless it is too large.

@@ -6,7 +6,7 @@
 use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
 use tokio::task::JoinSet;
@@ -43,6 +43,9 @@ struct Entrance {
     wholes_committed: Arc<AtomicU64>,
     room: Arc<Semaphore>,
     moved: Moved,
+    /// Requests that handed events in, and how long they waited for their commit.
+    writes: AtomicU64,
+    waited_micros: AtomicU64,
 }
 
 impl Drop for Entrance {
@@ -62,9 +65,15 @@ impl IngestQueue {
         let wholes_committed = Arc::new(AtomicU64::new(0));
         tasks.spawn(write_wholes(context.clone(), waiting, Arc::clone(&dispatch), Arc::clone(&wholes_committed)));
         let room = Arc::new(Semaphore::new(QUEUE_BYTES_MAX));
-        IngestQueue {
-            entrance: Arc::new(Entrance { dispatch, wholes, wholes_committed, room, moved: Moved::default() }),
-        }
+        let (moved, writes, waited_micros) = (Moved::default(), AtomicU64::new(0), AtomicU64::new(0));
+        let entrance = Entrance { dispatch, wholes, wholes_committed, room, moved, writes, waited_micros };
+        IngestQueue { entrance: Arc::new(entrance) }
+    }
+
+    /// How many requests handed events in, and how many seconds they waited in all.
+    pub(crate) fn waited(&self) -> (u64, f64) {
+        let micros = self.entrance.waited_micros.load(Ordering::Relaxed);
+        (self.entrance.writes.load(Ordering::Relaxed), micros as f64 / 1e6)
     }
 
     /// The shops whose counts move.
@@ -83,6 +92,7 @@ impl IngestQueue {
         let bytes: usize = events.iter().map(|sent| sent.event.data.len() + EVENT_OVERHEAD_BYTES).sum();
         let wanted = u32::try_from(bytes).map_err(|_| Unavailable)?;
         let room = Arc::clone(&self.entrance.room).try_acquire_many_owned(wanted).map_err(|_| Unavailable)?;
+        let began = Instant::now();
         let moved = &self.entrance.moved;
         let shops: HashSet<Id> = if moved.is_wanted() {
             events.iter().map(|sent| sent.event.aggregate.shop_id.clone()).collect()
@@ -93,6 +103,9 @@ impl IngestQueue {
             Atomicity::EachAlone => self.write_each(events, Arc::new(room)).await,
             Atomicity::AllOrNothing => self.write_whole(events, Arc::new(room)).await,
         };
+        let waited = u64::try_from(began.elapsed().as_micros()).unwrap_or(u64::MAX);
+        self.entrance.writes.fetch_add(1, Ordering::Relaxed);
+        self.entrance.waited_micros.fetch_add(waited, Ordering::Relaxed);
         // Even without an answer something may be committed.
         moved.note(shops.iter());
         outcomes

@@ -210,6 +210,11 @@ pub(crate) async fn get(connection: &mut PgConnection, key_id: i32) -> Result<Op
     Ok(row)
 }
 
+/// Whether there ever was a key.
+pub(crate) async fn any(connection: &mut PgConnection) -> Result<bool, StoreError> {
+    Ok(sqlx::query_scalar("select exists (select from api_key)").fetch_one(connection).await?)
+}
+
 /// Which keys to list.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct KeyFilter {

@@ -1,5 +1,7 @@
 //! What can go wrong between the service and PostgreSQL, sorted by what the caller can do about it.
 
+use std::sync::atomic::{AtomicU64, Ordering};
+
 use sqlx::migrate::MigrateError;
 
 use super::schema::SchemaError;
@@ -30,8 +32,30 @@ pub enum StoreError {
     Other(sqlx::Error),
 }
 
+/// Errors of the database that this process met since it began, whoever met them: away, too slow, other.
+static MET: [AtomicU64; 3] = [const { AtomicU64::new(0) }; 3];
+
+/// How often the database failed this process, by how.
+pub(crate) fn met() -> [(&'static str, u64); 3] {
+    let [away, slow, other] = MET.each_ref().map(|count| count.load(Ordering::Relaxed));
+    [("unavailable", away), ("too_slow", slow), ("other", other)]
+}
+
 impl From<sqlx::Error> for StoreError {
     fn from(error: sqlx::Error) -> StoreError {
+        let error = StoreError::sorted(error);
+        let place = match &error {
+            StoreError::Unavailable(_) => 0,
+            StoreError::TooSlow(_) => 1,
+            _ => 2,
+        };
+        MET[place].fetch_add(1, Ordering::Relaxed);
+        error
+    }
+}
+
+impl StoreError {
+    fn sorted(error: sqlx::Error) -> StoreError {
         match &error {
             sqlx::Error::Io(_)
             | sqlx::Error::Tls(_)

@@ -43,7 +43,7 @@ export async function open(path, { expected = [], base = service.base, width = 1
     if (!['error', 'warning'].includes(message.type())) return;
     const status = /the server responded with a status of (\d+)/.exec(message.text())?.[1];
     const isExpected = expected.includes(Number(status)) || (expected.includes(0) && message.text().includes('net::ERR_'));
-    if (!isExpected) wrong.push(`console: ${message.text()}`);
+    if (!isExpected) wrong.push(`console: ${message.text()} ${message.location().url}`);
   });
   page.on('request', (request) => {
     const { protocol, origin } = new URL(request.url());

@@ -12,8 +12,10 @@ use sqlx::{AssertSqlSafe, Connection, Executor, PgConnection};
 
 use crate::keys::{guarded, make};
 use crate::support::answers::{items, send};
+use crate::support::receiver::{Mode, Receiver};
 use crate::support::stream::random_stream;
 use crate::support::{TestService, answer, date};
+use crate::webhooks::opened;
 
 fn folder() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/dashboard")
@@ -109,6 +111,14 @@ async fn every_view_fits_phones_and_wide_screens_in_light_and_dark_and_both_lang
     let creators = cards(&service, "kind=creators&status=scored").await;
     let creator = creators.first().map_or(json!("creator-0"), |card| card["creator_id"].clone());
     tell("looks", &service, json!({"shop": shop, "creator": creator, "few": "a-new-one"})).await;
+    service.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_operator_subscribes_sees_what_arrives_and_who_changed_what() {
+    let (service, receiver) = (filled(TestService::start_with(opened()).await).await, Receiver::start().await);
+    receiver.set("/gone", Mode::Fail(410));
+    tell("told", &service, json!({"good": receiver.url("/good"), "gone": receiver.url("/gone")})).await;
     service.stop().await;
 }
 

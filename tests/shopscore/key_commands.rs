@@ -40,7 +40,7 @@ fn keys_are_asked_for_wherever_others_can_reach_the_service() {
         ("[::]:8080", Some(Auth::Off), None),
         ("10.0.0.1:8080", Some(Auth::Off), None),
     ] {
-        let listening = ListenSettings { listen: listen.parse().expect("an address"), auth };
+        let listening = ListenSettings { listen: listen.parse().expect("an address"), auth, bootstrap_key_file: None };
         let starts = check_exposure(&listening).is_ok();
         assert_eq!(starts.then(|| listening.auth_required()), wanted, "{listen} {auth:?}");
     }

@@ -1,5 +1,6 @@
 //! All tests that need a database, in one binary: one private server for all of them, a fresh database for each.
 
+mod abuse;
 mod audit;
 mod by_hand;
 mod changes;
@@ -24,6 +25,7 @@ mod laws;
 mod lookup;
 mod merchants;
 mod network;
+mod operating;
 mod operators;
 mod outlook;
 mod parameters;

@@ -191,7 +191,12 @@ async fn alerts_ask_for_figures_that_there_are_and_every_one_is_documented() {
     let alerts = read("ops/alerts.yaml");
     let expressions: Vec<&str> = alerts.lines().filter_map(|line| line.trim_start().strip_prefix("expr: ")).collect();
     assert!(expressions.len() >= 10, "{expressions:?}");
-    for expression in &expressions {
+    let grafana: Value = serde_json::from_str(&read("ops/grafana-dashboard.json")).expect("JSON");
+    let panels = grafana["panels"].as_array().expect("panels");
+    let targets = panels.iter().flat_map(|panel| panel["targets"].as_array().expect("targets"));
+    let shown: Vec<&str> = targets.map(|target| target["expr"].as_str().expect("an expression")).collect();
+    assert!(shown.len() >= 20, "{shown:?}");
+    for expression in expressions.iter().chain(&shown) {
         for figure in figures_of(expression) {
             let known = names.contains(figure.trim_end_matches("_bucket"));
             assert!(known, "{expression}: there is no figure {figure} among {names:?}");

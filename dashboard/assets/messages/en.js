@@ -36,4 +36,9 @@ export default {
   waterfall_label: 'From {from} to {to}: own counts {own}, peers {peers}, weights {weights}', weight: 'counts for {share}', what: 'What', what_if: 'What if', what_if_about: 'Everybody else stays as they are.', why_about: 'From {from} to {to}. The parts sum exactly to {by}, the change before scores are rounded.', why_moved: 'Why it moved',
   will_fall: 'If nothing new happens it falls to {score} on {date}, below the line at {line}, and is {end} on {until}.', will_rise: 'If nothing new happens it reaches {score} on {date}, past the line at {line}, and is {end} on {until}.', window: 'Counted: {from} to {to}.', work_out: 'Work out',
   worst_day: 'The worst day, {day} ({counts}), leaves on {date}.',
+  actions: 'Actions', actor_command_line: 'command line', actor_nobody: 'without a key', all_states: 'All', attempts: 'Attempts', audit: 'Who changed what', audit_change: 'Before and after', audit_from: 'From', audit_key: 'Key',
+  audit_of: 'Of', audit_show: 'Show these', audit_unnamed: 'without a name', audit_when: 'When', audit_who: 'Who', delete: 'Delete', delete_for_good: 'Delete for good', deliveries: 'Deliveries', delivery_delivered: 'delivered', delivery_failed: 'given up',
+  delivery_pending: 'on its way', next_attempt: 'next attempt {time}', no_audit: 'Nothing was changed.', no_deliveries: 'Nothing was sent.', no_webhooks: 'Nobody is told anything yet.', retry_failed: 'Send all that failed again',
+  secret_shown_once: 'Copy the secret now. It is shown only once:', send_again: 'Send again', send_test: 'Send a test', sent_again: 'On its way again: {n}', subscribe: 'Subscribe', webhook_about: 'About', webhook_disabled: 'told nothing any more',
+  webhook_events: 'Events', webhook_failing: 'failing', webhook_url: 'URL', webhooks: 'Webhooks',
 };

@@ -36,4 +36,9 @@ export default {
   waterfall_label: '从 {from} 到 {to}：自身数据 {own}，同行变化 {peers}，权重 {weights}', weight: '权重 {share}', what: '对象', what_if: '模拟', what_if_about: '假设其他店铺保持不变。', why_about: '{from}至{to}，各项合计恰为 {by}（四舍五入前）。', why_moved: '变动原因',
   will_fall: '若无新增数据，{date}将降至 {score}，跌破 {line} 线，{until}为 {end}。', will_rise: '若无新增数据，{date}将升至 {score}，越过 {line} 线，{until}为 {end}。', window: '统计区间：{from} 至 {to}。', work_out: '计算',
   worst_day: '最差的一天 {day}（{counts}）将在 {date} 移出窗口。',
+  actions: '操作', actor_command_line: '命令行', actor_nobody: '未使用密钥', all_states: '全部', attempts: '尝试', audit: '谁改了什么', audit_change: '更改前后', audit_from: '从', audit_key: '密钥',
+  audit_of: '对象编号', audit_show: '查看', audit_unnamed: '未命名', audit_when: '时间', audit_who: '操作人', delete: '删除', delete_for_good: '确认删除', deliveries: '投递记录', delivery_delivered: '已送达', delivery_failed: '已放弃',
+  delivery_pending: '发送中', next_attempt: '下次尝试 {time}', no_audit: '没有更改。', no_deliveries: '没有发送过消息。', no_webhooks: '还没有订阅。', retry_failed: '重发全部失败的消息',
+  secret_shown_once: '请立即复制签名密钥，它只显示一次：', send_again: '重发', send_test: '发送测试', sent_again: '已重新发送：{n}', subscribe: '订阅', webhook_about: '相关对象', webhook_disabled: '已停用',
+  webhook_events: '事件', webhook_failing: '投递失败', webhook_url: '网址', webhooks: '消息订阅（Webhook）',
 };

@@ -7,7 +7,7 @@ import { SELDOM } from '../use.js';
 import { List, useSending } from '../views/operator.js';
 import { useRows } from './rows.js';
 
-const SCOPES = ['events:write', 'events:relay', 'scores:read', 'admin'];
+const SCOPES = ['events:write', 'events:relay', 'scores:read', 'webhooks', 'admin'];
 
 export function Keys() {
   const rows = useRows('/v1/keys?limit=50', SELDOM);

@@ -1,13 +1,15 @@
-// For operators: runs, exclusions, keys, and how well events come in.
+// For operators: runs, exclusions, keys, webhooks, who changed what, and how well events come in.
 import { html, useEffect, useState } from '../vendor/preact-htm.js';
 import { ask, key, segment } from '../api.js';
 import { count, day, instant, percent, zoneName } from '../format.js';
 import { t } from '../language.js';
 import { SELDOM } from '../use.js';
+import { Audit } from '../parts/audit.js';
 import { Ingest } from '../parts/ingest.js';
 import { Keys } from '../parts/keys.js';
 import { useRows } from '../parts/rows.js';
 import { Failure, Loading } from '../parts/states.js';
+import { Webhooks } from '../parts/webhooks.js';
 
 const SOON = 3_000;
 
@@ -24,7 +26,9 @@ export function Operator({ caller }) {
     <section class="card"><h2>${t('ingest')}</h2><${Ingest} /></section>
     <section class="card"><h2>${t('runs')}</h2><${Runs} caller=${caller} /></section>
     <section class="card"><h2>${t('exclusions')}</h2><${Exclusions} /></section>
-    <section class="card"><h2>${t('keys')}</h2>${key() ? html`<${Keys} />` : html`<p class="quiet-text">${t('keys_off')}</p>`}</section>`;
+    <section class="card"><h2>${t('keys')}</h2>${key() ? html`<${Keys} />` : html`<p class="quiet-text">${t('keys_off')}</p>`}</section>
+    <section class="card"><h2>${t('webhooks')}</h2><${Webhooks} /></section>
+    <section class="card"><h2>${t('audit')}</h2><${Audit} /></section>`;
 }
 
 /** A list of some kind: its failure, its wait, its emptiness, its table, and its further pages. */

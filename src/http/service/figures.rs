@@ -7,6 +7,7 @@ use metrics::{counter, describe_counter, describe_gauge, gauge};
 
 use crate::http::params::{Input, Nothing};
 use crate::http::state::AppState;
+use crate::storage::error::met as store_errors;
 
 /// Sets the figures of connections and limits as they are now.
 fn note_load(state: &AppState) {
@@ -28,6 +29,22 @@ fn note_load(state: &AppState) {
         "Attempts of this process to deliver messages, by what became of them."
     );
     describe_counter!("shopscore_webhooks_disabled_total", "Webhooks that this process stopped telling anything.");
+    describe_counter!(
+        "shopscore_answers_total",
+        "Reads of published data, by whether their answer was kept in memory."
+    );
+    describe_counter!("shopscore_store_errors_total", "Errors of the database that this process met, by kind.");
+    describe_counter!("shopscore_ingest_requests_total", "Requests that handed events to the writers.");
+    describe_gauge!("shopscore_ingest_wait_seconds_total", "How long they waited for their commit, in all.");
+    for (result, answers) in state.answers.asked() {
+        counter!("shopscore_answers_total", "result" => result).absolute(answers);
+    }
+    for (kind, errors) in store_errors() {
+        counter!("shopscore_store_errors_total", "kind" => kind).absolute(errors);
+    }
+    let (requests, seconds) = state.queue.waited();
+    counter!("shopscore_ingest_requests_total").absolute(requests);
+    gauge!("shopscore_ingest_wait_seconds_total").set(seconds);
     for (outcome, attempts) in state.hub.attempts() {
         counter!("shopscore_webhook_attempts_total", "outcome" => outcome).absolute(attempts);
     }

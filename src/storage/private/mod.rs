@@ -44,8 +44,11 @@ pub enum PrivateError {
     )]
     InUse { directory: PathBuf, owner: String },
     #[error(
-        "the data in {directory} was written by PostgreSQL {wanted}, but only {found} was found; \
-         install postgresql-{wanted}, or migrate the data with pg_upgrade"
+        "the data in {directory} was written by PostgreSQL {wanted}, but only {found} was found. Either use the old version:\n  \
+         apt-get install postgresql-{wanted}\nor move the data to PostgreSQL {found}, with both installed:\n  \
+         shopscore backup shopscore.dump --postgres-bin /usr/lib/postgresql/{wanted}/bin\n  \
+         mv {directory} {directory}.{wanted}\n  \
+         shopscore restore shopscore.dump --postgres-bin /usr/lib/postgresql/{found}/bin"
     )]
     WrongVersion { directory: PathBuf, wanted: String, found: String },
     #[error("{action} {path}: {cause}")]
