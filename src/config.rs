@@ -177,6 +177,15 @@ const CONNECTIONS_DEFAULT: usize = 4_096;
 const EVENTS_PER_SECOND_DEFAULT: u32 = 2_000;
 const REQUESTS_PER_SECOND_DEFAULT: u32 = 200;
 
+/// The header in which proxies say whose request they hand on.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub enum ProxyHeader {
+    #[default]
+    XForwardedFor,
+    /// RFC 7239
+    Forwarded,
+}
+
 /// How much of this process one caller may take.
 #[derive(Clone, Debug, Args)]
 #[command(next_help_heading = "Limits")]
@@ -185,8 +194,7 @@ pub struct LimitSettings {
     #[arg(long, env = "SHOPSCORE_CONNECTIONS", value_name = "NUMBER", default_value_t = CONNECTIONS_DEFAULT, value_parser = connections, global = true)]
     pub connections: usize,
 
-    /// Network of proxies, such as 10.1.0.0/16, that are believed when Forwarded or X-Forwarded-For says whose request they hand
-    /// on; may be given several times, or separated by commas
+    /// Network of proxies, such as 10.1.0.0/16, that are believed when they say whose request they hand on; may be given several times, or separated by commas
     #[arg(
         long = "trusted-proxy",
         env = "SHOPSCORE_TRUSTED_PROXIES",
@@ -195,6 +203,10 @@ pub struct LimitSettings {
         global = true
     )]
     pub trusted_proxies: Vec<IpNet>,
+
+    /// The header in which these proxies say it; another one is the client's own and is not believed
+    #[arg(long, env = "SHOPSCORE_PROXY_HEADER", value_name = "HEADER", value_enum, default_value_t = ProxyHeader::XForwardedFor, global = true)]
+    pub proxy_header: ProxyHeader,
 
     /// Events that one key may send in a second, 0 for no bound; each process counts for itself, and a key can have a rate of its
     /// own [default: 0 on a loopback address, else 2000]
@@ -239,6 +251,7 @@ impl Default for LimitSettings {
         LimitSettings {
             connections: CONNECTIONS_DEFAULT,
             trusted_proxies: Vec::new(),
+            proxy_header: ProxyHeader::default(),
             events_per_second: None,
             requests_per_second: None,
             webhook_allow: Vec::new(),

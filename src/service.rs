@@ -96,7 +96,7 @@ impl Service {
         };
         let hub = Hub::new(Reach::new(limits.webhook_allow)).map_err(std::io::Error::other)?;
         let telling = tokio::spawn(keep_telling(source.clone(), hub.clone(), queue.moved().clone()));
-        let proxies = Proxies::new(limits.trusted_proxies);
+        let proxies = Proxies::new(limits.trusted_proxies, limits.proxy_header);
         let places = Places::new(limits.connections, proxies.clone());
         let rates = Rates { events: limits.events_per_second, requests: limits.requests_per_second };
         let state = AppState::new(App {
@@ -146,14 +146,16 @@ impl Service {
     pub async fn stop(self) {
         // The server may have ended by itself.
         let _ = self.stop.send(());
-        let waited = tokio::time::timeout(std::time::Duration::from_secs(4), self.server).await;
-        if waited.is_err() {
+        // A task that ended by itself was waited for.
+        let waited = async { self.server.is_finished() || self.server.await.is_ok() };
+        if tokio::time::timeout(std::time::Duration::from_secs(4), waited).await.is_err() {
             tracing::warn!("some requests did not end in time");
         }
         // Messages that are on their way arrive and are noted; those of a slow receiver are sent again by another process.
         self.state.hub.stop();
         let telling = self.telling.abort_handle();
-        if tokio::time::timeout(std::time::Duration::from_secs(2), self.telling).await.is_err() {
+        let told = async { self.telling.is_finished() || self.telling.await.is_ok() };
+        if tokio::time::timeout(std::time::Duration::from_secs(2), told).await.is_err() {
             telling.abort();
         }
         // A run that is under way is taken over by another process, or started again by this one.

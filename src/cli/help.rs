@@ -29,9 +29,12 @@ fn users_of(setting: &str) -> Option<&'static [&'static str]> {
         "event_days" => &["serve", "load", "retain"],
         "oldest_time" | "keep_unknown_data" => &["serve", "load"],
         "merchants_name_creators" | "auth" | "bootstrap_key_file" => &["serve"],
-        "connections" | "trusted_proxies" | "events_per_second" | "requests_per_second" | "webhook_allow" => {
-            &["serve", "demo"]
-        }
+        "connections"
+        | "trusted_proxies"
+        | "proxy_header"
+        | "events_per_second"
+        | "requests_per_second"
+        | "webhook_allow" => &["serve", "demo"],
         "listen" => &["serve", "demo", "health"],
         "json" => &[
             "health", "send", "load", "run", "rules", "migrate", "key", "backup", "restore", "verify", "rebuild",

@@ -5,6 +5,7 @@ use std::io::Write;
 use std::os::unix::fs::OpenOptionsExt;
 use std::process::ExitCode;
 
+use rustix::fs::{FlockOperation, flock};
 use tokio::net::TcpListener;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
@@ -66,13 +67,16 @@ pub async fn serve(cli: &Cli) -> Result<ExitCode, CommandError> {
 /// Makes the first key and writes it to the file that asks for one.
 async fn write_first_key(cli: &Cli, opened: &Opened) -> Result<(), CommandError> {
     let Some(file) = &cli.listening.bootstrap_key_file else { return Ok(()) };
-    if file.exists() {
-        return Ok(());
-    }
     let cannot = |error: std::io::Error| {
         CommandError::input(format!("the first key cannot be written to {}: {error}", file.display()))
     };
-    let mut open = OpenOptions::new().write(true).create_new(true).mode(0o600).open(file).map_err(cannot)?;
+    let mut open =
+        OpenOptions::new().write(true).create(true).truncate(false).mode(0o600).open(file).map_err(cannot)?;
+    // Another process may be about to write it; one that broke off left it empty.
+    flock(&open, FlockOperation::LockExclusive).map_err(|error| cannot(error.into()))?;
+    if open.metadata().map_err(cannot)?.len() > 0 {
+        return Ok(());
+    }
     let mut connection = opened.context.store.run.acquire().await?;
     match access::create_first(&mut connection, opened.context.now()).await {
         Ok(Some((secret, row))) => {

@@ -57,7 +57,7 @@ const PAUSES: [TimeDelta; 7] = [
     TimeDelta::hours(10),
 ];
 /// The longest that a receiver may ask to be left alone.
-const ASKED_PAUSE_MAX: TimeDelta = TimeDelta::hours(24);
+pub const ASKED_PAUSE_MAX: TimeDelta = TimeDelta::hours(24);
 
 /// How long to wait after so many failed attempts; `None` where the message is given up. `jitter`, from 0 to 1, spreads the
 /// repetitions of many messages; a receiver may ask for more time.

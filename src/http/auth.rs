@@ -5,13 +5,14 @@ use std::sync::Arc;
 
 use axum::extract::{FromRequestParts, Request, State};
 use axum::http::request::Parts;
-use axum::http::{HeaderMap, HeaderName, header};
+use axum::http::{HeaderMap, HeaderName, Method, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use chrono::{DateTime, Utc};
 use tokio::sync::OwnedSemaphorePermit;
 use tracing::Span;
 
+use super::limits::client::network;
 use super::limits::rates::Unit;
 use super::limits::{Limits, Who};
 use super::problem::{Kind, Problem};
@@ -52,7 +53,7 @@ impl Caller {
     pub(crate) fn take(&self, limits: &Limits, unit: Unit, count: usize) -> Result<HeaderMap, Problem> {
         let (who, rates) = match &self.key {
             Some(key) => (Who::Key(key.key_id), key.rates()),
-            None => (Who::Address(self.address), Rates::default()),
+            None => (Who::Address(network(self.address)), Rates::default()),
         };
         limits.take(who, rates, unit, u32::try_from(count).unwrap_or(u32::MAX))
     }
@@ -152,14 +153,17 @@ impl<S: Send + Sync> FromRequestParts<S> for Repeatable {
 /// Lets a request pass if its caller may do what its route does.
 pub(crate) async fn authorize(State(gate): State<Gate>, mut request: Request, next: Next) -> Response {
     let address = gate.state.limits.client(&request);
-    match admit(&gate, request.headers(), address).await {
+    match admit(&gate, request.method(), request.headers(), address).await {
         Ok(Admitted { caller, left, _turn }) => {
             let span = Span::current();
             span.record("key_id", caller.key_id());
             span.record("shop_id", caller.only_shop().map(Id::as_str));
             request.extensions_mut().insert(caller.clone());
             let mut response = next.run(request).await;
-            response.headers_mut().extend(left);
+            // What a handler says of events knows more.
+            for (name, value) in &left {
+                response.headers_mut().entry(name).or_insert_with(|| value.clone());
+            }
             if response.status().is_server_error() {
                 // For the log.
                 response.extensions_mut().insert(caller);
@@ -179,7 +183,7 @@ struct Admitted {
     _turn: Option<OwnedSemaphorePermit>,
 }
 
-async fn admit(gate: &Gate, headers: &HeaderMap, address: IpAddr) -> Result<Admitted, Problem> {
+async fn admit(gate: &Gate, method: &Method, headers: &HeaderMap, address: IpAddr) -> Result<Admitted, Problem> {
     let limits = &gate.state.limits;
     let key = if gate.state.auth_required { Some(authenticate(&gate.state, headers, address).await?) } else { None };
     let caller = Caller { key, address };
@@ -190,7 +194,9 @@ async fn admit(gate: &Gate, headers: &HeaderMap, address: IpAddr) -> Result<Admi
     // How many events there are is known when they are read.
     let unit = if gate.scopes == [Scope::EventsWrite] { Unit::Events } else { Unit::Requests };
     let left = caller.take(limits, unit, 1)?;
-    let _turn = if gate.scopes.contains(&Scope::ScoresRead) { Some(limits.begin_read()?) } else { None };
+    // A read with a body takes its turn when that is there: nobody holds one by sending slowly.
+    let is_read = gate.scopes.contains(&Scope::ScoresRead) && matches!(*method, Method::GET | Method::HEAD);
+    let _turn = if is_read { Some(limits.begin_read()?) } else { None };
     Ok(Admitted { caller, left, _turn })
 }
 
@@ -204,7 +210,7 @@ async fn authenticate(state: &AppState, headers: &HeaderMap, address: IpAddr) ->
     let key = match state.source.freshness.kept_key(prefix) {
         Some(key) => Some(key),
         None => {
-            state.limits.admit_stranger(address)?;
+            let _turn = state.limits.begin_look_up(address).await?;
             state.source.freshness.find_key(prefix).await?
         }
     };

@@ -17,7 +17,7 @@ use crate::context::Context;
 use crate::domain::id::Id;
 use crate::scoring::schedule;
 use crate::storage::run::{self as rows, RunRow};
-use crate::storage::{StoreError, delivery};
+use crate::storage::{StoreError, delivery_upkeep};
 
 /// How long what was read is good.
 const GOOD_FOR: Duration = Duration::from_secs(1);
@@ -89,7 +89,7 @@ async fn figures_of_runs(connection: &mut PgConnection, context: &Context) -> Re
     let is_overdue = schedule::overdue(&context.slot, &facts, now).is_some();
     let failed = facts.failures.iter().find(|failed| failed.date == today && !facts.published.contains(&today));
     let failures = failed.map_or(0, |failed| failed.attempts);
-    let outbox = delivery::outbox(connection).await?;
+    let outbox = delivery_upkeep::outbox(connection).await?;
     let recorder = PrometheusBuilder::new().build_recorder();
     metrics::with_local_recorder(&recorder, || {
         describe_gauge!("shopscore_outbox_messages", "Messages to webhooks that are on their way.");

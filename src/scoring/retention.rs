@@ -19,7 +19,7 @@ use crate::context::Context;
 use crate::domain::event::Aggregate;
 use crate::domain::id::Id;
 use crate::storage::retention as rows;
-use crate::storage::{StoreError, announcement, api_key, audit, delivery, freshness, intake, peer_group};
+use crate::storage::{StoreError, announcement, api_key, audit, delivery_upkeep, freshness, intake, peer_group};
 
 /// Full cards that one statement deletes.
 const CARDS_STEP: i64 = 5_000;
@@ -82,8 +82,10 @@ pub async fn sweep_if_due(context: &Context) -> Result<Option<Swept>, StoreError
     if taken {
         let now = context.now();
         intake::forget(&mut connection, now - MISTAKES_KEPT).await?;
-        while delivery::forget(&mut connection, (now - DELIVERED_KEPT, now - FAILED_KEPT), CARDS_STEP).await? > 0 {}
-        delivery::forget_orphans(&mut connection).await?;
+        while delivery_upkeep::forget(&mut connection, (now - DELIVERED_KEPT, now - FAILED_KEPT), CARDS_STEP).await? > 0
+        {
+        }
+        delivery_upkeep::forget_orphans(&mut connection).await?;
         announcement::forget(&mut connection, now - ANNOUNCED_KEPT).await?;
     }
     drop(connection);

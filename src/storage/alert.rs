@@ -157,6 +157,7 @@ pub(crate) async fn cross(
     }
     let new: Vec<String> = sqlx::query_scalar(
         "insert into alert_crossing (alert_id, shop_id, since) select $1, id, $3 from unnest($2::text[]) as beyond (id)
+         where exists (select from alert where alert.alert_id = $1)
          on conflict do nothing returning shop_id",
     )
     .bind(alert_id)

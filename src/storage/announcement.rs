@@ -83,6 +83,7 @@ pub(crate) async fn hold_oldest(connection: &mut PgConnection) -> Result<Option<
     let sql = format!(
         "select {COLUMNS} from announcement
          where announcement_id = (select min(announcement_id) from announcement where finished_at is null)
+           and finished_at is null
          for update skip locked"
     );
     Ok(sqlx::query_as(AssertSqlSafe(sql)).fetch_optional(connection).await?)

@@ -69,32 +69,51 @@ pub(crate) struct NewDelivery {
     pub data: Option<Value>,
 }
 
-/// Puts messages on their way, in their order.
+/// Messages of one statement.
+const INSERTED_TOGETHER: usize = 10_000;
+/// What a test is about, so that it waits for nothing but tests.
+const TEST: &str = "test";
+
+/// Puts messages on their way, in their order. Returns their ids.
 pub(crate) async fn insert(
     connection: &mut PgConnection,
     new: &[NewDelivery],
     now: DateTime<Utc>,
-) -> Result<(), StoreError> {
-    if new.is_empty() {
-        return Ok(());
+) -> Result<Vec<i64>, StoreError> {
+    let mut ids = Vec::with_capacity(new.len());
+    for together in new.chunks(INSERTED_TOGETHER) {
+        ids.extend(insert_together(connection, together, now).await?);
     }
-    sqlx::query(
+    Ok(ids)
+}
+
+async fn insert_together(
+    connection: &mut PgConnection,
+    new: &[NewDelivery],
+    now: DateTime<Utc>,
+) -> Result<Vec<i64>, StoreError> {
+    let id = |new: &NewDelivery| match (&new.subject, new.event) {
+        (Some(subject), _) => subject.id.to_string(),
+        (None, HookEvent::WebhookTest) => TEST.to_owned(),
+        (None, _) => String::new(),
+    };
+    let ids = sqlx::query_scalar(
         "insert into delivery (webhook_id, event, subject_kind, subject_id, announcement_id, data, created_at, next_attempt_at)
          select webhook_id, event, kind, id, announcement_id, data::jsonb, $7, $7
          from unnest($1::bigint[], $2::text[], $3::smallint[], $4::text[], $5::bigint[], $6::text[]) with ordinality
              as new (webhook_id, event, kind, id, announcement_id, data, ordinal)
-         order by ordinal",
+         order by ordinal returning delivery_id",
     )
     .bind(new.iter().map(|new| new.webhook_id).collect::<Vec<_>>())
     .bind(new.iter().map(|new| new.event.as_str()).collect::<Vec<_>>())
     .bind(new.iter().map(|new| new.subject.as_ref().map_or(0, |subject| subject.kind.code())).collect::<Vec<_>>())
-    .bind(new.iter().map(|new| new.subject.as_ref().map_or("", |subject| subject.id.as_str())).collect::<Vec<_>>())
+    .bind(new.iter().map(id).collect::<Vec<_>>())
     .bind(new.iter().map(|new| new.announcement_id).collect::<Vec<_>>())
     .bind(new.iter().map(|new| new.data.as_ref().map(Value::to_string)).collect::<Vec<_>>())
     .bind(now)
-    .execute(connection)
+    .fetch_all(connection)
     .await?;
-    Ok(())
+    Ok(ids)
 }
 
 /// The next messages to a webhook that may be sent now, after `after`: of each subject the oldest alone.
@@ -191,15 +210,19 @@ pub(crate) async fn list(
     Ok(rows)
 }
 
-/// Sends messages again, as new deliveries: one, or all that failed since a moment. Returns the new ones.
+/// Messages that are sent again at a time.
+pub(crate) const REPEATED_MAX: i64 = 10_000;
+
+/// Sends messages again, as new deliveries: one, or those that failed since a moment, [`REPEATED_MAX`] at most. Returns the ids of
+/// the new ones.
 pub(crate) async fn repeat(
     connection: &mut PgConnection,
     webhook_id: i64,
     delivery_id: Option<i64>,
     failed_since: Option<DateTime<Utc>>,
     now: DateTime<Utc>,
-) -> Result<Vec<DeliveryRow>, StoreError> {
-    let rows = sqlx::query_as(AssertSqlSafe(format!(
+) -> Result<Vec<i64>, StoreError> {
+    let ids = sqlx::query_scalar(
         "insert into delivery (webhook_id, repeats, event, subject_kind, subject_id, announcement_id, data, created_at, next_attempt_at)
          select webhook_id, coalesce(repeats, delivery_id), event, subject_kind, subject_id, announcement_id, data, $4, $4
          from delivery
@@ -208,81 +231,22 @@ pub(crate) async fn repeat(
                 -- Not what was sent again already.
                 and not exists (
                     select from delivery as again
-                    where again.webhook_id = $1 and again.delivery_id > delivery.delivery_id
-                      and again.repeats = coalesce(delivery.repeats, delivery.delivery_id))))
-         order by delivery_id
-         returning {COLUMNS}"
-    )))
+                    where again.webhook_id = $1 and again.repeats = coalesce(delivery.repeats, delivery.delivery_id)
+                      and again.delivery_id > delivery.delivery_id)))
+         order by delivery_id limit $5
+         returning delivery_id",
+    )
     .bind(webhook_id)
     .bind(delivery_id)
     .bind(failed_since)
     .bind(now)
+    .bind(REPEATED_MAX)
     .fetch_all(connection)
     .await?;
-    Ok(rows)
+    Ok(ids)
 }
 
-/// Gives up what is on its way to a webhook that is told nothing any more.
-pub(crate) async fn give_up(
-    connection: &mut PgConnection,
-    webhook_id: i64,
-    now: DateTime<Utc>,
-) -> Result<(), StoreError> {
-    sqlx::query("update delivery set state = 'failed', finished_at = $2 where webhook_id = $1 and state = 'pending'")
-        .bind(webhook_id)
-        .bind(now)
-        .execute(connection)
-        .await?;
-    Ok(())
-}
-
-/// Removes what was delivered before one moment, and what failed before another. Returns how much that was.
-pub(crate) async fn forget(
-    connection: &mut PgConnection,
-    (delivered, failed): (DateTime<Utc>, DateTime<Utc>),
-    limit: i64,
-) -> Result<u64, StoreError> {
-    let deleted = sqlx::query(
-        "delete from delivery where delivery_id in (
-             select delivery_id from delivery
-             where state <> 'pending' and finished_at < case when state = 'delivered' then $1 else $2 end
-             order by finished_at limit $3)",
-    )
-    .bind(delivered)
-    .bind(failed)
-    .bind(limit)
-    .execute(connection)
-    .await?;
-    Ok(deleted.rows_affected())
-}
-
-/// Removes what is on its way to webhooks that are gone.
-pub(crate) async fn forget_orphans(connection: &mut PgConnection) -> Result<(), StoreError> {
-    let orphans =
-        "delete from delivery where not exists (select from webhook where webhook.webhook_id = delivery.webhook_id)";
-    sqlx::query(orphans).execute(connection).await?;
-    Ok(())
-}
-
-/// What waits to be told.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct Outbox {
-    pub pending: i64,
-    pub oldest: Option<DateTime<Utc>>,
-    pub disabled_webhooks: i64,
-    pub failing_webhooks: i64,
-    pub unfinished_announcements: i64,
-}
-
-pub(crate) async fn outbox(connection: &mut PgConnection) -> Result<Outbox, StoreError> {
-    let (pending, oldest, disabled_webhooks, failing_webhooks, unfinished_announcements) = sqlx::query_as(
-        "select (select count(*) from delivery where state = 'pending'),
-                (select min(created_at) from delivery where state = 'pending'),
-                (select count(*) from webhook where disabled_at is not null),
-                (select count(*) from webhook where disabled_at is null and failing_since is not null),
-                (select count(*) from announcement where finished_at is null)",
-    )
-    .fetch_one(connection)
-    .await?;
-    Ok(Outbox { pending, oldest, disabled_webhooks, failing_webhooks, unfinished_announcements })
+pub(crate) async fn get(connection: &mut PgConnection, delivery_id: i64) -> Result<Option<DeliveryRow>, StoreError> {
+    let sql = format!("select {COLUMNS} from delivery where delivery_id = $1");
+    Ok(sqlx::query_as(AssertSqlSafe(sql)).bind(delivery_id).fetch_optional(connection).await?)
 }

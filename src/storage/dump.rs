@@ -1,5 +1,6 @@
 //! Dumps of the whole database, made and read back by PostgreSQL's own programs (custom format).
 
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::process::Output;
 
@@ -83,8 +84,10 @@ impl Reached {
         let program = "pg_dump";
         let io = |cause| DumpError::Io { program, cause };
         let mut aside = file.as_os_str().to_owned();
-        aside.push(".part");
+        aside.push(format!(".{}.part", std::process::id()));
         let aside = PathBuf::from(aside);
+        // Secrets are in it. pg_dump writes into the file that is there.
+        std::fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&aside).map_err(io)?;
         let mut command = self.command(program)?;
         command.args(["--format", "custom", "--no-owner", "--no-privileges", "--file"]).arg(&aside);
         succeeded(program, command.output().await.map_err(io)?)?;

@@ -184,16 +184,6 @@ pub(crate) async fn erase_registration(
         .bind(now)
         .execute(&mut *connection)
         .await?;
-    // What is told of the shop, and to it alone.
-    for sql in [
-        "delete from delivery where subject_kind = 1 and subject_id = $1 collate \"C\"",
-        "delete from alert_crossing where shop_id = $1 collate \"C\"",
-        "delete from alert where shop_id = $1 collate \"C\"",
-        "delete from webhook where owner_shop_ids <@ array[$1]",
-        "update webhook set shop_ids = array_remove(shop_ids, $1) where shop_ids @> array[$1]",
-    ] {
-        sqlx::query(sql).bind(shop_id.as_str()).execute(&mut *connection).await?;
-    }
     // That something was changed stays known, and by whom; what it was does not.
     sqlx::query(
         "update audit_entry set before = null, after = null
@@ -222,7 +212,8 @@ pub(crate) async fn is_run_under_way(connection: &mut PgConnection, before: Date
     Ok(under_way.bind(before).fetch_one(connection).await?)
 }
 
-/// Erases the scores of a shop of all dates: its short cards under the rule sets of shops, and its full cards.
+/// Erases the scores of a shop of all dates: its short cards under the rule sets of shops, and its full cards; and what
+/// is told of them.
 pub(crate) async fn erase_scores(
     connection: &mut PgConnection,
     shop_id: &Id,
@@ -243,8 +234,22 @@ pub(crate) async fn erase_scores(
     )
     .bind(shop_id.as_str())
     .bind(SubjectKind::Shop.code())
-    .execute(connection)
+    .execute(&mut *connection)
     .await?;
+    // What is told of the shop, and to it alone; from now on there is no card to tell of.
+    // Webhooks are held before their deliveries, as by all who write both.
+    for sql in [
+        "select webhook_id from webhook where owner_shop_ids <@ array[$1] or shop_ids @> array[$1] order by webhook_id for update",
+        "delete from delivery where subject_kind = 1 and subject_id = $1 collate \"C\"",
+        "delete from alert_crossing where shop_id = $1 collate \"C\"",
+        "delete from alert where shop_id = $1 collate \"C\"",
+        "delete from alert using webhook
+         where webhook.webhook_id = alert.webhook_id and webhook.owner_shop_ids <@ array[$1]",
+        "delete from webhook where owner_shop_ids <@ array[$1]",
+        "update webhook set shop_ids = array_remove(shop_ids, $1) where shop_ids @> array[$1]",
+    ] {
+        sqlx::query(sql).bind(shop_id.as_str()).execute(&mut *connection).await?;
+    }
     Ok(())
 }
 

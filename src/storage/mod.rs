@@ -12,6 +12,7 @@ pub mod count;
 pub mod counting;
 pub(crate) mod cursor_secret;
 pub(crate) mod delivery;
+pub(crate) mod delivery_upkeep;
 pub mod dump;
 pub(crate) mod erasure;
 pub(crate) mod error;

@@ -50,8 +50,17 @@ impl WebhookRow {
         self.kinds.as_ref().is_none_or(|kinds| kinds.contains(&kind.code()))
     }
 
+    /// Whether its owner may know of a subject: one that belongs to shops is told of these and nobody else.
+    pub(crate) fn may_know(&self, kind: SubjectKind, id: &str) -> bool {
+        let of_owner = |shops: &Vec<String>| kind == SubjectKind::Shop && shops.iter().any(|shop| shop == id);
+        self.owner_shop_ids.as_ref().is_none_or(of_owner)
+    }
+
     /// Whether it is told of a subject.
     pub(crate) fn is_told_of(&self, subject: &Subject) -> bool {
+        if !self.may_know(subject.kind, subject.id.as_str()) {
+            return false;
+        }
         let named = match subject.kind {
             SubjectKind::Shop => &self.shop_ids,
             SubjectKind::Creator => &self.creator_ids,
@@ -167,13 +176,12 @@ pub(crate) async fn rotate(
     Ok(row)
 }
 
-/// Removes a webhook with all that was on its way to it.
+/// Removes a webhook. What was on its way to it goes in steps afterwards.
 pub(crate) async fn delete(connection: &mut PgConnection, webhook_id: i64) -> Result<(), StoreError> {
     for sql in [
         "delete from webhook where webhook_id = $1",
         "delete from alert_crossing using alert where alert.alert_id = alert_crossing.alert_id and alert.webhook_id = $1",
         "delete from alert where webhook_id = $1",
-        "delete from delivery where webhook_id = $1",
     ] {
         sqlx::query(sql).bind(webhook_id).execute(&mut *connection).await?;
     }
@@ -215,6 +223,12 @@ pub(crate) async fn list(
 pub(crate) async fn count(connection: &mut PgConnection, owned_by: Option<&[String]>) -> Result<i64, StoreError> {
     let count = sqlx::query_scalar("select count(*) from webhook where $1::text[] is null or owner_shop_ids && $1");
     Ok(count.bind(owned_by).fetch_one(connection).await?)
+}
+
+/// Those that are told anything.
+pub(crate) async fn enabled(connection: &mut PgConnection) -> Result<Vec<WebhookRow>, StoreError> {
+    let sql = format!("select {COLUMNS} from webhook where disabled_at is null order by webhook_id");
+    Ok(sqlx::query_as(AssertSqlSafe(sql)).fetch_all(connection).await?)
 }
 
 /// Those that are told anything, and were there at a moment.

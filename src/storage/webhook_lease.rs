@@ -47,7 +47,7 @@ pub(crate) struct Condition {
     pub disabled_reason: Option<String>,
 }
 
-/// Notes how an endpoint does, and goes on holding it unless `is_done`. `None` where another process has it, or where it is
+/// Notes how an endpoint does, and goes on holding it unless `is_done`. `None` where another process has it, where it has another URL by now, or where it is
 /// gone; then nothing is written. Run in the transaction that notes what became of deliveries.
 pub(crate) async fn renew(
     connection: &mut PgConnection,
@@ -62,7 +62,7 @@ pub(crate) async fn renew(
              failing_since = $5, failures = $6, paused_until = $7,
              disabled_at = case when $8::text is null then disabled_at else $9 end,
              disabled_reason = coalesce($8, disabled_reason)
-         where webhook_id = $1 and fence = $2 returning {COLUMNS}"
+         where webhook_id = $1 and fence = $2 and url = $10 returning {COLUMNS}"
     )))
     .bind(claimed.webhook_id)
     .bind(claimed.fence)
@@ -73,6 +73,7 @@ pub(crate) async fn renew(
     .bind(condition.paused_until)
     .bind(&condition.disabled_reason)
     .bind(now)
+    .bind(&claimed.url)
     .fetch_optional(connection)
     .await?;
     Ok(row)

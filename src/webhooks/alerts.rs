@@ -23,6 +23,7 @@ use crate::ingest::moved::Moved;
 use crate::storage::alert::{self, AlertRow};
 use crate::storage::delivery::{self, NewDelivery};
 use crate::storage::score::{self, ShortCard};
+use crate::storage::webhook::{self, WebhookRow};
 use crate::storage::{StoreError, registry};
 
 /// How often rules on the projection are looked at.
@@ -35,13 +36,39 @@ const ROUND_MAX: Duration = Duration::from_secs(600);
 const TOGETHER: usize = 50;
 
 /// Rules on what is published.
-pub(super) struct Rules(Vec<AlertRow>);
+pub(super) struct Rules(Vec<Rule>);
+
+/// A rule with the webhook that it warns, which is told of some shops and not of others.
+struct Rule {
+    alert: AlertRow,
+    webhook: WebhookRow,
+}
+
+impl Rule {
+    /// The rules in force, on the projection or on what is published.
+    async fn in_force(connection: &mut PgConnection, on_projection: bool) -> Result<Vec<Rule>, StoreError> {
+        let alerts = alert::in_force(connection, on_projection).await?;
+        if alerts.is_empty() {
+            return Ok(Vec::new());
+        }
+        let webhooks = webhook::enabled(connection).await?;
+        let webhooks: HashMap<i64, WebhookRow> = webhooks.into_iter().map(|row| (row.webhook_id, row)).collect();
+        let rule = |alert: AlertRow| Some(Rule { webhook: webhooks.get(&alert.webhook_id)?.clone(), alert });
+        Ok(alerts.into_iter().filter_map(rule).collect())
+    }
+
+    /// Whether it is about a shop that its webhook is told of.
+    fn covers(&self, shop_id: &str, category_id: Option<&str>) -> bool {
+        let subject = Subject { kind: SubjectKind::Shop, id: Id::stored(shop_id) };
+        self.alert.covers(shop_id, category_id) && self.webhook.is_told_of(&subject)
+    }
+}
 
 impl Rules {
     /// The rules that the cards of a kind are held against. Rules are about shops.
     pub(super) async fn published(connection: &mut PgConnection, kind: SubjectKind) -> Result<Rules, StoreError> {
         match kind {
-            SubjectKind::Shop => Ok(Rules(alert::in_force(connection, false).await?)),
+            SubjectKind::Shop => Ok(Rules(Rule::in_force(connection, false).await?)),
             SubjectKind::Creator => Ok(Rules(Vec::new())),
         }
     }
@@ -69,10 +96,10 @@ impl Rules {
             if covered.is_empty() {
                 continue;
             }
-            let values = values(connection, source, told, rule, &covered, &by_id).await?;
-            for (shop_id, value) in crossed(connection, rule, &values, source).await? {
+            let values = values(connection, source, told, &rule.alert, &covered, &by_id).await?;
+            for (shop_id, value) in crossed(connection, &rule.alert, &values, source).await? {
                 let card = by_id.get(shop_id.as_str()).map(|card| card_value(told, card));
-                new.push(warning(rule, &shop_id, value, json!({ "card": card })));
+                new.push(warning(&rule.alert, &shop_id, value, json!({ "card": card })));
             }
         }
         Ok(new)
@@ -168,7 +195,7 @@ async fn watch(
 ) -> Result<(), ReadError> {
     let began = Instant::now();
     let mut connection = source.connection().await?;
-    let rules = alert::in_force(&mut connection, true).await?;
+    let rules = Rule::in_force(&mut connection, true).await?;
     let is_first = !moved.is_wanted();
     moved.want(!rules.is_empty());
     if rules.is_empty() {
@@ -181,7 +208,8 @@ async fn watch(
         .into_iter()
         .filter_map(|(id, category_id)| {
             let category_id = category_id.as_ref().map(Id::as_str);
-            let of_shop: Vec<&AlertRow> = rules.iter().filter(|rule| rule.covers(id.as_str(), category_id)).collect();
+            let covering = rules.iter().filter(|rule| rule.covers(id.as_str(), category_id));
+            let of_shop: Vec<&AlertRow> = covering.map(|rule| &rule.alert).collect();
             (!of_shop.is_empty()).then_some((id, of_shop))
         })
         .collect();

@@ -14,7 +14,7 @@ use super::attempt::{Tried, attempt};
 use super::{Hub, message};
 use crate::answers::published::ReadError;
 use crate::answers::source::Source;
-use crate::domain::webhook::{DeliveryState, FAILING_MAX, pause_after, rest_after};
+use crate::domain::webhook::{ASKED_PAUSE_MAX, DeliveryState, FAILING_MAX, pause_after, rest_after};
 use crate::storage::delivery::{self, Attempted, DeliveryRow};
 use crate::storage::webhook::WebhookRow;
 use crate::storage::webhook_lease::{self, Condition};
@@ -31,6 +31,8 @@ const AT_ONCE_FIRST: usize = 4;
 const AT_ONCE_MAX: usize = 32;
 /// For how long messages are begun between two renewals of the lease: with the time that an answer may take it stays below it.
 const SEND_MAX: Duration = Duration::from_secs(8);
+/// A lease that is older is renewed before anything is sent.
+const RENEW_AFTER: Duration = Duration::from_secs(3);
 /// How long an endpoint is left alone to which nothing can be sent yet, though something waits.
 const BLOCKED_PAUSE: TimeDelta = TimeDelta::seconds(2);
 
@@ -39,11 +41,12 @@ pub(super) async fn keep_delivering(source: Source, hub: Hub) {
     let mut workers: JoinSet<()> = JoinSet::new();
     while !hub.is_stopping() {
         while workers.try_join_next().is_some() {}
+        let leased = Instant::now();
         let room = ENDPOINTS_MAX.saturating_sub(workers.len());
         match claim(&source, room).await {
             Ok(claimed) => {
                 for webhook in claimed {
-                    let worker = Worker { source: source.clone(), hub: hub.clone(), at_once: AT_ONCE_FIRST };
+                    let worker = Worker { source: source.clone(), hub: hub.clone(), at_once: AT_ONCE_FIRST, leased };
                     workers.spawn(worker.deliver_all(webhook));
                 }
             }
@@ -67,6 +70,8 @@ struct Worker {
     source: Source,
     hub: Hub,
     at_once: usize,
+    /// A moment before the lease was last renewed.
+    leased: Instant,
 }
 
 /// What may be sent next, with its texts; and whether anything waits that may not.
@@ -88,7 +93,6 @@ impl Worker {
     async fn deliver(&mut self, mut webhook: WebhookRow) -> Result<(), ReadError> {
         let mut after = 0;
         loop {
-            let leased = Instant::now();
             let due = self.due(&webhook, after).await?;
             let last = due.rows.last().map(|row| row.delivery_id);
             if last.is_none() && after > 0 {
@@ -101,7 +105,14 @@ impl Worker {
             if due.is_blocked {
                 condition.paused_until = Some(self.source.context.now() + BLOCKED_PAUSE);
             }
-            let attempted = self.send(&webhook, due, &mut condition, leased).await;
+            // With many endpoints it takes a while until each has its turn at the database.
+            if last.is_some() && self.leased.elapsed() > RENEW_AFTER {
+                match self.note(&webhook, &[], &condition, false).await? {
+                    Some(renewed) => webhook = renewed,
+                    None => return Ok(()),
+                }
+            }
+            let attempted = self.send(&webhook, due, &mut condition).await;
             let is_done = last.is_none()
                 || condition.paused_until.is_some()
                 || condition.disabled_reason.is_some()
@@ -128,15 +139,9 @@ impl Worker {
     }
 
     /// Sends messages, as many at a time as the endpoint takes, until it fails too often or the time is over.
-    async fn send(
-        &mut self,
-        webhook: &WebhookRow,
-        due: Due,
-        condition: &mut Condition,
-        leased: Instant,
-    ) -> Vec<Attempted> {
+    async fn send(&mut self, webhook: &WebhookRow, due: Due, condition: &mut Condition) -> Vec<Attempted> {
         let is_over = AtomicBool::new(false);
-        let (hub, source, texts, stop) = (&self.hub, &self.source, &due.texts, &is_over);
+        let (hub, source, texts, stop, leased) = (&self.hub, &self.source, &due.texts, &is_over, self.leased);
         let begun = stream::iter(due.rows).take_while(|_| {
             let goes_on = !stop.load(Ordering::Relaxed) && leased.elapsed() < SEND_MAX && !hub.is_stopping();
             future::ready(goes_on)
@@ -168,23 +173,22 @@ impl Worker {
 
     /// Notes what became of attempts, in one transaction with the lease. `None` where another process has the endpoint.
     async fn note(
-        &self,
+        &mut self,
         webhook: &WebhookRow,
         attempted: &[Attempted],
         condition: &Condition,
         is_done: bool,
     ) -> Result<Option<WebhookRow>, ReadError> {
-        let _turn = self.hub.database_turn().await;
-        let now = self.source.context.now();
+        let turn = self.hub.0.database.acquire().await.ok();
+        let (now, renewing) = (self.source.context.now(), Instant::now());
         let mut connection = self.source.connection().await?;
         let mut transaction = connection.begin().await?;
         let renewed = webhook_lease::renew(&mut transaction, webhook, condition, is_done, now).await?;
         if renewed.is_some() {
             delivery::note(&mut transaction, attempted, now).await?;
-            if condition.disabled_reason.is_some() {
-                delivery::give_up(&mut transaction, webhook.webhook_id, now).await?;
-            }
             transaction.commit().await?;
+            drop(turn);
+            self.leased = renewing;
             self.count(webhook, attempted, condition);
         }
         Ok(renewed)
@@ -224,6 +228,9 @@ fn take_note(condition: &mut Condition, tried: &Tried, now: DateTime<Utc>) {
     let since = *condition.failing_since.get_or_insert(now);
     condition.failures = condition.failures.saturating_add(1);
     condition.paused_until = rest_after(condition.failures.unsigned_abs()).map(|rest| now + rest);
+    if let Some(asked) = tried.asked {
+        condition.paused_until = condition.paused_until.max(Some(now + asked.min(ASKED_PAUSE_MAX)));
+    }
     if tried.is_gone() {
         condition.disabled_reason = Some("the receiver answered 410 Gone".to_owned());
     } else if now - since >= FAILING_MAX {

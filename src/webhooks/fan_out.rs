@@ -66,7 +66,8 @@ async fn tell_of_run(
         data: Some(data.clone()),
     };
     let new: Vec<NewDelivery> = wanting.iter().map(new).collect();
-    Ok(delivery::insert(connection, &new, source.context.now()).await?)
+    delivery::insert(connection, &new, source.context.now()).await?;
+    Ok(())
 }
 
 /// Tells of the next subjects. Returns the last of them; `None` where all are told of.
@@ -119,7 +120,7 @@ impl<'a> Audience<'a> {
         let wants_cards =
             |webhook: &&WebhookRow| webhook.wants(HookEvent::ScorePublished) || webhook.wants(HookEvent::TierChanged);
         for webhook in webhooks.iter().filter(wants_cards).filter(|webhook| webhook.is_told_of_kind(kind)) {
-            if !webhook.names_subjects() {
+            if !webhook.names_subjects() && webhook.owner_shop_ids.is_none() {
                 audience.of_all.push(webhook);
                 continue;
             }
@@ -127,7 +128,8 @@ impl<'a> Audience<'a> {
                 SubjectKind::Shop => &webhook.shop_ids,
                 SubjectKind::Creator => &webhook.creator_ids,
             };
-            let ids: BTreeSet<&str> = named.iter().flatten().map(String::as_str).collect();
+            let named = named.iter().flatten().map(String::as_str);
+            let ids: BTreeSet<&str> = named.filter(|id| webhook.may_know(kind, id)).collect();
             ids.into_iter().for_each(|id| audience.of_some.entry(id).or_default().push(webhook));
         }
         audience

@@ -25,12 +25,16 @@ use tokio::time::timeout;
 
 use crate::answers::source::Source;
 use crate::ingest::moved::Moved;
+use crate::storage::{StoreError, delivery_upkeep};
 pub(crate) use attempt::message_id;
 use endpoint::{Reach, Sender};
 use rejections::Rejections;
 
 /// Connections to the database that deliveries use at a time: requests need them, too.
 const DATABASE_TURNS: usize = 4;
+/// How often it is looked for what waits for nobody, and how much of it goes at a time.
+const GIVE_UP_EVERY: Duration = Duration::from_secs(2);
+const GIVEN_UP_TOGETHER: i64 = 5_000;
 /// How often it is looked for something to tell.
 const LOOK_EVERY: Duration = Duration::from_millis(500);
 
@@ -118,6 +122,12 @@ impl Hub {
     }
 }
 
+/// Gives up, in one step, what is on its way to webhooks that are told nothing any more.
+async fn give_up(source: &Source) -> Result<u64, StoreError> {
+    let mut connection = source.context.store.run.acquire().await?;
+    delivery_upkeep::give_up(&mut connection, source.context.now(), GIVEN_UP_TOGETHER).await
+}
+
 /// Tells whatever there is to tell until told to stop.
 pub(crate) async fn keep_telling(source: Source, hub: Hub, moved: Moved) {
     let fan_out = async {
@@ -133,8 +143,21 @@ pub(crate) async fn keep_telling(source: Source, hub: Hub, moved: Moved) {
             hub.wait(LOOK_EVERY).await;
         }
     };
+    let giving_up = async {
+        while !hub.is_stopping() {
+            match give_up(&source).await {
+                Ok(0) => hub.wait(GIVE_UP_EVERY).await,
+                Ok(_) => {}
+                Err(error) => {
+                    tracing::debug!(%error, "what waits for nobody is given up in a moment");
+                    tokio::time::sleep(GIVE_UP_EVERY).await;
+                }
+            }
+        }
+    };
     tokio::join!(
         fan_out,
+        giving_up,
         deliver::keep_delivering(source.clone(), hub.clone()),
         alerts::keep_watching(&source, &hub, &moved),
         rejections::keep_telling(&source, &hub),

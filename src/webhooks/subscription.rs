@@ -12,7 +12,7 @@ use crate::domain::id::Id;
 use crate::domain::webhook::HookEvent;
 use crate::storage::StoreError;
 use crate::storage::audit::{self, Change};
-use crate::storage::delivery::{self, DeliveryRow, NewDelivery};
+use crate::storage::delivery::{self, NewDelivery};
 use crate::storage::webhook::{self, Subscription, WebhookRow};
 
 /// Bytes of a secret.
@@ -46,6 +46,12 @@ impl Asker {
         self.shops.as_ref().map(|shops| shops.iter().map(Id::to_string).collect())
     }
 
+    /// The same who asks, for a webhook that is there: what it is told stays among the shops that own it, whoever asks.
+    pub(crate) fn about(&self, row: &WebhookRow) -> Asker {
+        let owners = |ids: &Vec<String>| ids.iter().map(|id| Id::stored(id)).collect();
+        Asker { shops: row.owner_shop_ids.as_ref().map(owners).or_else(|| self.shops.clone()), ..self.clone() }
+    }
+
     /// Whether a webhook is there for the one who asks: one that is bound sees those of its own shops.
     pub(crate) fn sees(&self, row: &WebhookRow) -> bool {
         let Some(shops) = &self.shops else { return true };
@@ -64,14 +70,17 @@ pub(crate) async fn lacks_room(connection: &mut PgConnection, asker: &Asker) -> 
 /// Subscribes. The secret is part of the row.
 pub(crate) async fn create(
     connection: &mut PgConnection,
-    wanted: &Subscription,
+    (wanted, is_enabled): (&Subscription, bool),
     asker: &Asker,
 ) -> Result<WebhookRow, StoreError> {
     let mut transaction = connection.begin().await?;
     let secret: [u8; SECRET_BYTES] = rand::random();
     let owners = asker.shops.as_ref().and(wanted.shop_ids.as_deref());
     let made = (secret.as_slice(), asker.actor.key_id());
-    let row = webhook::insert(&mut transaction, wanted, owners, made, asker.now).await?;
+    let mut row = webhook::insert(&mut transaction, wanted, owners, made, asker.now).await?;
+    if !is_enabled {
+        row = webhook::update(&mut transaction, row.webhook_id, wanted, false, asker.now).await?;
+    }
     note(&mut transaction, Action::WebhookCreated, (None, Some(&row)), asker).await?;
     transaction.commit().await?;
     Ok(row)
@@ -88,9 +97,6 @@ pub(crate) async fn change(
     let mut transaction = connection.begin().await?;
     let Some(before) = held(&mut transaction, webhook_id, asker).await? else { return Ok(None) };
     let row = webhook::update(&mut transaction, webhook_id, wanted, is_enabled, asker.now).await?;
-    if !is_enabled {
-        delivery::give_up(&mut transaction, webhook_id, asker.now).await?;
-    }
     note(&mut transaction, Action::WebhookChanged, (Some(&before), Some(&row)), asker).await?;
     transaction.commit().await?;
     Ok(Some(row))
@@ -154,7 +160,7 @@ pub(crate) async fn test(
     connection: &mut PgConnection,
     row: &WebhookRow,
     now: DateTime<Utc>,
-) -> Result<Option<DeliveryRow>, StoreError> {
+) -> Result<Option<i64>, StoreError> {
     let data = serde_json::json!({ "webhook_id": row.webhook_id.to_string() });
     let new = NewDelivery {
         webhook_id: row.webhook_id,
@@ -163,8 +169,7 @@ pub(crate) async fn test(
         announcement_id: None,
         data: Some(data),
     };
-    delivery::insert(connection, &[new], now).await?;
-    Ok(delivery::list(connection, row.webhook_id, None, None, 1).await?.pop())
+    Ok(delivery::insert(connection, &[new], now).await?.pop())
 }
 
 /// Sends messages of a webhook again: one, or all that failed since a moment. Returns the new deliveries.
@@ -173,7 +178,7 @@ pub(crate) async fn retry(
     row: &WebhookRow,
     (delivery_id, failed_since): (Option<i64>, Option<DateTime<Utc>>),
     asker: &Asker,
-) -> Result<Vec<DeliveryRow>, StoreError> {
+) -> Result<Vec<i64>, StoreError> {
     let mut transaction = connection.begin().await?;
     let again = delivery::repeat(&mut transaction, row.webhook_id, delivery_id, failed_since, asker.now).await?;
     if !again.is_empty() {

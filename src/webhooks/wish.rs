@@ -29,8 +29,9 @@ impl Wish {
     pub(crate) fn check(self, asker: &Asker, reach: &Reach) -> Result<Subscription, Vec<Fault>> {
         let mut faults = Vec::new();
         let mut fault = |pointer: &str, detail: String| faults.push(Fault::new(pointer, Code::InvalidValue, detail));
-        if let Err(detail) = reach.check(&self.url) {
-            fault("/url", detail);
+        let url = reach.check(&self.url);
+        if let Err(detail) = &url {
+            fault("/url", detail.clone());
         }
         let is_long = |text: &String| text.chars().count() > DESCRIPTION_LENGTH_MAX || text.contains('\0');
         if self.description.as_ref().is_some_and(is_long) {
@@ -89,7 +90,9 @@ impl Wish {
         }
         // Who is bound is told of those shops alone, whatever the key is bound to later.
         let shop_ids = self.shop_ids.or_else(|| asker.shop_ids());
-        let Wish { url, description, events, creator_ids, .. } = self;
+        let Wish { description, events, creator_ids, .. } = self;
+        // As it was understood, which is not always as it was written.
+        let url = url.map(String::from).unwrap_or_default();
         Ok(Subscription { url, description, events: once(events), kinds, shop_ids: shop_ids.map(once), creator_ids })
     }
 }

@@ -105,6 +105,26 @@ async fn every_change_by_hand_is_noted_once_with_who_made_it() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn the_largest_batch_of_registrations_is_noted_entry_by_entry() {
+    let service = guarded().await;
+    for (name, changed) in [("first", 10_000), ("second", 10_000), ("second", 0)] {
+        let before = last_entry(&service).await;
+        let shops: Vec<Value> = (0..10_000)
+            .map(|shop| json!({"shop_id": format!("s-{shop}"), "name": name, "category_id": "food"}))
+            .collect();
+        let (status, answered) = service.post("/v1/shops:batch", &json!({"shops": shops})).await;
+        assert_eq!(status, 200, "{answered}");
+        assert_eq!(last_entry(&service).await - before, changed);
+    }
+    service.stop().await;
+}
+
+async fn last_entry(service: &TestService) -> i64 {
+    let last = "select coalesce(max(entry_id), 0) from audit_entry";
+    sqlx::query_scalar(last).fetch_one(&service.context.store.read).await.expect("a number")
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_change_that_fails_leaves_no_entry_and_old_ones_go_after_their_days() {
     let mut choices = Choices::default();
     choices.retention.audit_days = Some(30);

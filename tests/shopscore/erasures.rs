@@ -3,8 +3,10 @@
 use serde_json::{Value, json};
 
 use crate::contract::order;
-use crate::keys::{get, guarded, make, post};
+use crate::keys::{get, guarded_with, make, post};
+use crate::support::receiver::{Mode, Receiver};
 use crate::support::{TestService, answer};
+use crate::webhooks::{all_is_announced, id_of, opened, subscribe};
 
 async fn delete(service: &TestService, path: &str) -> (u16, Value) {
     answer(service.client.delete(service.url(path))).await
@@ -46,7 +48,19 @@ async fn tables_that_name(service: &TestService, shop: &str) -> Vec<String> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn nothing_of_an_erased_shop_stays_and_nobody_else_notices() {
-    let service = guarded().await;
+    let (service, receiver) = (guarded_with(opened()).await, Receiver::start().await);
+    // Nothing arrives at one of them, so that something is on its way.
+    receiver.set("/fails", Mode::Fail(500));
+    for path in ["/fails", "/good"] {
+        let events = ["score.published", "metric.alert"];
+        let hook = json!({"url": receiver.url(path), "events": events, "shop_ids": ["s-1", "s-2"]});
+        let made = subscribe(&service, hook).await;
+        for of in [json!({"shop_id": "s-1"}), json!({"all": true})] {
+            let mut rule = json!({"webhook_id": id_of(&made), "score": "score", "op": "below", "value": 6});
+            rule.as_object_mut().expect("a rule").extend(of.as_object().expect("members").clone());
+            assert_eq!(service.post("/v1/alerts", &rule).await.0, 201);
+        }
+    }
     for shop in ["s-1", "s-2"] {
         let orders: Vec<String> = (0..40).flat_map(|number| order(shop, &format!("o-{number}"), Some("c-1"))).collect();
         service.send(&orders).await;
@@ -64,6 +78,7 @@ async fn nothing_of_an_erased_shop_stays_and_nobody_else_notices() {
     for date in ["2026-11-19", "2026-11-20"] {
         service.run(date.parse().expect("date")).await;
     }
+    all_is_announced(&service).await;
     let other = service.read("/v1/shops/s-2/metrics").await;
     let (own_key, _) = make(&service, &["scores:read", "events:write"], &["s-1"]).await;
     let (shared_key, _) = make(&service, &["scores:read"], &["s-1", "s-2"]).await;
@@ -95,6 +110,9 @@ async fn nothing_of_an_erased_shop_stays_and_nobody_else_notices() {
     let trail = service.read("/v1/audit?subject=s-1").await;
     let entries = trail["items"].as_array().expect("entries");
     assert!(!entries.is_empty() && entries.iter().all(|entry| entry["before"].is_null() && entry["after"].is_null()));
+    let hooks = service.read("/v1/webhooks").await;
+    let hooks = hooks["items"].as_array().expect("webhooks");
+    assert!(hooks.len() == 2 && hooks.iter().all(|hook| hook["shop_ids"] == json!(["s-2"])), "{hooks:?}");
     assert_eq!(service.read("/v1/creators/c-1/score").await["signed_orders"], json!(40));
     assert_eq!(service.read("/v1/shops/s-2/score").await["signed_orders"], json!(40));
 

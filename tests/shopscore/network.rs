@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use reqwest::StatusCode;
 use reqwest::header::{HeaderMap, RETRY_AFTER};
 use serde_json::{Value, json};
-use shopscore::config::LimitSettings;
+use shopscore::config::{LimitSettings, ProxyHeader};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpSocket, TcpStream};
 
@@ -224,7 +224,9 @@ async fn an_address_that_tries_keys_is_refused_and_good_keys_from_it_are_not() {
 #[tokio::test(flavor = "multi_thread")]
 async fn without_keys_each_address_has_a_rate_and_a_trusted_proxy_tells_whose_it_is() {
     let trusted_proxies = vec!["127.0.0.1/32".parse().expect("a network")];
-    let limits = LimitSettings { trusted_proxies, requests_per_second: Some(1), ..LimitSettings::default() };
+    let proxy_header = ProxyHeader::Forwarded;
+    let limits =
+        LimitSettings { trusted_proxies, proxy_header, requests_per_second: Some(1), ..LimitSettings::default() };
     let service = TestService::start_with(limited(limits)).await;
     let mut counts = [0, 0];
     for (index, client) in ["192.0.2.1", "192.0.2.2"].into_iter().enumerate() {

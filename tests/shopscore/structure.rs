@@ -16,7 +16,7 @@ const LAYERS: [(&str, &[&str]); 13] = [
     ("scoring", &["context", "domain", "storage"]),
     ("answers", &["access", "context", "domain", "scoring", "storage"]),
     ("webhooks", &["answers", "context", "domain", "ingest", "storage"]),
-    ("http", &["access", "answers", "context", "domain", "ingest", "scoring", "storage", "webhooks"]),
+    ("http", &["access", "answers", "config", "context", "domain", "ingest", "scoring", "storage", "webhooks"]),
     ("service", &["access", "answers", "config", "context", "http", "ingest", "scoring", "storage", "webhooks"]),
     ("cli", &["access", "clock", "config", "context", "domain", "http", "ingest", "scoring", "service", "storage"]),
 ];

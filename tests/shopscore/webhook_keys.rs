@@ -41,6 +41,27 @@ async fn a_shops_key_is_told_of_its_own_shops_and_sees_no_other_webhooks() {
         let (status, problem) = post(&service, &one, "/v1/webhooks", &wanted).await;
         assert_eq!((status, &problem["errors"][0]["pointer"]), (422, &json!(pointer)), "{problem}");
     }
+    // A rule on all shops warns of those that the webhook is told of, and of no others.
+    let (status, warned) = post(
+        &service,
+        &one,
+        "/v1/webhooks",
+        &json!({"url": receiver.url("/warned"), "events": ["metric.alert"], "shop_ids": ["s-1"]}),
+    )
+    .await;
+    assert_eq!(status, 201, "{warned}");
+    for about in [json!({"all": true}), json!({"category_id": "food"})] {
+        let mut rule = json!({"webhook_id": id_of(&warned), "score": "score", "op": "below", "value": 6});
+        rule.as_object_mut().expect("a rule").extend(about.as_object().expect("members").clone());
+        assert_eq!(post(&service, &one, "/v1/alerts", &rule).await.0, 201);
+    }
+    // Whoever changes it, it stays with the shops that it was made for.
+    let wider = json!({"url": receiver.url("/warned"), "events": ["metric.alert"], "shop_ids": ["s-1", "s-2"]});
+    let warned_path = format!("/v1/webhooks/{}", id_of(&warned));
+    assert_eq!(put(&service, &one, &warned_path, &wider).await.0, 422);
+    let open = json!({"url": receiver.url("/warned"), "events": ["metric.alert"]});
+    let (status, kept) = answer(service.client.put(service.url(&warned_path)).json(&open)).await;
+    assert_eq!((status, &kept["shop_ids"]), (200, &json!(["s-1"])), "an operator's change");
     // A webhook of two shops is not there for a key of one of them.
     let body = json!({"url": receiver.url("/"), "events": ["score.published"]});
     assert_eq!(get(&service, &other, &path).await.0, 404);
@@ -50,10 +71,10 @@ async fn a_shops_key_is_told_of_its_own_shops_and_sees_no_other_webhooks() {
     }
     assert_eq!(answer(service.client.delete(service.url(&path)).bearer_auth(&other)).await.0, 404);
     assert_eq!(get(&service, &other, "/v1/webhooks").await.1["items"], json!([]));
-    assert_eq!(get(&service, &one, "/v1/webhooks").await.1["items"].as_array().map(Vec::len), Some(1));
+    assert_eq!(get(&service, &one, "/v1/webhooks").await.1["items"].as_array().map(Vec::len), Some(2));
     let of_all = subscribe(&service, json!({"url": receiver.url("/all"), "events": ["score.published"]})).await;
     assert_eq!(get(&service, &one, &format!("/v1/webhooks/{}", id_of(&of_all))).await.0, 404, "an operator's");
-    assert_eq!(service.read("/v1/webhooks").await["items"].as_array().map(Vec::len), Some(2));
+    assert_eq!(service.read("/v1/webhooks").await["items"].as_array().map(Vec::len), Some(3));
 
     service.run(date("2026-11-19")).await;
     let mut told: Vec<String> =
@@ -61,6 +82,8 @@ async fn a_shops_key_is_told_of_its_own_shops_and_sees_no_other_webhooks() {
     told.sort();
     assert_eq!(told, ["s-1", "s-2"]);
     receiver.wait_for("/all", 13).await;
+    let warned = receiver.wait_for("/warned", 2).await;
+    assert!(warned.iter().all(|message| message.about() == ("metric.alert", "s-1")), "{warned:?}");
     // What a receiver answers is the operator's to see.
     let page = get(&service, &one, &format!("{path}/deliveries")).await.1;
     assert_eq!(page["items"][0]["attempts"][0]["answer"], Value::Null);

@@ -86,6 +86,17 @@ async fn deliveries_become(service: &TestService, made: &Value, state: &str, wan
     }
 }
 
+/// Waits until what happened to runs is on its way to everybody.
+pub async fn all_is_announced(service: &TestService) {
+    let left = "select count(*) from announcement where finished_at is null";
+    let waiting = async {
+        while sqlx::query_scalar::<_, i64>(left).fetch_one(&service.context.store.read).await.expect("a count") > 0 {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(60), waiting).await.expect("everything is announced");
+}
+
 /// Waits until everybody is told everything.
 async fn all_is_told(service: &TestService) {
     let left = "select (select count(*) from announcement where finished_at is null)
@@ -380,7 +391,7 @@ async fn messages_go_to_nobody_inside_and_follow_nobody() {
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
     let error = deliveries(&service, &named, "").await[0]["attempts"][0]["error"].clone();
-    assert!(error.as_str().is_some_and(|error| error.contains("is no address on the internet")), "{error}");
+    assert!(error.as_str().is_some_and(|error| error.contains("no address on the internet")), "{error}");
     assert!(receiver.messages("/x").is_empty());
     service.stop().await;
 

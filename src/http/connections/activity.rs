@@ -79,6 +79,13 @@ impl Activity {
         }
     }
 
+    /// The client took some of an answer that is no longer ours to hold.
+    pub(super) fn note_taken(&self) {
+        if self.is_idle() {
+            self.idle_since.store(self.now(), Ordering::Relaxed);
+        }
+    }
+
     /// The client takes what is there for it, or not.
     pub(super) fn note_stall(&self, is_stalled: bool) {
         let since = self.stalled_since.load(Ordering::Relaxed);

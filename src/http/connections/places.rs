@@ -11,7 +11,7 @@ use tokio::task::AbortHandle;
 use tokio::time::timeout;
 
 use super::activity::Activity;
-use crate::http::limits::client::Proxies;
+use crate::http::limits::client::{Proxies, network};
 
 /// Open files that are not connections of clients: those to the database, logs, libraries.
 const FILES_RESERVED: usize = 128;
@@ -81,8 +81,9 @@ impl Places {
 
     /// Takes a place, waiting until there is one; `None` where the address has its share. Where all are taken, the connection
     /// ends that waited longest for its next request, so that those who hold places without using them keep nobody out.
-    pub(super) async fn enter(&self, address: IpAddr) -> Option<Place> {
-        if !self.0.proxies.trusts(address) && self.taken().of(address) >= (self.0.most / ADDRESS_SHARE).max(1) {
+    pub(super) async fn enter(&self, peer: IpAddr) -> Option<Place> {
+        let address = network(peer);
+        if !self.0.proxies.trusts(peer) && self.taken().of(address) >= (self.0.most / ADDRESS_SHARE).max(1) {
             self.0.turned_away.fetch_add(1, Ordering::Relaxed);
             return None;
         }
@@ -194,6 +195,7 @@ mod tests {
 
     use super::super::activity::Activity;
     use super::{Place, Places};
+    use crate::config::ProxyHeader;
     use crate::http::limits::client::Proxies;
 
     fn address(last: u8) -> IpAddr {
@@ -206,7 +208,7 @@ mod tests {
 
     #[tokio::test]
     async fn an_address_holds_half_of_the_places_and_a_trusted_proxy_all_of_them() {
-        let proxies = Proxies::new(vec!["10.0.0.9/32".parse().expect("a network")]);
+        let proxies = Proxies::new(vec!["10.0.0.9/32".parse().expect("a network")], ProxyHeader::default());
         let places = Places::new(4, proxies);
         let held = [enter(&places, 1).await.expect("a place"), enter(&places, 1).await.expect("a place")];
         assert!(enter(&places, 1).await.is_none(), "it has its share");

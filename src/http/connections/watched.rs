@@ -23,6 +23,9 @@ impl<C> Watched<C> {
 
     fn note<T>(&self, written: &Poll<io::Result<T>>) {
         self.activity.note_stall(written.is_pending());
+        if matches!(written, Poll::Ready(Ok(_))) {
+            self.activity.note_taken();
+        }
     }
 }
 

@@ -23,6 +23,9 @@ use strangers::Strangers;
 /// Reads that are under way at a time. Further ones would only wait for the same few connections to the database.
 const READS_MAX: usize = 256;
 
+/// Keys that are looked up in the database at a time: strangers never take its connections from others.
+const LOOK_UPS_MAX: usize = 4;
+
 /// Whom a limit is for: a key, or where none is asked for, an address.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum Who {
@@ -35,6 +38,7 @@ pub(crate) struct Limits {
     buckets: Buckets,
     strangers: Strangers,
     reads: Arc<Semaphore>,
+    look_ups: Arc<Semaphore>,
     proxies: Proxies,
     refused: Refused,
 }
@@ -54,6 +58,7 @@ impl Limits {
             buckets: Buckets::new(general),
             strangers: Strangers::default(),
             reads: Arc::new(Semaphore::new(READS_MAX)),
+            look_ups: Arc::new(Semaphore::new(LOOK_UPS_MAX)),
             proxies,
             refused: Refused::default(),
         }
@@ -77,8 +82,16 @@ impl Limits {
         })
     }
 
-    /// Refuses to look up the keys of an address that showed too many unknown ones.
-    pub(crate) fn admit_stranger(&self, address: IpAddr) -> Result<(), Problem> {
+    /// The turn to look up a key that is not in memory. An address that showed too many unknown ones is refused, those that wait
+    /// for their turn too.
+    pub(crate) async fn begin_look_up(&self, address: IpAddr) -> Result<Option<OwnedSemaphorePermit>, Problem> {
+        self.admit_stranger(address)?;
+        let turn = Arc::clone(&self.look_ups).acquire_owned().await.ok();
+        self.admit_stranger(address)?;
+        Ok(turn)
+    }
+
+    fn admit_stranger(&self, address: IpAddr) -> Result<(), Problem> {
         self.strangers.admit(address).inspect_err(|_| {
             self.refused.strangers.fetch_add(1, Ordering::Relaxed);
         })

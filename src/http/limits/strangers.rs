@@ -1,6 +1,6 @@
 //! Addresses that show unknown keys. Each unknown key costs a query, so an address has only so many of them a second.
 
-use std::net::{IpAddr, Ipv6Addr};
+use std::net::IpAddr;
 use std::num::NonZeroU32;
 use std::time::Duration;
 
@@ -8,6 +8,7 @@ use axum::http::{HeaderMap, HeaderValue, header};
 use governor::{DefaultKeyedRateLimiter, Quota, RateLimiter};
 use moka::sync::Cache;
 
+use super::client::network;
 use crate::http::problem::{Kind, Problem};
 
 /// Unknown keys that an address may show a second, and at once.
@@ -16,8 +17,6 @@ const AT_ONCE: NonZeroU32 = NonZeroU32::new(50).expect("not zero");
 /// For how long an address that showed more is refused, and how many such addresses are remembered.
 const REFUSED_SECONDS: u64 = 1;
 const ADDRESSES_MAX: u64 = 100_000;
-/// Of an IPv6 address the part that says whose network it is.
-const NETWORK_BITS: u32 = 64;
 
 #[derive(Debug)]
 pub(super) struct Strangers {
@@ -52,14 +51,6 @@ impl Strangers {
         if self.shown.len() as u64 > ADDRESSES_MAX {
             self.shown.retain_recent();
         }
-    }
-}
-
-/// An address, or of an IPv6 address its network: whoever has one address there has all of them.
-fn network(address: IpAddr) -> IpAddr {
-    match address {
-        IpAddr::V4(_) => address,
-        IpAddr::V6(address) => Ipv6Addr::from_bits(address.to_bits() >> NETWORK_BITS << NETWORK_BITS).into(),
     }
 }
 

@@ -118,6 +118,7 @@ pub(crate) async fn post_what_if(
     Input(query): Input<CardQuery>,
     JsonBody(body, _room): JsonBody<WhatIfBody>,
 ) -> Result<Json<WhatIfAnswer>, Problem> {
+    let _turn = state.limits.begin_read()?;
     let is_bound = caller.is_bound();
     match state.source.what_if(&query.wanted(), is_bound, |rule_set| check(&body, rule_set)).await {
         Ok(what_if) => Ok(Json(answer(&what_if, is_bound))),

@@ -18,7 +18,7 @@ use crate::http::param_types::{Instant, OneOf, PageQuery, TextSegment, whole_num
 use crate::http::params::{Input, parameters};
 use crate::http::problem::{Kind, Problem};
 use crate::http::problem_responses::{DeliveryNotFound, WebhookDisabled, WebhookNotFound, WrongParameter};
-use crate::http::state::AppState;
+use crate::http::state::{App, AppState};
 use crate::http::terms::{DeliveryStateTerm, HookEventTerm, KindTerm, Term};
 use crate::storage::delivery::{self, Attempt, DeliveryRow};
 use crate::storage::webhook::WebhookRow;
@@ -104,10 +104,8 @@ pub(crate) async fn test_webhook(
 ) -> Result<Response, Problem> {
     let webhook = found_enabled(&state, &caller, &path).await?;
     let mut connection = state.source.connection().await?;
-    let row = subscription::test(&mut connection, &webhook, state.context.now()).await?;
-    state.hub.wake();
-    let row = row.ok_or_else(|| Problem::of_status(StatusCode::INTERNAL_SERVER_ERROR))?;
-    Ok((StatusCode::ACCEPTED, Json(WireDelivery::of(row, &webhook, caller.has(Scope::Admin)))).into_response())
+    let made = subscription::test(&mut connection, &webhook, state.context.now()).await?;
+    on_its_way(&state, &webhook, made, caller.has(Scope::Admin)).await
 }
 
 parameters! {
@@ -181,9 +179,22 @@ pub(crate) async fn retry_delivery(
     let mut connection = state.source.connection().await?;
     let asker = asker(&caller, &state);
     let again = subscription::retry(&mut connection, &webhook, (Some(number), None), &asker).await?;
+    let made = again.first().copied().ok_or_else(not_found)?;
+    on_its_way(&state, &webhook, Some(made), caller.has(Scope::Admin)).await
+}
+
+/// Answers with a delivery that was made a moment ago.
+async fn on_its_way(
+    state: &App,
+    webhook: &WebhookRow,
+    delivery_id: Option<i64>,
+    shows_answers: bool,
+) -> Result<Response, Problem> {
+    let gone = || Problem::of_status(StatusCode::INTERNAL_SERVER_ERROR);
+    let mut connection = state.source.connection().await?;
+    let row = delivery::get(&mut connection, delivery_id.ok_or_else(gone)?).await?.ok_or_else(gone)?;
     state.hub.wake();
-    let row = again.into_iter().next().ok_or_else(not_found)?;
-    Ok((StatusCode::ACCEPTED, Json(WireDelivery::of(row, &webhook, caller.has(Scope::Admin)))).into_response())
+    Ok((StatusCode::ACCEPTED, Json(WireDelivery::of(row, webhook, shows_answers))).into_response())
 }
 
 parameters! {
@@ -201,8 +212,8 @@ pub(crate) struct RetriedAnswer {
     pub deliveries: usize,
 }
 
-/// Sends all messages again that failed, as new deliveries with the same message ids; those that were sent again already are left
-/// out.
+/// Sends messages again that failed, up to 10,000 at a time, as new deliveries with the same message ids; those that were sent
+/// again already are left out.
 #[utoipa::path(
     post,
     path = "/v1/webhooks/{webhook_id}/retry-failed",

@@ -98,7 +98,10 @@ pub(crate) async fn post_exclusion(
 ) -> Result<Response, Problem> {
     let mut faults = Vec::new();
     let new = body.check("", &mut faults).ok_or_else(|| Problem::invalid_body(faults))?;
-    match ledger::exclude(&[new], caller.actor(), &state.context).await?.pop() {
+    let shop_id = new.aggregate.shop_id.clone();
+    let excluded = ledger::exclude(&[new], caller.actor(), &state.context).await?.pop();
+    state.queue.moved().note([&shop_id].into_iter());
+    match excluded {
         Some(Excluded::Done(row)) => {
             let location = format!("/v1/exclusions/{}", row.exclusion_id);
             let located = [(header::LOCATION, location)];
@@ -162,6 +165,9 @@ pub(crate) async fn delete_exclusion(
     let exclusion_id = path.number()?;
     let revocation = Revocation { revoked_by: body.revoked_by, note: body.note };
     let row = ledger::revoke(exclusion_id, &revocation, caller.actor(), &state.context).await?;
+    if let Some(row) = &row {
+        state.queue.moved().note([&Id::stored(&row.shop_id)].into_iter());
+    }
     row.map(|row| Json(row.into())).ok_or_else(|| path.not_found())
 }
 

@@ -79,11 +79,7 @@ pub(crate) async fn post_webhook(
         let detail = format!("there are {most} webhooks already; change one, or delete one first");
         return Err(Problem::new(Kind::TooManyWebhooks, detail));
     }
-    let mut row = subscription::create(&mut connection, &wanted, &asker).await?;
-    if !is_enabled {
-        let changed = subscription::change(&mut connection, row.webhook_id, (&wanted, false), &asker).await?;
-        row = changed.unwrap_or(row);
-    }
+    let row = subscription::create(&mut connection, (&wanted, is_enabled), &asker).await?;
     Ok(with_secret(StatusCode::CREATED, row))
 }
 
@@ -167,8 +163,9 @@ pub(crate) async fn put_webhook(
 ) -> Result<Json<WireWebhook>, Problem> {
     let asker = asker(&caller, &state);
     let (wish, is_enabled) = body.wish();
-    let number = path.number()?;
-    let wanted = wish.check(&asker, state.hub.reach()).map_err(Problem::invalid_body)?;
+    let before = found(&state, &caller, &path).await?;
+    let number = before.webhook_id;
+    let wanted = wish.check(&asker.about(&before), state.hub.reach()).map_err(Problem::invalid_body)?;
     let mut connection = state.source.connection().await?;
     let row = subscription::change(&mut connection, number, (&wanted, is_enabled), &asker).await?;
     row.map(|row| Json(row.into())).ok_or_else(|| path.not_found())

@@ -6,11 +6,6 @@ with new as (
     select * from unnest($1::smallint[], $2::text[], $3::boolean[], $4::text[], $5::boolean[], $6::text[], $7::bigint[], $10::boolean[])
         as new (kind, id, has_name, name, has_category, category_id, seq, is_new)
 ),
--- As the statement finds them.
-old as (
-    select subject.subject_kind, subject.subject_id, subject.name, subject.category_id
-    from subject join new on subject.subject_kind = new.kind and subject.subject_id = new.id collate "C"
-),
 changed as (
     -- What is not given stays as it was.
     update subject set
@@ -29,7 +24,9 @@ noted as (
            changed.subject_kind, changed.subject_id,
            case when not changed.is_new then jsonb_build_object('name', old.name, 'category_id', old.category_id) end,
            jsonb_build_object('name', changed.name, 'category_id', changed.category_id)
-    from changed join old using (subject_kind, subject_id)
+    from changed
+    -- As the statement finds it.
+    join subject as old on old.subject_kind = changed.subject_kind and old.subject_id = changed.subject_id
     where changed.is_new
        or (old.name, old.category_id) is distinct from (changed.name, changed.category_id)
     order by changed.subject_kind, changed.subject_id
