@@ -80,6 +80,8 @@ create table delivery (
     constraint delivery_says_something check (num_nonnulls(announcement_id, data) = 1)
 );
 create index delivery_pending on delivery (webhook_id, delivery_id) where state = 'pending';
+-- Read by plain scans alone, which forget what was delivered as they pass it.
+create index delivery_due on delivery (webhook_id, next_attempt_at) where state = 'pending';
 create index delivery_order on delivery (webhook_id, subject_kind, subject_id, delivery_id) where state = 'pending';
 create index delivery_of_webhook on delivery (webhook_id, delivery_id);
 create index delivery_finished on delivery (finished_at) where state <> 'pending';

@@ -5,19 +5,28 @@ use sqlx::PgConnection;
 
 use super::StoreError;
 
-/// Gives up, in one step, what is on its way to webhooks that are told nothing any more, and removes what was for webhooks that are
-/// gone. Returns how much that was.
+/// Gives up, in one step, what is on its way to webhooks that are told nothing any more. Returns how much that was.
 pub(crate) async fn give_up(connection: &mut PgConnection, now: DateTime<Utc>, limit: i64) -> Result<u64, StoreError> {
     let failed = sqlx::query(
         "update delivery set state = 'failed', finished_at = $1
          where delivery_id in (
-             select delivery_id from webhook join delivery using (webhook_id)
-             where webhook.disabled_at is not null and delivery.state = 'pending' limit $2)",
+             select pending.delivery_id from webhook
+             cross join lateral (
+                 select delivery_id from delivery
+                 where delivery.webhook_id = webhook.webhook_id and delivery.state = 'pending'
+                 order by next_attempt_at limit $2
+             ) as pending
+             where webhook.disabled_at is not null limit $2)",
     )
     .bind(now)
     .bind(limit)
-    .execute(&mut *connection)
+    .execute(connection)
     .await?;
+    Ok(failed.rows_affected())
+}
+
+/// Removes, in one step, what is on its way to webhooks that are gone. Returns how much that was.
+pub(crate) async fn remove_orphans(connection: &mut PgConnection, limit: i64) -> Result<u64, StoreError> {
     let removed = sqlx::query(
         "delete from delivery
          where delivery_id in (
@@ -28,7 +37,7 @@ pub(crate) async fn give_up(connection: &mut PgConnection, now: DateTime<Utc>, l
     .bind(limit)
     .execute(connection)
     .await?;
-    Ok(failed.rows_affected() + removed.rows_affected())
+    Ok(removed.rows_affected())
 }
 
 /// Removes what was delivered before one moment, and what failed before another. Returns how much that was.
@@ -51,7 +60,7 @@ pub(crate) async fn forget(
     Ok(deleted.rows_affected())
 }
 
-/// Removes what is on its way to webhooks that are gone.
+/// Removes what was for webhooks that are gone, delivered or not.
 pub(crate) async fn forget_orphans(connection: &mut PgConnection) -> Result<(), StoreError> {
     let orphans =
         "delete from delivery where not exists (select from webhook where webhook.webhook_id = delivery.webhook_id)";

@@ -22,10 +22,10 @@ pub(crate) async fn claim(
              select webhook_id from webhook
              where disabled_at is null and (lease_until is null or lease_until < clock_timestamp())
                and (paused_until is null or paused_until <= $2)
-               and exists (
-                   select from delivery
-                   where delivery.webhook_id = webhook.webhook_id and delivery.state = 'pending'
-                     and delivery.next_attempt_at <= $2)
+               -- So written, it is one look into an index for each, however many were delivered a moment ago.
+               and (select next_attempt_at from delivery
+                    where delivery.webhook_id = webhook.webhook_id and delivery.state = 'pending'
+                    order by next_attempt_at limit 1) <= $2
              order by webhook_id limit $3 for update skip locked)
          returning {COLUMNS}"
     )))

@@ -18,7 +18,7 @@ pub(crate) mod wish;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tokio::sync::{Notify, Semaphore, SemaphorePermit};
 use tokio::time::timeout;
@@ -34,6 +34,7 @@ use rejections::Rejections;
 const DATABASE_TURNS: usize = 4;
 /// How often it is looked for what waits for nobody, and how much of it goes at a time.
 const GIVE_UP_EVERY: Duration = Duration::from_secs(2);
+const ORPHANS_EVERY: Duration = Duration::from_secs(60);
 const GIVEN_UP_TOGETHER: i64 = 5_000;
 /// How often it is looked for something to tell.
 const LOOK_EVERY: Duration = Duration::from_millis(500);
@@ -128,6 +129,12 @@ async fn give_up(source: &Source) -> Result<u64, StoreError> {
     delivery_upkeep::give_up(&mut connection, source.context.now(), GIVEN_UP_TOGETHER).await
 }
 
+/// Removes, in one step, what is on its way to webhooks that are gone.
+async fn remove_orphans(source: &Source) -> Result<u64, StoreError> {
+    let mut connection = source.context.store.run.acquire().await?;
+    delivery_upkeep::remove_orphans(&mut connection, GIVEN_UP_TOGETHER).await
+}
+
 /// Tells whatever there is to tell until told to stop.
 pub(crate) async fn keep_telling(source: Source, hub: Hub, moved: Moved) {
     let fan_out = async {
@@ -144,9 +151,18 @@ pub(crate) async fn keep_telling(source: Source, hub: Hub, moved: Moved) {
         }
     };
     let giving_up = async {
+        let mut removed_at: Option<Instant> = None;
         while !hub.is_stopping() {
-            match give_up(&source).await {
-                Ok(0) => hub.wait(GIVE_UP_EVERY).await,
+            let gone = if removed_at.is_none_or(|at| at.elapsed() > ORPHANS_EVERY) {
+                let removed = remove_orphans(&source).await;
+                // What is left goes at once, then nothing for a while.
+                removed_at = if matches!(removed, Ok(0)) { Some(Instant::now()) } else { None };
+                removed
+            } else {
+                Ok(0)
+            };
+            match gone.and(give_up(&source).await) {
+                Ok(0) => tokio::time::sleep(GIVE_UP_EVERY).await,
                 Ok(_) => {}
                 Err(error) => {
                     tracing::debug!(%error, "what waits for nobody is given up in a moment");
