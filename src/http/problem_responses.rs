@@ -34,6 +34,8 @@ problem_responses! {
     InvalidEntry { "422": "An entry is not valid; nothing was written.", }
     TooLarge { "413": "Too many entries; nothing was written.", }
     SubjectNotFound { "404": "`subject-not-found`", }
+    UnknownKind { "404": "`not-found`: the path names another kind than shops and creators.", }
+    CreatorsStay { "405": "`method-not-allowed`: creators cannot be erased.", }
     EventsNotFound { "404": "`events-not-found`, or `subject-not-found` for another shop's key.", }
     ExclusionNotFound { "404": "`exclusion-not-found`", }
     KeyNotFound { "404": "`key-not-found`", }
@@ -52,6 +54,7 @@ problem_responses! {
     }
     SubjectProblems {
         "400": "The body is not JSON, or the id is not valid.",
+        "404": "`not-found`: the path names another kind than shops and creators.",
         "422": "The body is not valid.",
     }
     EventProblems {

@@ -36,9 +36,9 @@ curl -sf "http://$address/v1/runs" -H "authorization: Bearer $all" -H 'content-t
 status=0
 for who in all bound; do
   echo "== with the key \"$who\""
-  # The operations that would take the key away are left out with it. Whether a route accepts a body that the description does
-  # not allow is decided by rules that JSON Schema cannot tell; whether it refuses one that is allowed is, too.
-  "$work/venv/bin/schemathesis" --config-file "$here/schemathesis.toml" run "$root/openapi.yaml" --url "http://$address" \
+  # The operations that would take the key away are left out. What JSON Schema cannot tell (which sets of ids, days and numbers go
+  # together) decides whether a body is refused, so it is not checked that all that the description allows is accepted.
+  SCHEMATHESIS_HOOKS="$here/hooks.py" "$work/venv/bin/schemathesis" --config-file "$here/schemathesis.toml" run "$root/openapi.yaml" --url "http://$address" \
     --header "Authorization: Bearer ${!who}" --max-examples "$examples" --seed 1 --workers 2 --no-color \
     --exclude-path '/v1/keys/{key_id}' --exclude-path '/v1/keys/{key_id}/rotate' --continue-on-failure \
     --checks not_a_server_error,status_code_conformance,content_type_conformance,response_headers_conformance,response_schema_conformance \

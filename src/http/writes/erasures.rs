@@ -16,7 +16,7 @@ use crate::http::page::Page;
 use crate::http::param_types::PageQuery;
 use crate::http::params::{Input, parameters};
 use crate::http::problem::{Kind, Problem};
-use crate::http::problem_responses::{SubjectNotFound, WrongParameter};
+use crate::http::problem_responses::{CreatorsStay, SubjectNotFound, WrongParameter};
 use crate::http::state::AppState;
 use crate::http::subject_params::SubjectPath;
 use crate::http::terms::{ErasureState, ErasureStateTerm, Term};
@@ -66,7 +66,8 @@ impl From<ErasureRow> for WireErasure {
     params(SubjectPath),
     responses(
         (status = 202, description = "Under way. `GET /v1/erasures` tells when it is done; from then on the shop is unknown.", body = WireErasure),
-        SubjectNotFound
+        SubjectNotFound,
+        CreatorsStay
     )
 )]
 pub(crate) async fn delete_subject(

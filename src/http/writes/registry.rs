@@ -18,7 +18,7 @@ use crate::http::page::{Page, subject_ids};
 use crate::http::param_types::{Cursor, Limit};
 use crate::http::params::{Input, parameters};
 use crate::http::problem::Problem;
-use crate::http::problem_responses::{SubjectNotFound, SubjectProblems, WrongParameter};
+use crate::http::problem_responses::{SubjectNotFound, SubjectProblems, UnknownKind, WrongParameter};
 use crate::http::state::AppState;
 use crate::http::subject_params::{KindSegment, SeenSubject, SubjectPath};
 use crate::ingest::ledger;
@@ -173,7 +173,7 @@ pub(crate) async fn get_subject(
     path = "/v1/{kind}",
     tag = "registry",
     params(SubjectsQuery),
-    responses((status = 200, description = "A page, by id.", body = Page<WireSubject>), WrongParameter)
+    responses((status = 200, description = "A page, by id.", body = Page<WireSubject>), UnknownKind, WrongParameter)
 )]
 pub(crate) async fn list_subjects(
     State(state): State<AppState>,
