@@ -144,6 +144,8 @@ impl Service {
 
     /// Takes no more requests, answers those that came, writes what they brought.
     pub async fn stop(self) {
+        // Messages that are on their way arrive and are noted; those of a slow receiver are sent again by another process.
+        self.state.hub.stop();
         // The server may have ended by itself.
         let _ = self.stop.send(());
         // A task that ended by itself was waited for.
@@ -151,11 +153,9 @@ impl Service {
         if tokio::time::timeout(std::time::Duration::from_secs(4), waited).await.is_err() {
             tracing::warn!("some requests did not end in time");
         }
-        // Messages that are on their way arrive and are noted; those of a slow receiver are sent again by another process.
-        self.state.hub.stop();
         let telling = self.telling.abort_handle();
         let told = async { self.telling.is_finished() || self.telling.await.is_ok() };
-        if tokio::time::timeout(std::time::Duration::from_secs(2), told).await.is_err() {
+        if tokio::time::timeout(std::time::Duration::from_secs(1), told).await.is_err() {
             telling.abort();
         }
         // A run that is under way is taken over by another process, or started again by this one.

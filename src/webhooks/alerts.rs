@@ -6,7 +6,6 @@ use std::time::{Duration, Instant};
 use chrono::TimeDelta;
 use serde_json::{Value, json};
 use sqlx::{Connection, PgConnection};
-use tokio::time::sleep;
 
 use super::Hub;
 use super::message::{Told, card_value, joined, subject_value, tier_value};
@@ -182,7 +181,7 @@ pub(super) async fn keep_watching(source: &Source, hub: &Hub, moved: &Moved) {
                 Err(error) => tracing::warn!(%error, "rules on the projection are looked at again later"),
             }
         }
-        sleep(LOOK_EVERY).await;
+        hub.pause(LOOK_EVERY).await;
     }
 }
 

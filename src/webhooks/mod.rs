@@ -49,6 +49,7 @@ struct Shared {
     /// What senders' events were rejected for.
     rejections: Rejections,
     wake: Notify,
+    stopping: Notify,
     is_stopping: AtomicBool,
     database: Semaphore,
     figures: Figures,
@@ -71,6 +72,7 @@ impl Hub {
             sender,
             rejections: Rejections::default(),
             wake: Notify::new(),
+            stopping: Notify::new(),
             is_stopping: AtomicBool::new(false),
             database: Semaphore::new(DATABASE_TURNS),
             figures: Figures::default(),
@@ -93,6 +95,7 @@ impl Hub {
     /// Takes nothing more up; what is on its way ends.
     pub(crate) fn stop(&self) {
         self.0.is_stopping.store(true, Ordering::Relaxed);
+        self.0.stopping.notify_waiters();
         self.wake();
     }
 
@@ -103,6 +106,11 @@ impl Hub {
     /// Waits until something is said to wait, or for a while.
     async fn wait(&self, most: Duration) {
         let _ = timeout(most, self.0.wake.notified()).await;
+    }
+
+    /// Waits for a while, or until told to stop.
+    async fn pause(&self, most: Duration) {
+        let _ = timeout(most, self.0.stopping.notified()).await;
     }
 
     /// The turn to use a connection to the database.
@@ -162,11 +170,11 @@ pub(crate) async fn keep_telling(source: Source, hub: Hub, moved: Moved) {
                 Ok(0)
             };
             match gone.and(give_up(&source).await) {
-                Ok(0) => tokio::time::sleep(GIVE_UP_EVERY).await,
+                Ok(0) => hub.pause(GIVE_UP_EVERY).await,
                 Ok(_) => {}
                 Err(error) => {
                     tracing::debug!(%error, "what waits for nobody is given up in a moment");
-                    tokio::time::sleep(GIVE_UP_EVERY).await;
+                    hub.pause(GIVE_UP_EVERY).await;
                 }
             }
         }

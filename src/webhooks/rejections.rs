@@ -6,7 +6,6 @@ use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use serde_json::json;
-use tokio::time::sleep;
 
 use super::Hub;
 use super::message::{joined, subject_value};
@@ -70,7 +69,7 @@ pub(super) async fn keep_telling(source: &Source, hub: &Hub) {
         {
             tracing::debug!(%error, "rejections of a minute are not told");
         }
-        sleep(LOOK_EVERY).await;
+        hub.pause(LOOK_EVERY).await;
     }
 }
 
