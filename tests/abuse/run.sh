@@ -13,18 +13,7 @@ root=$(cd "$here/../.." && pwd)
 python3 -m venv "$work/venv"
 "$work/venv/bin/pip" install --quiet --disable-pip-version-check -r "$here/requirements.txt"
 
-state=$(mktemp -d)
-chmod 711 "$state"
-"$binary" --listen 127.0.0.1:0 --auth required --state-dir "$state" 2>"$work/service.log" &
-service=$!
-trap 'kill "$service" 2>/dev/null; wait "$service" 2>/dev/null; rm -rf "$state"' EXIT
-address=
-while [ -z "$address" ]; do
-  kill -0 "$service" || { cat "$work/service.log" >&2; exit 1; }
-  address=$(sed -n 's/.*serving address=\([0-9.:]*\).*/\1/p' "$work/service.log" | head -n 1)
-  sleep 0.2
-done
-key() { "$binary" key create --state-dir "$state" "$@" | grep -o 'ssk_[0-9a-f_]*' | head -n 1; }
+. "$root/tests/service.sh"
 all=$(key --scope all)
 bound=$(key --scope events:write --scope scores:read --scope webhooks --shop shop-7)
 
