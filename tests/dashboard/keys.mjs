@@ -40,7 +40,7 @@ await tell(async () => {
   const answer = () => fetch(`${service.base}/v1/scores`, { headers: { authorization: `Bearer ${secret}` } });
   assert.equal((await answer()).status, 200);
   await accessible(page, 'keys');
-  const row = page.locator('tr').filter({ hasText: 'made in the page' });
+  const row = page.getByRole('region', { name: 'API keys' }).locator('tr').filter({ hasText: 'made in the page' });
   await row.getByRole('button', { name: 'Revoke' }).click();
   await row.getByRole('button', { name: 'Revoke for good' }).click();
   await row.getByText('revoked').waitFor();

@@ -42,7 +42,8 @@ await tell(async () => {
   await page.getByLabel('Date').fill(before.date);
   await page.locator('form', { hasText: 'Score this date' }).first().getByLabel('Reason').fill('an order was excluded');
   await page.getByRole('button', { name: 'Score this date' }).click();
-  await page.locator('tr').filter({ hasText: 'an order was excluded' }).getByText('published · revision 2').waitFor();
+  const listed = (name) => page.getByRole('region', { name, exact: true }).locator('tr');
+  await listed('Runs').filter({ hasText: 'an order was excluded' }).getByText('published · revision 2').waitFor();
 
   await page.goto(`${service.base}/shops/${shop}`);
   await see(page, 'revision 2');
@@ -53,7 +54,7 @@ await tell(async () => {
 
   // What was excluded comes back, and a fault in a form is told.
   await page.goto(`${service.base}/operator`);
-  const row = page.locator('tr').filter({ hasText: 'a sham order' });
+  const row = listed('Exclusions').filter({ hasText: 'a sham order' });
   await row.getByRole('button', { name: 'Revoke' }).click();
   await row.getByLabel('Revoked by').fill('ops@example.org');
   await row.getByRole('button', { name: 'Revoke' }).click();
