@@ -1,11 +1,14 @@
 # Thin: makes sure that PostgreSQL's programs exist (installs Debian's package where it is allowed to), then calls cargo.
 
-.PHONY: demo test serve check clients client-tools browser screenshots openapi reference faults abuse bench bench-ingest bench-run bench-read postgres
+.PHONY: demo test serve check clients client-tools browser otel screenshots openapi reference faults abuse bench bench-ingest bench-run bench-read postgres
 
 demo: postgres
 	cargo run --release --quiet -- demo $(ARGS)
 
-test: postgres browser
+# The tests, after a short round of the generated requests that "make abuse" sends more of.
+test: postgres browser client-tools
+	cargo build --quiet
+	tests/abuse/run.sh target/debug/shopscore target/abuse 3
 	cargo test
 
 serve: postgres
@@ -36,12 +39,17 @@ browser:
 	|| { echo "The tests of the dashboard lack something: apt-get install $$missing" >&2; exit 1; }
 	@cd tests/dashboard && { test node_modules/.package-lock.json -nt package-lock.json || npm ci --silent --no-audit --no-fund; }
 
-# Clients that mean no good, in numbers, and generated requests to every operation (schemathesis, installed with pip). Takes about
-# half an hour; tests/abuse/run.sh says what is sent.
+# Clients that mean no good, in numbers; kills, a database that goes away and processes that are replaced under load; and generated
+# requests to every operation (schemathesis, installed with pip). Takes about half an hour; tests/abuse/run.sh says what is sent.
 abuse: postgres client-tools
 	cargo build --release
-	SHOPSCORE_ABUSE=long cargo test --release --test shopscore -- abuse:: --nocapture --test-threads 1
+	SHOPSCORE_ABUSE=long cargo test --release --test shopscore -- abuse:: process:: operating:: --nocapture --test-threads 1
 	tests/abuse/run.sh target/release/shopscore target/abuse 150
+
+# What the feature "otel" adds: traces and figures that are sent to an OpenTelemetry Collector.
+otel: postgres
+	cargo clippy --quiet --features otel -- -D warnings
+	cargo test --features otel --test shopscore -- otel::
 
 # Pictures of the dashboard for the README and docs/dashboard.md, taken of the demo. Chinese ones need a Chinese font.
 screenshots: postgres browser

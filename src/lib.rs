@@ -15,6 +15,7 @@ pub mod context;
 pub mod domain;
 pub mod http;
 pub(crate) mod ingest;
+pub mod otel;
 pub mod scoring;
 pub mod service;
 pub mod storage;

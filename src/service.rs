@@ -28,6 +28,7 @@ use crate::ingest::queue::IngestQueue;
 use crate::scoring::{erasure, retention, schedule};
 use crate::storage::{StoreError, cursor_secret};
 use crate::webhooks::endpoint::Reach;
+use crate::webhooks::rejections::tell_last;
 use crate::webhooks::{Hub, keep_telling};
 
 /// Whether callers must show API keys.
@@ -165,7 +166,10 @@ impl Service {
         self.freshness.abort();
         self.noting.abort();
         let store = &self.state.context.store;
-        let last = async { tokio::join!(self.state.journal.write(store), self.state.last_used.write(store)) };
+        let last = async {
+            let rejected = tell_last(&self.state.source, &self.state.hub);
+            tokio::join!(self.state.journal.write(store), self.state.last_used.write(store), rejected)
+        };
         let _ = tokio::time::timeout(std::time::Duration::from_secs(1), last).await;
         drop(self.state);
         let mut writers = self.writers;

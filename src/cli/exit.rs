@@ -54,7 +54,7 @@ impl CommandError {
         CommandError { status, message: message.into() }
     }
 
-    pub(super) fn usage(message: impl Into<String>) -> CommandError {
+    pub fn usage(message: impl Into<String>) -> CommandError {
         CommandError::new(Status::Usage, message)
     }
 

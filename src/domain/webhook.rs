@@ -78,12 +78,20 @@ pub fn rest_after(failures: u32) -> Option<TimeDelta> {
 
 /// How long an endpoint may fail before it is told nothing any more.
 pub const FAILING_MAX: TimeDelta = TimeDelta::days(5);
+/// So many attempts must have failed meanwhile: of an endpoint that is rarely told anything, two failures with days between
+/// them say little.
+const FAILED_ATTEMPTS_MIN: u32 = 20;
+
+/// Whether an endpoint failed for so long, and so often, that it is told nothing any more.
+pub fn is_given_up(failing_for: TimeDelta, failures: u32) -> bool {
+    failing_for >= FAILING_MAX && failures >= FAILED_ATTEMPTS_MIN
+}
 
 #[cfg(test)]
 mod tests {
     use chrono::TimeDelta;
 
-    use super::{pause_after, rest_after};
+    use super::{FAILING_MAX, is_given_up, pause_after, rest_after};
 
     #[test]
     fn a_message_is_tried_over_a_day_and_then_given_up() {
@@ -95,6 +103,13 @@ mod tests {
         assert_eq!(pause_after(2, 0.0, Some(TimeDelta::seconds(90))), Some(TimeDelta::minutes(5)));
         assert_eq!(pause_after(1, 0.0, Some(TimeDelta::days(365))), Some(TimeDelta::hours(24)));
         assert_eq!(pause_after(8, 0.0, None), None);
+    }
+
+    #[test]
+    fn an_endpoint_is_given_up_that_failed_for_days_and_not_just_twice() {
+        assert!(is_given_up(FAILING_MAX, 20));
+        assert!(!is_given_up(FAILING_MAX, 19));
+        assert!(!is_given_up(FAILING_MAX - TimeDelta::seconds(1), 1_000));
     }
 
     #[test]

@@ -17,7 +17,7 @@ use tower::ServiceBuilder;
 use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::compression::CompressionLayer;
 use tower_http::request_id::{MakeRequestId, PropagateRequestIdLayer, RequestId, SetRequestIdLayer};
-use tower_http::trace::{DefaultOnResponse, TraceLayer};
+use tower_http::trace::{DefaultOnResponse, OnResponse, TraceLayer};
 use tracing::field::Empty;
 use tracing::{Instrument, Level, Span};
 
@@ -30,6 +30,7 @@ use super::problem::Problem;
 use super::state::AppState;
 use crate::domain::id::Id;
 use crate::ingest::Unavailable;
+use crate::otel::SPANS;
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
@@ -39,9 +40,18 @@ pub(crate) fn wrap(router: Router, state: &AppState) -> Router {
         .make_span_with(|request: &Request| {
             let id = request.headers().get(REQUEST_ID).and_then(|id| id.to_str().ok()).unwrap_or_default();
             let (method, path) = (request.method(), request.uri().path());
-            tracing::debug_span!("request", %method, path, id, key_id = Empty, shop_id = Empty)
+            let span = tracing::span!(
+                SPANS, "request", %method, path, id, key_id = Empty, shop_id = Empty, otel.name = Empty, otel.kind = Empty
+            );
+            #[cfg(feature = "otel")]
+            crate::otel::continue_trace(&span, request);
+            span
         })
-        .on_response(DefaultOnResponse::new().level(Level::DEBUG))
+        .on_response(|response: &Response, took: Duration, span: &Span| {
+            #[cfg(feature = "otel")]
+            crate::otel::note_status(span, response.status().as_u16());
+            DefaultOnResponse::new().level(Level::DEBUG).on_response(response, took, span);
+        })
         .on_failure(());
     let layers = ServiceBuilder::new()
         .layer(from_fn_with_state(state.clone(), measure))

@@ -95,6 +95,8 @@ impl Telemetry {
         if events > 0 {
             let count = || counter!(EVENTS, "outcome" => outcome).increment(events as u64);
             with_local_recorder(&self.0.recorder, count);
+            #[cfg(feature = "otel")]
+            crate::otel::count_events(outcome, events as u64);
         }
     }
 
@@ -113,6 +115,8 @@ impl Telemetry {
         let requests = kept.unwrap_or_else(|| self.register(route, method, status));
         requests.count.increment(1);
         requests.duration.record(took.as_secs_f64());
+        #[cfg(feature = "otel")]
+        crate::otel::count_request(route, method, status.as_u16(), took);
     }
 
     fn register(&self, route: &str, method: &'static str, status: StatusCode) -> Requests {

@@ -1,11 +1,14 @@
 //! One group of events through one transaction, and what happens when that fails.
 
+use tracing::Instrument;
+
 use super::arrival::Attempts;
 use super::recent::Recent;
 use super::retry::retrying;
 use super::writer::{rehearse, write};
 use super::{Atomicity, Outcome, SentEvent, Unavailable};
 use crate::context::Context;
+use crate::otel::SPANS;
 use crate::storage::StoreError;
 
 /// Writes a group. What passes by itself (lost connections, deadlocks, serialization failures) is tried again. A group
@@ -17,7 +20,8 @@ pub(crate) async fn write_group(
     context: &Context,
     recent: &mut Recent,
 ) -> Vec<Result<Outcome, Unavailable>> {
-    match try_write(events, atomicity, context, recent).await {
+    let span = tracing::span!(SPANS, "store", events = events.len());
+    match try_write(events, atomicity, context, recent).instrument(span).await {
         Ok(outcomes) => outcomes.into_iter().map(Ok).collect(),
         Err(StoreError::Data(cause)) if events.len() == 1 || atomicity == Atomicity::AllOrNothing => {
             tracing::warn!(%cause, events = events.len(), "PostgreSQL refused events");

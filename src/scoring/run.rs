@@ -12,6 +12,7 @@ use std::time::Duration;
 use chrono::Days;
 use sqlx::{Connection, PgConnection};
 use tokio::task::JoinHandle;
+use tracing::Instrument;
 
 use super::inputs::{self, KindInputs};
 use super::settled;
@@ -22,6 +23,7 @@ use crate::domain::run::Trigger;
 use crate::domain::score::{Card, Peers, SubjectCounts, score_all};
 use crate::domain::subject::SubjectKind;
 use crate::domain::window::Window;
+use crate::otel::SPANS;
 use crate::storage::lease::{self, RunKnowledge};
 use crate::storage::rule_set::{self, UsedRuleSet};
 use crate::storage::run::{self, RunRow};
@@ -55,7 +57,8 @@ struct Computed {
 /// Computes and publishes a run that this process has claimed. A run that fails is marked so, with the reason.
 pub async fn execute(context: &Context, row: &RunRow) -> Result<RunRow, RunError> {
     let alive = keep_alive(context.clone(), row.clone());
-    let result = attempt(context, row).await;
+    let span = tracing::span!(SPANS, "run", run_id = row.run_id, date = %row.date);
+    let result = attempt(context, row).instrument(span).await;
     alive.abort();
     if let Err(error) = &result
         && !matches!(error, RunError::LeaseLost)

@@ -1,6 +1,7 @@
 //! Alert rules: on what is published, when it is told; on the projection, every quarter of an hour over the shops that moved.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::ops::Bound;
 use std::time::{Duration, Instant};
 
 use chrono::TimeDelta;
@@ -29,7 +30,7 @@ use crate::storage::{StoreError, registry};
 const EVERY: TimeDelta = TimeDelta::minutes(15);
 /// How often it is seen whether it is time.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
-/// For how long one round projects; what is left goes first in the next one.
+/// For how long one round projects; what is left comes next in the round after it.
 const ROUND_MAX: Duration = Duration::from_secs(600);
 /// Shops that are projected between two moments at which others come first.
 const TOGETHER: usize = 50;
@@ -168,14 +169,14 @@ fn warning(rule: &AlertRow, shop_id: &str, value: Decimal, what: Value) -> NewDe
 /// shops that rules are about when this process begins or scores are published, since then other days count.
 pub(super) async fn keep_watching(source: &Source, hub: &Hub, moved: &Moved) {
     let (mut next, mut published) = (source.context.now(), None);
-    let mut waiting = BTreeSet::new();
+    let mut waiting = Waiting::default();
     while !hub.is_stopping() {
         let now = source.context.now();
         if now >= next {
             next = now + EVERY;
             let publication = source.freshness.publication();
             let is_new = publication.is_some() && publication != published;
-            waiting.extend(moved.take());
+            waiting.shops.extend(moved.take());
             match watch(source, hub, moved, (&mut waiting, is_new)).await {
                 Ok(()) => published = publication.or(published),
                 Err(error) => tracing::warn!(%error, "rules on the projection are looked at again later"),
@@ -185,12 +186,34 @@ pub(super) async fn keep_watching(source: &Source, hub: &Hub, moved: &Moved) {
     }
 }
 
+/// Shops that wait to be projected, and the last that was: rounds that are not long enough for all go on where they stopped.
+#[derive(Default)]
+struct Waiting {
+    shops: BTreeSet<Id>,
+    last: Option<Id>,
+}
+
+impl Waiting {
+    /// The next shops after the last; from the first one on where there are none.
+    fn next(&mut self) -> Vec<Id> {
+        let after = self.last.take();
+        let later = after.iter().flat_map(|last| self.shops.range((Bound::Excluded(last), Bound::Unbounded)));
+        let later: Vec<Id> = later.take(TOGETHER).cloned().collect();
+        if later.is_empty() { self.shops.iter().take(TOGETHER).cloned().collect() } else { later }
+    }
+
+    fn is_done(&mut self, id: Id) {
+        self.shops.remove(&id);
+        self.last = Some(id);
+    }
+}
+
 /// One round over the shops that wait; `is_of_all` adds all that rules are about. Those that are done wait no more.
 async fn watch(
     source: &Source,
     hub: &Hub,
     moved: &Moved,
-    (waiting, is_of_all): (&mut BTreeSet<Id>, bool),
+    (waiting, is_of_all): (&mut Waiting, bool),
 ) -> Result<(), ReadError> {
     let began = Instant::now();
     let mut connection = source.connection().await?;
@@ -198,7 +221,7 @@ async fn watch(
     let is_first = !moved.is_wanted();
     moved.want(!rules.is_empty());
     if rules.is_empty() {
-        waiting.clear();
+        waiting.shops.clear();
         return Ok(());
     }
     let registered = registry::all(&mut connection, SubjectKind::Shop).await?;
@@ -214,18 +237,18 @@ async fn watch(
         .collect();
     // What moved before anybody asked is not known.
     if is_of_all || is_first {
-        waiting.extend(covered.keys().cloned());
+        waiting.shops.extend(covered.keys().cloned());
     }
-    waiting.retain(|id| covered.contains_key(id));
+    waiting.shops.retain(|id| covered.contains_key(id));
     while began.elapsed() < ROUND_MAX && !hub.is_stopping() {
-        let together: Vec<Id> = waiting.iter().take(TOGETHER).cloned().collect();
+        let together = waiting.next();
         if together.is_empty() {
             return Ok(());
         }
         for id in together {
             let of_shop = covered.get(&id).map(Vec::as_slice).unwrap_or_default();
             look_at(source, hub, &id, of_shop).await?;
-            waiting.remove(&id);
+            waiting.is_done(id);
         }
         tokio::task::yield_now().await;
     }

@@ -9,12 +9,14 @@ use chrono::{DateTime, TimeDelta, Utc};
 use futures_util::{StreamExt, future, stream};
 use sqlx::Connection;
 use tokio::task::JoinSet;
+use tracing::Instrument;
 
 use super::attempt::{Tried, attempt};
 use super::{Hub, message};
 use crate::answers::published::ReadError;
 use crate::answers::source::Source;
-use crate::domain::webhook::{ASKED_PAUSE_MAX, DeliveryState, FAILING_MAX, pause_after, rest_after};
+use crate::domain::webhook::{ASKED_PAUSE_MAX, DeliveryState, FAILING_MAX, is_given_up, pause_after, rest_after};
+use crate::otel::SPANS;
 use crate::storage::delivery::{self, Attempted, DeliveryRow};
 use crate::storage::webhook::WebhookRow;
 use crate::storage::webhook_lease::{self, Condition};
@@ -149,7 +151,12 @@ impl Worker {
         let mut sending = begun
             .map(|row| async move {
                 let tried = match texts.get(&row.delivery_id) {
-                    Some(text) => attempt(&hub.0.sender, webhook, row.message(), text, source.context.now()).await,
+                    Some(text) => {
+                        let (webhook_id, event) = (webhook.webhook_id, row.event.as_str());
+                        let span = tracing::span!(SPANS, "deliver", webhook_id, event, delivery_id = row.delivery_id);
+                        let attempt = attempt(&hub.0.sender, webhook, row.message(), text, source.context.now());
+                        attempt.instrument(span).await
+                    }
                     None => Tried::without_text(source.context.now()),
                 };
                 (row, tried)
@@ -233,7 +240,7 @@ fn take_note(condition: &mut Condition, tried: &Tried, now: DateTime<Utc>) {
     }
     if tried.is_gone() {
         condition.disabled_reason = Some("the receiver answered 410 Gone".to_owned());
-    } else if now - since >= FAILING_MAX {
+    } else if is_given_up(now - since, condition.failures.unsigned_abs()) {
         condition.disabled_reason = Some(format!("nothing arrived for {} days", FAILING_MAX.num_days()));
     }
 }

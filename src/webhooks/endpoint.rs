@@ -1,9 +1,12 @@
 //! The way to a receiver: a client that reaches no address inside the operator's network, whatever a name says it is.
 
+use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures_util::FutureExt;
+use futures_util::future::BoxFuture;
 use ipnet::IpNet;
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 use reqwest::redirect::Policy;
@@ -107,18 +110,27 @@ fn literal(url: &Url) -> Option<IpAddr> {
     bare.parse::<Ipv4Addr>().map(IpAddr::V4).or_else(|_| bare.parse::<Ipv6Addr>().map(IpAddr::V6)).ok()
 }
 
+/// Asks for the addresses of a name.
+type Lookup = Arc<dyn Fn(String) -> BoxFuture<'static, io::Result<Vec<SocketAddr>>> + Send + Sync>;
+
+/// As the system answers it.
+fn system() -> Lookup {
+    Arc::new(|name| async move { Ok(tokio::net::lookup_host((name, 0)).await?.collect()) }.boxed())
+}
+
 /// Resolves names for the connector itself, so that no name can change between the check and the connection.
-#[derive(Debug)]
 struct OnlyOutside {
     reach: Reach,
     with_tls: bool,
+    lookup: Lookup,
 }
 
 impl Resolve for OnlyOutside {
     fn resolve(&self, name: Name) -> Resolving {
         let (reach, with_tls) = (self.reach.clone(), self.with_tls);
+        let found = (self.lookup)(name.as_str().to_owned());
         Box::pin(async move {
-            let found: Vec<SocketAddr> = tokio::net::lookup_host((name.as_str(), 0)).await?.collect();
+            let found = found.await?;
             let reached: Vec<SocketAddr> =
                 found.into_iter().filter(|address| reach.reaches(address.ip(), with_tls)).collect();
             if reached.is_empty() {
@@ -140,6 +152,10 @@ pub(super) struct Sender {
 
 impl Sender {
     pub(super) fn new(reach: &Reach) -> Result<Sender, reqwest::Error> {
+        Sender::with(reach, &system())
+    }
+
+    fn with(reach: &Reach, lookup: &Lookup) -> Result<Sender, reqwest::Error> {
         // Fails where it was done before, which is as good.
         let _ = rustls::crypto::ring::default_provider().install_default();
         let client = |with_tls: bool| {
@@ -152,7 +168,7 @@ impl Sender {
                 .pool_max_idle_per_host(IDLE_CONNECTIONS)
                 .pool_idle_timeout(IDLE_MAX)
                 .user_agent(concat!("shopscore/", env!("CARGO_PKG_VERSION")))
-                .dns_resolver(Arc::new(OnlyOutside { reach: reach.clone(), with_tls }))
+                .dns_resolver(Arc::new(OnlyOutside { reach: reach.clone(), with_tls, lookup: Arc::clone(lookup) }))
                 .build()
         };
         Ok(Sender { reach: reach.clone(), with_tls: client(true)?, plain: client(false)? })
@@ -167,7 +183,62 @@ impl Sender {
 
 #[cfg(test)]
 mod tests {
-    use super::Reach;
+    use std::net::{IpAddr, SocketAddr};
+    use std::sync::{Arc, Mutex};
+
+    use futures_util::FutureExt;
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    use tokio::net::TcpListener;
+
+    use super::{Lookup, Reach, Sender};
+
+    /// Answers one request after the other, and says which address it did so on.
+    async fn answer_all(listener: TcpListener, answered: Arc<Mutex<Vec<IpAddr>>>) {
+        loop {
+            let (mut stream, _) = listener.accept().await.expect("a connection");
+            let address = stream.local_addr().expect("an address").ip();
+            answered.lock().expect("no panic").push(address);
+            let _ = stream.read(&mut [0; 4_096]).await;
+            let _ = stream.write_all(b"HTTP/1.1 204 No Content\r\nconnection: close\r\n\r\n").await;
+        }
+    }
+
+    #[tokio::test]
+    async fn a_name_that_changes_between_check_and_connection_reaches_nothing_inside() {
+        let open = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+        let port = open.local_addr().expect("an address").port();
+        let closed = TcpListener::bind(("127.0.0.2", port)).await.expect("the same port of another address");
+        let answered = Arc::new(Mutex::new(Vec::new()));
+        tokio::spawn(answer_all(open, Arc::clone(&answered)));
+        tokio::spawn(answer_all(closed, Arc::clone(&answered)));
+        let names: Arc<Mutex<Vec<&str>>> = Arc::default();
+        let lookup: Lookup = {
+            let names = Arc::clone(&names);
+            Arc::new(move |_| {
+                let now = names.lock().expect("no panic").clone();
+                let found = now.into_iter().map(|ip| SocketAddr::new(ip.parse().expect("an address"), 0)).collect();
+                async move { Ok(found) }.boxed()
+            })
+        };
+        let reach = Reach::new(vec!["127.0.0.1/32".parse().expect("a network")]);
+        let sender = Sender::with(&reach, &lookup).expect("a client");
+        let url = format!("http://hooks.example.com:{port}/");
+        for (says, arrives) in [
+            (&["127.0.0.1"][..], true),
+            (&["127.0.0.2"][..], false),
+            (&["::ffff:127.0.0.2", "169.254.169.254", "10.0.0.1", "::1"][..], false),
+            // Of several addresses those that are opened are left.
+            (&["127.0.0.2", "127.0.0.1"][..], true),
+            (&[][..], false),
+        ] {
+            let (client, checked) = sender.client(&url).expect("a name passes the check, whatever it says");
+            *names.lock().expect("no panic") = says.to_vec();
+            let sent = client.post(checked).send().await;
+            assert_eq!(sent.is_ok(), arrives, "{says:?}: {sent:?}");
+        }
+        let reached: Vec<String> = answered.lock().expect("no panic").iter().map(ToString::to_string).collect();
+        assert_eq!(reached, ["127.0.0.1", "127.0.0.1"]);
+    }
 
     #[test]
     fn no_address_of_the_operators_network_is_reached_unless_it_is_opened() {

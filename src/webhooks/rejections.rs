@@ -53,23 +53,32 @@ impl Rejections {
         }
     }
 
-    /// Takes the sums whose minute is over.
-    fn take(&self, now: DateTime<Utc>) -> Vec<(Id, Sum)> {
+    /// Takes the sums that are as old as `age`.
+    fn take(&self, now: DateTime<Utc>, age: TimeDelta) -> Vec<(Id, Sum)> {
         let mut sums = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        sums.extract_if(|_, sum| now >= sum.from + SUMMED_FOR).collect()
+        sums.extract_if(|_, sum| now >= sum.from + age).collect()
     }
 }
 
-/// Tells of rejections until told to stop.
+/// Tells of rejections, minute by minute, until told to stop.
 pub(super) async fn keep_telling(source: &Source, hub: &Hub) {
     while !hub.is_stopping() {
-        let over = hub.rejections().take(source.context.now());
-        if !over.is_empty()
-            && let Err(error) = tell(source, hub, over).await
-        {
-            tracing::debug!(%error, "rejections of a minute are not told");
-        }
+        tell_older(source, hub, SUMMED_FOR).await;
         hub.pause(LOOK_EVERY).await;
+    }
+}
+
+/// Tells of what was summed in the minute that is not over yet. For the end, after the last request.
+pub(crate) async fn tell_last(source: &Source, hub: &Hub) {
+    tell_older(source, hub, TimeDelta::zero()).await;
+}
+
+async fn tell_older(source: &Source, hub: &Hub, age: TimeDelta) {
+    let over = hub.rejections().take(source.context.now(), age);
+    if !over.is_empty()
+        && let Err(error) = tell(source, hub, over).await
+    {
+        tracing::debug!(%error, "rejections of a minute are not told");
     }
 }
 
@@ -83,7 +92,7 @@ async fn tell(source: &Source, hub: &Hub, sums: Vec<(Id, Sum)>) -> Result<(), Re
         let subject = Subject { kind: SubjectKind::Shop, id: shop_id };
         let rejected: u64 = sum.by_code.values().sum();
         let data = json!({
-            "from": sum.from, "to": sum.from + SUMMED_FOR, "rejected": rejected, "by_code": sum.by_code,
+            "from": sum.from, "to": (sum.from + SUMMED_FOR).min(now), "rejected": rejected, "by_code": sum.by_code,
             "first_ids": sum.first_ids,
         });
         for webhook in webhooks.iter().filter(|webhook| webhook.is_told_of(&subject)) {

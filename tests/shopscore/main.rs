@@ -27,6 +27,8 @@ mod merchants;
 mod network;
 mod operating;
 mod operators;
+#[cfg(feature = "otel")]
+mod otel;
 mod outlook;
 mod parameters;
 mod process;

@@ -5,18 +5,19 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 /// The modules of the crate with those that each may import, from the ground up.
-const LAYERS: [(&str, &[&str]); 13] = [
+const LAYERS: [(&str, &[&str]); 14] = [
     ("domain", &[]),
     ("clock", &[]),
+    ("otel", &[]),
     ("config", &["domain"]),
     ("storage", &["domain"]),
     ("context", &["clock", "config", "domain", "storage"]),
     ("access", &["domain", "storage"]),
-    ("ingest", &["context", "domain", "storage"]),
-    ("scoring", &["context", "domain", "storage"]),
+    ("ingest", &["context", "domain", "otel", "storage"]),
+    ("scoring", &["context", "domain", "otel", "storage"]),
     ("answers", &["access", "context", "domain", "scoring", "storage"]),
-    ("webhooks", &["answers", "context", "domain", "ingest", "storage"]),
-    ("http", &["access", "answers", "config", "context", "domain", "ingest", "scoring", "storage", "webhooks"]),
+    ("webhooks", &["answers", "context", "domain", "ingest", "otel", "storage"]),
+    ("http", &["access", "answers", "config", "context", "domain", "ingest", "otel", "scoring", "storage", "webhooks"]),
     ("service", &["access", "answers", "config", "context", "http", "ingest", "scoring", "storage", "webhooks"]),
     ("cli", &["access", "clock", "config", "context", "domain", "http", "ingest", "scoring", "service", "storage"]),
 ];
