@@ -25,7 +25,7 @@ use crate::http::telemetry::Telemetry;
 use crate::ingest::categories::Categories;
 use crate::ingest::journal::Journal;
 use crate::ingest::queue::IngestQueue;
-use crate::scoring::{erasure, retention, schedule};
+use crate::scoring::{erasure, preview, retention, schedule};
 use crate::storage::{StoreError, cursor_secret};
 use crate::webhooks::endpoint::Reach;
 use crate::webhooks::rejections::tell_last;
@@ -54,6 +54,7 @@ pub struct Service {
     stop: oneshot::Sender<()>,
     server: tokio::task::JoinHandle<()>,
     slot: tokio::task::JoinHandle<()>,
+    previews: tokio::task::JoinHandle<()>,
     retention: tokio::task::JoinHandle<()>,
     freshness: tokio::task::JoinHandle<()>,
     noting: tokio::task::JoinHandle<()>,
@@ -78,6 +79,8 @@ impl Service {
         let mut writers = JoinSet::new();
         let queue = IngestQueue::start(context, &mut writers);
         let wake = Arc::new(Notify::new());
+        let preview = Arc::new(Notify::new());
+        let previews = tokio::spawn(preview::keep_previewing(context.clone(), Arc::clone(&preview)));
         let slot = tokio::spawn(schedule::keep_slot(context.clone(), Arc::clone(&wake)));
         let erase = Arc::new(Notify::new());
         let retention = {
@@ -105,6 +108,7 @@ impl Service {
             source,
             queue,
             wake,
+            preview,
             erase,
             hub,
             places: places.clone(),
@@ -127,7 +131,7 @@ impl Service {
             // A sender that is gone means the same as one that sent.
             let _ = stopped.await;
         }));
-        Ok(Service { address, state, stop, server, slot, retention, freshness, noting, telling, writers })
+        Ok(Service { address, state, stop, server, slot, previews, retention, freshness, noting, telling, writers })
     }
 
     /// Waits until a task ends that should not.
@@ -135,6 +139,7 @@ impl Service {
         tokio::select! {
             _ = &mut self.server => tracing::error!("the HTTP server ended"),
             _ = &mut self.slot => tracing::error!("the daily slot ended"),
+            _ = &mut self.previews => tracing::error!("computing previews ended"),
             _ = &mut self.retention => tracing::error!("the daily retention, or erasing, ended"),
             _ = &mut self.freshness => tracing::error!("the watcher for publications ended"),
             _ = &mut self.noting => tracing::error!("noting rejections and uses of keys ended"),
@@ -161,6 +166,7 @@ impl Service {
         }
         // A run that is under way is taken over by another process, or started again by this one.
         self.slot.abort();
+        self.previews.abort();
         // A sweep that breaks off leaves whole transactions; the next day's goes on.
         self.retention.abort();
         self.freshness.abort();

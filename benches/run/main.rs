@@ -1,9 +1,11 @@
 //! A run beside one SQL that only sums the shops' counts over their windows, on the same server: `make bench-run`.
 //!
 //! Phases: `size` (a run over markets of different sizes), `orders` (beside sums over one row per order), `growth`
-//! (the same shops with twice the orders) and `told` (a run of which many are told over webhooks). Each market has a service and a database of its own.
+//! (the same shops with twice the orders) `told` (a run of which many are told over webhooks)
+//! and `preview` (a draft replayed beside a run). Each market has a service and a database of its own.
 
 mod phases;
+mod preview;
 #[path = "../support/mod.rs"]
 mod support;
 mod told;
@@ -16,7 +18,7 @@ use support::service::Service;
 
 #[derive(Clone, Debug, Parser)]
 struct Settings {
-    #[arg(long, value_enum, value_delimiter = ',', default_value = "size,orders,growth,told")]
+    #[arg(long, value_enum, value_delimiter = ',', default_value = "size,orders,growth,told,preview")]
     phases: Vec<Phase>,
     /// Sizes of the phase "size"; each market has a fifth as many creators
     #[arg(long, value_delimiter = ',', default_value = "10000,30000,100000")]
@@ -47,6 +49,7 @@ enum Phase {
     Orders,
     Growth,
     Told,
+    Preview,
 }
 
 impl Settings {
@@ -111,6 +114,7 @@ async fn main() -> Outcome<()> {
             Phase::Orders => phases::orders(&settings).await?,
             Phase::Growth => phases::growth(&settings).await?,
             Phase::Told => told::told(&settings).await?,
+            Phase::Preview => preview::preview(&settings).await?,
         }
     }
     Ok(())

@@ -11,49 +11,13 @@ use crate::domain::decimal::{Decimal, PLACES_MAX};
 use crate::domain::id::Id;
 use crate::domain::metric::Metric;
 use crate::domain::peers::{Basis, MetricPeers, PeerGroup};
+use crate::domain::quantiles::Quantiles;
 use crate::domain::rules::{MetricRule, RuleSet};
 use crate::domain::score::{MetricCard, Scored};
 use crate::domain::subject::SubjectKind;
 use crate::storage::rule_set::UsedRuleSet;
 use crate::storage::run::RunRow;
 use crate::storage::{peer_group, score};
-
-/// The quantiles of benchmarks, in hundredths.
-const QUANTILES: [usize; 5] = [10, 25, 50, 75, 90];
-
-/// Quantiles from the lowest value up: the smallest value that 10, 25, 50, 75 and 90 hundredths of the members do not
-/// exceed. Each is `None` without members, and where the members are too few to be shown.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Quantiles {
-    pub members: usize,
-    pub values: [Option<Decimal>; QUANTILES.len()],
-}
-
-impl Quantiles {
-    /// Of values from the lowest up, each with how many members have it.
-    pub(super) fn counted(rising: &[(Decimal, i64)]) -> Quantiles {
-        let members: i64 = rising.iter().map(|(_, members)| members).sum();
-        let at = |hundredths: usize| {
-            let rank = (members * hundredths as i64 + 99) / 100;
-            let mut below = 0;
-            let found = rising.iter().find(|(_, members)| {
-                below += members;
-                below >= rank.max(1)
-            });
-            found.map(|(value, _)| *value)
-        };
-        Quantiles { members: members as usize, values: QUANTILES.map(at) }
-    }
-
-    /// Of values from the lowest up.
-    fn of(rising: &[Decimal], is_hidden: bool) -> Quantiles {
-        let at = |hundredths: usize| {
-            let rank = (rising.len() * hundredths).div_ceil(100).max(1);
-            rising.get(rank - 1).copied().filter(|_| !is_hidden)
-        };
-        Quantiles { members: rising.len(), values: QUANTILES.map(at) }
-    }
-}
 
 /// What the peers have among which a metric stands.
 pub struct PeerValues {
@@ -140,23 +104,4 @@ fn rising_values(rule_set: &RuleSet, groups: &[(usize, PeerGroup)]) -> Vec<(Metr
         (metric, group.map(|(_, group)| rising(group)).unwrap_or_default())
     };
     rule_set.metrics.iter().enumerate().map(|(place, rule)| of_metric(place, rule.metric)).collect()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::Quantiles;
-    use crate::domain::decimal::Decimal;
-
-    #[test]
-    fn a_quantile_is_the_smallest_value_that_so_many_do_not_exceed() {
-        let rising: Vec<Decimal> = (1..=10).map(Decimal::from_millionths).collect();
-        let at = |number| Some(Decimal::from_millionths(number));
-        let quantiles = Quantiles::of(&rising, false);
-        assert_eq!((quantiles.members, quantiles.values), (10, [at(1), at(3), at(5), at(8), at(9)]));
-        let counted: Vec<(Decimal, i64)> =
-            [(1, 2), (3, 5), (8, 3)].map(|(of, n)| (Decimal::from_millionths(of), n)).into();
-        assert_eq!(Quantiles::counted(&counted).values, [at(1), at(3), at(3), at(8), at(8)]);
-        assert_eq!(Quantiles::of(&rising, true).values, [None; 5]);
-        assert_eq!(Quantiles::of(&[], false).values, [None; 5]);
-    }
 }

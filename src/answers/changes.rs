@@ -112,7 +112,7 @@ impl Source {
         runs.push(new.run.clone());
         for run in runs {
             let of_run = self.context.archive.of_run(connection, &run).await?;
-            let answers = answering(&of_run, wanted.subject.kind, wanted.rule_set.as_deref());
+            let answers = answering(&of_run, run.date, wanted.subject.kind, wanted.rule_set.as_deref());
             let Some(answers) = answers.filter(|used| used.version != reached.version) else { continue };
             let all = self.context.archive.all_of_run(connection, &run).await?;
             let Some(own) = all.into_iter().find(|used| used.version == reached.version) else { return Ok(None) };

@@ -133,7 +133,7 @@ impl Source {
         (kind, rule_set): (SubjectKind, Option<&str>),
     ) -> Result<Option<RunVersion>, ReadError> {
         let of_run = self.context.archive.of_run(connection, run).await?;
-        let used = answering(&of_run, kind, rule_set);
+        let used = answering(&of_run, run.date, kind, rule_set);
         Ok(used.map(|used| RunVersion { run_id: run.run_id, version: used.version }))
     }
 

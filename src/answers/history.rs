@@ -8,10 +8,10 @@ use sqlx::PgConnection;
 
 use super::published::{Missing, Published, ReadError, Wanted, answering, known};
 use super::source::Source;
-use crate::domain::decimal::Decimal;
 use crate::domain::rules::{PenaltyRule, RuleSet};
+use crate::domain::score::Scored;
 use crate::domain::subject::Subject;
-use crate::domain::tier::tier;
+use crate::domain::tier::tier_of;
 use crate::storage::run::{self, RunRow};
 use crate::storage::score::{self, ShortCard};
 
@@ -43,17 +43,17 @@ pub struct PastCard {
     pub card: ShortCard,
 }
 
-/// The score of a date, with the rules that it was made under; none without enough volume, or before the subject was known.
+/// The card of a date, with the rules that it was made under; none before the subject was known.
 struct EarlierScore {
     date: NaiveDate,
-    score: Option<(Arc<RuleSet>, Decimal)>,
+    card: Option<(Arc<RuleSet>, ShortCard)>,
 }
 
 impl EarlierScore {
-    /// Whether the score brought a penalty, by the thresholds of its own date.
+    /// Whether the card brought a penalty, by the thresholds of its own date.
     fn brought(&self, code: &str) -> bool {
-        let Some((rule_set, score)) = &self.score else { return false };
-        tier(rule_set, *score).penalties.iter().any(|penalty| penalty.code == code)
+        let tier = self.card.as_ref().and_then(|(rule_set, card)| card.tier(rule_set));
+        tier.is_some_and(|tier| tier.penalties.iter().any(|penalty| penalty.code == code))
     }
 }
 
@@ -66,8 +66,8 @@ impl Source {
     pub async fn penalties(&self, wanted: &Wanted) -> Result<Penalties, ReadError> {
         let mut connection = self.connection().await?;
         let published = self.find(&mut connection, wanted).await?;
-        let score = published.scored.card.score;
-        let in_force = score.map(|score| tier(&published.scored.rule_set, score).penalties).unwrap_or_default();
+        let Scored { rule_set, card } = &published.scored;
+        let in_force = tier_of(rule_set, card).map(|tier| tier.penalties).unwrap_or_default();
         let earlier = if in_force.is_empty() {
             Vec::new()
         } else {
@@ -93,10 +93,10 @@ impl Source {
         let dates: Vec<NaiveDate> = runs.iter().map(|run| run.date).filter(|earlier| *earlier < date).collect();
         let past = self.past_cards(connection, runs, &wanted.subject, wanted.rule_set.as_deref()).await?;
         let mut past: HashMap<NaiveDate, PastCard> = past.into_iter().map(|past| (past.run.date, past)).collect();
-        let earlier = dates.into_iter().rev().map(|date| {
-            let score = past.remove(&date).and_then(|past| Some((past.rule_set, past.card.score()?)));
-            EarlierScore { date, score }
-        });
+        let earlier = dates
+            .into_iter()
+            .rev()
+            .map(|date| EarlierScore { date, card: past.remove(&date).map(|past| (past.rule_set, past.card)) });
         Ok(earlier.collect())
     }
 
@@ -112,7 +112,7 @@ impl Source {
         let mut answering_runs = Vec::new();
         for run in runs {
             let of_run = self.context.archive.of_run(connection, &run).await?;
-            if let Some(used) = answering(&of_run, subject.kind, rule_set) {
+            if let Some(used) = answering(&of_run, run.date, subject.kind, rule_set) {
                 answering_runs.push((run, used.clone()));
             }
         }

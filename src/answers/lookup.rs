@@ -62,7 +62,7 @@ impl Source {
         let calendar = self.context.calendar();
         let events = received.iter().map(|one| &one.event);
         let (folded, explained) = explain(aggregate.kind, events, &excluded, &calendar, &Measure::ALL);
-        let rule_set = self.context.rules.default_for(SubjectKind::Shop);
+        let rule_set = self.context.rules.default_for(SubjectKind::Shop, calendar.day(self.context.now()));
         let count = |one: Explained| {
             let day = calendar.day(one.tally.at);
             let metrics = rule_set.map(|rule_set| counted_in(rule_set, one.tally.measure, day)).unwrap_or_default();

@@ -123,8 +123,11 @@ impl Source {
         let rules = &self.context.rules;
         let Some(id) = rule_set else {
             let of_run = self.context.archive.of_run(connection, newest).await?;
-            let default = answering(&of_run, kind, None).and_then(|used| rules.get(&used.rule_set.id));
-            return Ok(default.or_else(|| rules.default_for(kind)).ok_or(Missing::RuleSet)?);
+            let (last, coming) = (newest.date, newest.date + Days::new(1));
+            let of_coming = rules.default_for(kind, coming);
+            let default = answering(&of_run, last, kind, None).and_then(|used| rules.get(&used.rule_set.id));
+            let default = of_coming.or(default);
+            return Ok(default.ok_or(Missing::Default(kind, coming))?);
         };
         let known: Vec<&str> = rules.of_kind(kind).map(|rule_set| rule_set.id.as_str()).collect();
         let found = rules.of_kind(kind).find(|rule_set| rule_set.id == id);
@@ -213,7 +216,7 @@ mod tests {
     use crate::domain::metric::{Metric, MetricCount};
     use crate::domain::peers::MetricPeers;
     use crate::domain::rules::file;
-    use crate::domain::score::{Card, MetricCard};
+    use crate::domain::score::{Card, MetricCard, Status};
 
     #[test]
     fn only_a_metric_that_is_measured_otherwise_now_loses_its_peers() {
@@ -229,6 +232,9 @@ mod tests {
         let card = Card {
             category_id: None,
             signed_orders: 100,
+            volume: 100,
+            status: Status::InsufficientVolume,
+            adjustments: Vec::new(),
             dimensions: Vec::new(),
             metrics: places.clone().map(card_of).collect(),
             score: None,

@@ -8,6 +8,7 @@ use sqlx::PgConnection;
 
 use super::source::Source;
 use crate::domain::metric::Metric;
+use crate::domain::rules::default_of;
 use crate::domain::score::Scored;
 use crate::domain::subject::{Subject, SubjectKind};
 use crate::storage::registry::{self, SubjectRow};
@@ -74,6 +75,8 @@ pub enum Missing {
     FullCard,
     /// The run did not use the rule set.
     RuleSet,
+    /// No rule set is the default of a kind on a date, so the query must name one.
+    Default(SubjectKind, NaiveDate),
     /// The rule set, by its id, does not measure the metric.
     Metric(String, Metric),
 }
@@ -175,13 +178,16 @@ impl Source {
         rule_set: Option<&str>,
     ) -> Result<UsedRuleSet, ReadError> {
         let of_run = self.context.archive.of_run(connection, run).await?;
-        if let Some(used) = answering(&of_run, kind, rule_set) {
+        if let Some(used) = answering(&of_run, run.date, kind, rule_set) {
             return Ok(used.clone());
         }
-        if let Some(id) = rule_set {
-            self.check_rule_set(connection, kind, id).await?;
+        match rule_set {
+            Some(id) => {
+                self.check_rule_set(connection, kind, id).await?;
+                Err(Missing::RuleSet.into())
+            }
+            None => Err(Missing::Default(kind, run.date).into()),
         }
-        Err(Missing::RuleSet.into())
     }
 
     /// Fails where a rule set of an id is neither in force nor was in force in any published run.
@@ -203,17 +209,18 @@ impl Source {
     }
 }
 
-/// The rule set of a run that answers: the one that is asked for by its id, else the run's default for a kind. A directory's
-/// rule sets come after the built-in ones and its default takes the place of theirs, so the last default is the one.
+/// The rule set of a run that answers: the one that is asked for by its id, else the run's default for a kind, by the texts that
+/// it was computed with and its date.
 pub(super) fn answering<'a>(
     of_run: &'a [UsedRuleSet],
+    date: NaiveDate,
     kind: SubjectKind,
     rule_set: Option<&str>,
 ) -> Option<&'a UsedRuleSet> {
     let of_kind = || of_run.iter().filter(|used| used.rule_set.kind == kind);
     match rule_set {
         Some(id) => of_kind().find(|used| used.rule_set.id == id),
-        None => of_kind().rfind(|used| used.rule_set.is_default).or_else(|| of_kind().next()),
+        None => default_of(of_kind(), |used| &used.rule_set, date),
     }
 }
 

@@ -15,7 +15,6 @@ use super::recount::{Count, Reader, Record, Side, instants};
 use super::source::Source;
 use crate::domain::event::Aggregate;
 use crate::domain::id::Id;
-use crate::domain::measure::Measure;
 use crate::domain::metric::{Metric, Population};
 use crate::domain::window::DaySpan;
 use crate::domain::words::words;
@@ -156,8 +155,8 @@ fn change(record: Record, before: i64, after: i64, (old, new): (&Count<'_>, &Cou
     RecordChange { record, before, after, reason }
 }
 
-/// What is one record in both revisions.
-type RecordKey = (Aggregate, Option<Id>, Measure);
+/// What is one record in both revisions: a case that is of another kind now counts under another measure, and as before.
+type RecordKey = (Aggregate, Option<Id>);
 
 /// The records of aggregates in a count, with their amounts.
 async fn counted(
@@ -170,7 +169,7 @@ async fn counted(
     let mut counted: BTreeMap<RecordKey, (Record, i64)> = BTreeMap::new();
     for record in reader.records_of(aggregates, &count.measures()).await? {
         let explained = &record.explained;
-        let key = (record.aggregate.clone(), explained.aftersale_id.clone(), explained.tally.measure);
+        let key = (record.aggregate.clone(), explained.aftersale_id.clone());
         let amount = record.amount;
         counted.entry(key).and_modify(|(_, sum)| *sum += amount).or_insert((record, amount));
     }

@@ -5,12 +5,13 @@ use std::sync::Arc;
 
 use chrono::NaiveDate;
 
-use super::benchmarks::Quantiles;
 use super::published::ReadError;
 use super::source::Source;
 use crate::domain::decimal::Decimal;
 use crate::domain::id::Id;
+use crate::domain::quantiles::Quantiles;
 use crate::domain::rules::RuleSet;
+use crate::domain::score::Status;
 use crate::domain::subject::SubjectKind;
 use crate::storage::fleet::{self, CardCount, RunVersion};
 use crate::storage::rule_set::UsedRuleSet;
@@ -39,6 +40,7 @@ pub struct Summary {
     /// The published date that moves are told from.
     pub previous_date: Option<NaiveDate>,
     pub scored: i64,
+    pub growth: i64,
     pub insufficient_volume: i64,
     pub score: Quantiles,
     /// Subjects by tier, from tier 0 up to the rule set's last.
@@ -86,8 +88,7 @@ impl Source {
 }
 
 fn summarize(run: RunRow, rule_set: Arc<RuleSet>, previous_date: Option<NaiveDate>, counts: &[CardCount]) -> Summary {
-    let count =
-        |is_counted: fn(&CardCount) -> bool| counts.iter().filter(|one| is_counted(one)).map(|one| one.subjects).sum();
+    let count = |status: Status| counts.iter().filter(|one| one.status == status).map(|one| one.subjects).sum();
     let mut tiers = vec![0; rule_set.thresholds().len() + 1];
     for one in counts {
         let tier = one.tier_level.and_then(|level| tiers.get_mut(usize::try_from(level).ok()?));
@@ -104,15 +105,16 @@ fn summarize(run: RunRow, rule_set: Arc<RuleSet>, previous_date: Option<NaiveDat
         }
         let category = categories.entry(one.category_id.clone()).or_default();
         category.subjects += one.subjects;
-        category.scored += if one.score.is_some() { one.subjects } else { 0 };
+        category.scored += if one.status == Status::Scored { one.subjects } else { 0 };
     }
     let scores = by_score(counts);
     Summary {
         run,
         rule_set,
         previous_date,
-        scored: count(|one| one.score.is_some()),
-        insufficient_volume: count(|one| one.score.is_none()),
+        scored: count(Status::Scored),
+        growth: count(Status::Growth),
+        insufficient_volume: count(Status::InsufficientVolume),
         score: Quantiles::counted(&scores),
         tiers,
         histogram: histogram(&scores),
@@ -121,10 +123,10 @@ fn summarize(run: RunRow, rule_set: Arc<RuleSet>, previous_date: Option<NaiveDat
     }
 }
 
-/// How many have each score, from the lowest up.
+/// How many of those who are scored by metrics have each score, from the lowest up.
 fn by_score(counts: &[CardCount]) -> Vec<(Decimal, i64)> {
     let mut scores: BTreeMap<i64, i64> = BTreeMap::new();
-    for one in counts {
+    for one in counts.iter().filter(|one| one.status == Status::Scored) {
         if let Some(score) = one.score {
             *scores.entry(score.millionths()).or_default() += one.subjects;
         }

@@ -20,11 +20,11 @@ const GROUPS: [(&str, &[&str]); 5] = [
 fn users_of(setting: &str) -> Option<&'static [&'static str]> {
     let users: &[&str] = match setting {
         "database_url" | "state_dir" | "postgres_bin" => {
-            &["serve", "load", "run", "migrate", "key", "backup", "restore", "verify", "rebuild", "retain"]
+            &["serve", "load", "run", "rules", "migrate", "key", "backup", "restore", "verify", "rebuild", "retain"]
         }
-        "time_zone" => &["serve", "demo", "load", "run", "key", "restore", "verify", "rebuild", "retain"],
+        "time_zone" => &["serve", "demo", "load", "run", "rules", "key", "restore", "verify", "rebuild", "retain"],
         "slot" => &["serve", "demo", "run"],
-        "rules_dir" => &["serve", "demo", "run", "retain"],
+        "rules_dir" => &["serve", "demo", "run", "rules", "retain"],
         "card_days" | "audit_days" => &["serve", "retain"],
         "event_days" => &["serve", "load", "retain"],
         "oldest_time" | "keep_unknown_data" => &["serve", "load"],

@@ -23,7 +23,7 @@ use std::process::ExitCode;
 
 pub use exit::{CommandError, Status};
 pub use help::parse;
-use settings::{Cli, Command, RulesCommand};
+use settings::{Cli, Command};
 
 /// Does what was asked for, and fails where its result could not be printed.
 pub async fn execute(cli: &Cli) -> Result<ExitCode, CommandError> {
@@ -62,7 +62,7 @@ async fn carry_out(cli: &Cli) -> Result<ExitCode, CommandError> {
         Some(Command::Rebuild) => maintain::rebuild(cli).await,
         Some(Command::Verify) => maintain::verify(cli).await,
         Some(Command::Retain) => maintain::retain(cli).await,
-        Some(Command::Rules { command: RulesCommand::Check { file } }) => rules::check(cli, file),
+        Some(Command::Rules { command }) => rules::rules(cli, command).await,
         Some(Command::Key { command }) => key::key(cli, command).await,
         Some(Command::Demo(settings)) => demo::demo(cli, settings).await,
         Some(Command::Openapi) => documents::openapi().map(|()| Status::Done.into()),

@@ -14,6 +14,7 @@ use super::open::{Opened, open_migrated};
 use super::settings::Cli;
 use crate::access;
 use crate::config::ListenSettings;
+use crate::scoring::rule_sets;
 use crate::service::{self, Keys, Service};
 use crate::storage::private::Sharing;
 
@@ -28,6 +29,7 @@ pub async fn serve(cli: &Cli) -> Result<ExitCode, CommandError> {
              Raise max_connections, or the limit of the role or database"
         );
     }
+    rule_sets::log(&opened.context.rules, opened.context.today());
     let keys = if cli.listening.auth_required() { Keys::Required } else { Keys::NotAsked };
     let started = async {
         if keys == Keys::Required {

@@ -8,6 +8,7 @@ use super::date_word::DateWord;
 use super::exit::LEGEND;
 use super::progress::Voice;
 use super::report::Form;
+use super::rules::commands::RulesCommand;
 use crate::access::{GRACE_HOURS_DEFAULT, GRACE_HOURS_MAX};
 use crate::config::{
     DatabaseSettings, IntakeSettings, LimitSettings, ListenSettings, LogFormat, RetentionSettings, ScoringSettings,
@@ -219,15 +220,6 @@ pub enum KeyCommand {
 
 fn key_id(text: &str) -> Result<i32, String> {
     text.parse().map_err(|_| "must be the number of a key, as shopscore key list shows it".to_owned())
-}
-
-#[derive(Clone, Debug, Subcommand)]
-pub enum RulesCommand {
-    /// Check a rule set file; prints each fault with its line
-    Check {
-        /// File of the rule set (TOML)
-        file: PathBuf,
-    },
 }
 
 #[derive(Clone, Debug, Args)]

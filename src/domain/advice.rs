@@ -2,8 +2,8 @@
 
 use super::decimal::{Decimal, PLACES_MAX};
 use super::rules::{PenaltyRule, RuleSet};
-use super::score::{Card, score_of};
-use super::tier::tier;
+use super::score::{Card, dimension_scores, score_of};
+use super::tier::{DimensionPenalties, tier};
 use super::weights::weights;
 
 const MILLION: i128 = 1_000_000;
@@ -35,10 +35,14 @@ pub(crate) fn costs<'a>(rule_set: &'a RuleSet, card: &Card) -> Vec<Cost<'a>> {
         let costs = i128::from(lacking.millionths()) * i128::from(effective[index].1.millionths());
         let mut at_best = points.clone();
         at_best[index] = Some(best);
-        let score_at_best = score_of(rule_set, category_id, &at_best)?;
-        let still = tier(rule_set, score_at_best).penalties;
-        let in_force = tier(rule_set, score).penalties;
-        let lifted = in_force.into_iter().filter(|penalty| !still.contains(penalty)).collect();
+        let score_at_best = score_of(rule_set, category_id, &at_best, rule_set.adjusted_by(&card.adjustments))?;
+        let of_dimensions = |points: &[Option<Decimal>]| {
+            DimensionPenalties::of(rule_set, &dimension_scores(rule_set, category_id, points))
+        };
+        let still = tier(rule_set, score_at_best, of_dimensions(&at_best)).penalties;
+        let in_force = tier(rule_set, score, of_dimensions(&points)).penalties;
+        let is_lifted = |penalty: &&PenaltyRule| !still.iter().any(|other| other.code == penalty.code);
+        let lifted = in_force.into_iter().filter(is_lifted).collect();
         let costs = Decimal::rounded(costs, MILLION * MILLION, PLACES_MAX);
         (costs > Decimal::ZERO).then_some(Cost { index, costs, score_at_best, lifted })
     };
@@ -88,7 +92,8 @@ mod tests {
         );
         let rule_set = rule_set.expect("sound rules");
         let metrics = vec![MetricCount { numerator: 15, volume: 100 }, MetricCount { numerator: 100, volume: 100 }];
-        let subject = SubjectCounts { category_id: None, signed_orders: 100, metrics };
+        let subject =
+            SubjectCounts { category_id: None, signed_orders: 100, volume: 100, adjustments: Vec::new(), metrics };
         let (cards, _) = score_all(&rule_set, &[subject]);
         assert_eq!(cards[0].score.map(|score| score.to_string()).as_deref(), Some("1.5"), "(3 + 3 x 1) / 4");
         let found: Vec<(usize, String, String)> = costs(&rule_set, &cards[0])

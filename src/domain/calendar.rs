@@ -1,6 +1,6 @@
 //! Business days: which calendar day an instant belongs to (scoring law §1).
 
-use chrono::{DateTime, NaiveDate, NaiveTime, TimeZone, Timelike, Utc};
+use chrono::{DateTime, Datelike, Days, NaiveDate, NaiveTime, TimeDelta, TimeZone, Timelike, Utc};
 use chrono_tz::Tz;
 
 /// The business time zone. Days and clock times of the law are read in it.
@@ -26,6 +26,18 @@ impl Calendar {
     /// The hour of the day, 0-23, on the business clock.
     pub fn hour(&self, instant: DateTime<Utc>) -> u32 {
         instant.with_timezone(&self.zone).hour()
+    }
+
+    /// Where it is night at an instant, the end of that night, else the instant itself. Night is from the full hour `from` in the
+    /// evening until just before the full hour `until` in the morning.
+    pub(crate) fn after_night(&self, instant: DateTime<Utc>, from: u32, until: u32) -> DateTime<Utc> {
+        let (day, hour) = (self.day(instant), self.hour(instant));
+        let morning = match hour {
+            hour if hour >= from => day + Days::new(1),
+            hour if hour < until => day,
+            _ => return instant,
+        };
+        self.instant(morning, NaiveTime::MIN + TimeDelta::hours(until.into()))
     }
 
     /// The instant at which the business clock shows `time` on `day`. Where a daylight-saving change repeats that
@@ -55,6 +67,13 @@ pub(crate) fn parse_instant(text: &str) -> Option<DateTime<Utc>> {
     DateTime::from_timestamp_micros(parsed.timestamp_micros()).filter(|_| text.is_ascii())
 }
 
+/// An instant as in [`parse_instant`] that PostgreSQL reads as well: it knows offsets of less than 16 hours, and no year 0.
+pub(crate) fn parse_stored_instant(text: &str) -> Option<DateTime<Utc>> {
+    let parsed = DateTime::parse_from_rfc3339(text).ok()?;
+    let is_known = parsed.year() > 0 && parsed.offset().local_minus_utc().abs() < 16 * 3_600;
+    parse_instant(text).filter(|_| is_known)
+}
+
 /// A local time in Shanghai, such as `2026-11-20T12:00:00`, for tests.
 #[cfg(test)]
 pub(crate) fn shanghai(text: &str) -> DateTime<Utc> {
@@ -63,7 +82,7 @@ pub(crate) fn shanghai(text: &str) -> DateTime<Utc> {
 
 #[cfg(test)]
 mod tests {
-    use super::Calendar;
+    use super::{Calendar, shanghai};
     use chrono::{DateTime, NaiveDate, NaiveTime, Utc};
 
     fn utc(text: &str) -> DateTime<Utc> {
@@ -76,6 +95,22 @@ mod tests {
         let day = |text| calendar.day(utc(text)).to_string();
         assert_eq!(day("2026-11-19T15:59:59.999999Z"), "2026-11-19");
         assert_eq!(day("2026-11-19T16:00:00Z"), "2026-11-20");
+    }
+
+    #[test]
+    fn a_night_ends_in_the_morning_of_its_own_day_or_of_the_next_one() {
+        let calendar = Calendar::new(chrono_tz::Asia::Shanghai);
+        let after = |time: &str| calendar.after_night(shanghai(time), 18, 6);
+        for (time, expected) in [
+            ("2026-11-08T17:59:59", "2026-11-08T17:59:59"),
+            ("2026-11-08T18:00:00", "2026-11-09T06:00:00"),
+            ("2026-11-08T23:59:59", "2026-11-09T06:00:00"),
+            ("2026-11-09T00:00:00", "2026-11-09T06:00:00"),
+            ("2026-11-09T05:59:59", "2026-11-09T06:00:00"),
+            ("2026-11-09T06:00:00", "2026-11-09T06:00:00"),
+        ] {
+            assert_eq!(after(time), shanghai(expected), "{time}");
+        }
     }
 
     #[test]

@@ -24,6 +24,8 @@ pub struct MetricChange {
 pub struct Changes {
     pub from: Decimal,
     pub to: Decimal,
+    /// What other adjustments, or other points for them, moved.
+    pub adjustments: Decimal,
     /// Every metric of either rule set, in the order of the new one.
     pub metrics: Vec<(Metric, MetricChange)>,
 }
@@ -42,23 +44,41 @@ impl Changes {
                 None => metrics.push((metric, earlier)),
             }
         }
-        Changes { from: self.from, to: later.to, metrics }
+        Changes { from: self.from, to: later.to, adjustments: self.adjustments.plus(later.adjustments), metrics }
     }
+
+    /// The change with what adjustments add to both sides of it.
+    fn adjusted(self, old: &Scored, new: &Scored) -> Changes {
+        let (before, after) = (old.adjusted_by(), new.adjusted_by());
+        Changes {
+            from: self.from.plus(before),
+            to: self.to.plus(after),
+            adjustments: after.minus(before),
+            metrics: self.metrics,
+        }
+    }
+}
+
+/// What both scores are made from before adjustments. `None` unless both have a score of the same kind: what a rule set gives for
+/// too little volume is no sum of metrics.
+fn unadjusted(old: &Scored, new: &Scored) -> Option<(Decimal, Decimal)> {
+    let pair = old.unadjusted().zip(new.unadjusted());
+    pair.filter(|_| old.card.status == new.card.status)
 }
 
 /// What another rule set makes of the same facts: `old` and `new` are cards of one run. `None` unless both have a score.
 pub(crate) fn changes_of_rules(old: &Scored, new: &Scored) -> Option<Changes> {
-    let (from, to) = (old.unrounded()?, new.unrounded()?);
+    let (from, to) = unadjusted(old, new)?;
     let mut metrics = all_metrics(old, new);
     share_weights(&mut metrics, old, new, &old.card.points(), from, to);
-    Some(Changes { from, to, metrics })
+    Some(Changes { from, to, adjustments: Decimal::ZERO, metrics }.adjusted(old, new))
 }
 
 /// `old_peers` are those around the subject in the old run. Where the cards were made under different rule sets, what a
 /// metric's own counts and peers are under the old rules is known only as far as both measure it alike; all else counts as
 /// the change of rules. `None` unless both cards have a score.
 pub(crate) fn changes(old: &Scored, new: &Scored, old_peers: &Peers) -> Option<Changes> {
-    let (from, to) = (old.unrounded()?, new.unrounded()?);
+    let (from, to) = unadjusted(old, new)?;
     let steps = Steps::gather(old, new, old_peers);
     let mut metrics: Vec<(Metric, MetricChange)> = all_metrics(old, new);
     let mut points = old.card.points();
@@ -82,7 +102,7 @@ pub(crate) fn changes(old: &Scored, new: &Scored, old_peers: &Peers) -> Option<C
     }
     // … then the weights; what is left to the new total by rounding goes to the last metric that a weight moved.
     share_weights(&mut metrics, old, new, &points, reached, to);
-    Some(Changes { from, to, metrics })
+    Some(Changes { from, to, adjustments: Decimal::ZERO, metrics }.adjusted(old, new))
 }
 
 /// The points that a metric which both cards assess passes through.
@@ -100,8 +120,10 @@ impl Steps {
         let counts: Vec<MetricCount> = old.rule_set.metrics.iter().map(|rule| new_count(new, rule)).collect();
         let subject = SubjectCounts {
             category_id: old.card.category_id.clone(),
-            // Enough volume on both sides: both cards have a score.
-            signed_orders: old.card.signed_orders.max(new.card.signed_orders),
+            // Enough volume: the old card is scored.
+            signed_orders: old.card.signed_orders,
+            volume: old.card.volume,
+            adjustments: old.card.adjustments.clone(),
             metrics: counts.clone(),
         };
         let instead = score_instead(&old.rule_set, &subject, old_peers, Some(&old.card));
@@ -134,8 +156,8 @@ impl Steps {
 /// Whether a metric of the old rule set is the same measurement under the new one.
 fn is_measured_alike(old: &Scored, new: &Scored, rule: &MetricRule) -> bool {
     let measured = |rule_set: &RuleSet, rule: &MetricRule| {
-        let Minimums { signed_orders, metric_count, peers } = rule_set.minimums;
-        (rule_set.measurement(rule), rule_set.near.window, [signed_orders, metric_count, peers])
+        let Minimums { volume, count, metric_count, peers, score_below: _ } = rule_set.minimums;
+        (rule_set.measurement(rule), rule_set.near.window, volume, [count, metric_count, peers])
     };
     let new_rule = new.rule_set.place(rule.metric).map(|index| &new.rule_set.metrics[index]);
     old.rule_set.hash == new.rule_set.hash

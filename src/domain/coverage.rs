@@ -17,12 +17,14 @@ pub(crate) struct Gap {
 }
 
 /// The counts that events of a type make: all of them are 0 where no such event counts.
-const COUNTED_BY: [(EventType, &[Measure]); 6] = [
+const COUNTED_BY: [(EventType, &[Measure]); 8] = [
     (EventType::ReviewPosted, &[Measure::Reviews, Measure::ServiceReviews]),
     (EventType::OrderPickedUp, &[Measure::PickedUpOrders, Measure::DeliveredOrders]),
     (EventType::ComplaintFiled, &[Measure::Complaints]),
-    (EventType::AftersaleCompleted, &[Measure::RefundOnlyCases, Measure::ReturnRefundCases]),
-    (EventType::SessionStarted, &[Measure::DaytimeSessions, Measure::RatedSessions]),
+    (EventType::OrderPromised, &[Measure::PromisedOrders]),
+    (EventType::AftersaleOpened, &[Measure::OpenedCases, Measure::FirstQualityReturns, Measure::BreakageReturns]),
+    (EventType::AftersaleCompleted, &[Measure::RefundOnlyCases, Measure::ReturnRefundCases, Measure::RefundedCases]),
+    (EventType::SessionStarted, &[Measure::DaytimeSessions, Measure::RatedSessions, Measure::ReplyRounds]),
     (EventType::SessionRated, &[Measure::RatedSessions]),
 ];
 
@@ -74,7 +76,8 @@ mod tests {
     fn told(counts: impl Fn(Metric) -> MetricCount, signed_orders: i64) -> Vec<(String, usize)> {
         let rule_set = Arc::new(file::parse(include_str!("../../rules/shop-v2.toml")).expect("sound rules"));
         let metrics = rule_set.metrics.iter().map(|rule| counts(rule.metric)).collect();
-        let subject = SubjectCounts { category_id: None, signed_orders, metrics };
+        let (volume, adjustments) = (signed_orders, Vec::new());
+        let subject = SubjectCounts { category_id: None, signed_orders, volume, adjustments, metrics };
         let card = score_all(&rule_set, &[subject]).0.remove(0);
         gaps(&Scored { rule_set, card }).iter().map(|gap| (gap.event_type.to_string(), gap.metrics.len())).collect()
     }

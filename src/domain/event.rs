@@ -28,6 +28,14 @@ impl Event {
         Event { fact: self.fact.without_creator(), uncredited: true, ..self.clone() }
     }
 
+    /// The last moment on whose day it can make anything count: a promise counts on the day that it names.
+    pub(crate) fn counts_until(&self) -> DateTime<Utc> {
+        match self.fact {
+            Fact::OrderPromised { deliver_by } => self.time.max(deliver_by),
+            _ => self.time,
+        }
+    }
+
     /// The order of the law: by time, then by id as bytes.
     pub fn precedence(&self) -> (DateTime<Utc>, &Id) {
         (self.time, &self.id)
@@ -66,7 +74,10 @@ impl Fact {
     /// The same fact, naming no creator.
     pub(crate) fn without_creator(&self) -> Fact {
         let mut fact = self.clone();
-        if let Fact::OrderPaid { creator_id, .. } | Fact::SessionStarted { creator_id, .. } = &mut fact {
+        if let Fact::OrderPaid { creator_id, .. }
+        | Fact::OrderDescribed { creator_id, .. }
+        | Fact::SessionStarted { creator_id, .. } = &mut fact
+        {
             *creator_id = None;
         }
         fact
@@ -75,7 +86,9 @@ impl Fact {
     /// The creator to whom the fact's aggregate counts too, as far as this fact says.
     pub fn creator_id(&self) -> Option<&Id> {
         match self {
-            Fact::OrderPaid { creator_id, .. } | Fact::SessionStarted { creator_id, .. } => creator_id.as_ref(),
+            Fact::OrderPaid { creator_id, .. }
+            | Fact::OrderDescribed { creator_id, .. }
+            | Fact::SessionStarted { creator_id, .. } => creator_id.as_ref(),
             Fact::OrderShipped
             | Fact::OrderPickedUp
             | Fact::OrderSigned
@@ -87,9 +100,14 @@ impl Fact {
             | Fact::AftersaleAwaitingMerchant { .. }
             | Fact::AftersaleMerchantResponded { .. }
             | Fact::AftersaleCompleted { .. }
+            | Fact::AftersaleModified { .. }
+            | Fact::ArbitrationOpened { .. }
             | Fact::ArbitrationDecided { .. }
             | Fact::ComplaintFiled { .. }
             | Fact::ComplaintWithdrawn { .. }
+            | Fact::OrderPromised { .. }
+            | Fact::SessionHandedOver
+            | Fact::SessionAsked
             | Fact::SessionReplied
             | Fact::SessionRated { .. }
             | Fact::ProductListed

@@ -2,6 +2,8 @@
 //!
 //! The table below has one row for each type; names, codes, parsing, permissions and documentation all come from it.
 
+use chrono::{DateTime, Utc};
+
 use super::aggregate::AggregateKind;
 use super::event_words::{AftersaleKind, AftersaleOutcome, AftersaleReason, Channel, Liable, OrderKind};
 use super::fields::{Field, FieldDefinition, Fields, Presence, Stars};
@@ -39,12 +41,13 @@ pub struct EventDefinition {
 /// Defines the event types. A row has: what happened; the type; its code, the number under which rows keep the type,
 /// which never changes; its name on the wire; the kind of aggregate that it speaks of; who says it; the part of an
 /// order that it speaks of, and the field that names the part; and the fields that the law reads, each with its type
-/// and, where it may be absent and that means something, its default.
+/// and, where it may be absent and that means something, `=` its default, or `=>` what is meant where no other event says
+/// it either.
 macro_rules! events {
     ($(
         $(#[doc = $about:literal])+
         $type:ident = $code:literal, $name:literal, $aggregate:ident, $speaker:ident, $part:ident$(($part_id:ident))?
-        $({ $($(#[doc = $of_field:literal])+ $field:ident: $value:ty $(= $default:expr)?,)+ })?;
+        $({ $($(#[doc = $of_field:literal])+ $field:ident: $value:ty $(= $default:expr)? $(=> $usual:expr)?,)+ })?;
     )+) => {
         words! {
             /// The event types, by their names on the wire.
@@ -112,7 +115,7 @@ macro_rules! events {
                         name: stringify!($field),
                         about: concat!($($of_field),+).trim_ascii(),
                         shape: <$value as Field>::SHAPE,
-                        presence: presence!($value $(, $default)?),
+                        presence: presence!($value $(, $default)? $(, $usual)?),
                     },)+)?],
                 },)+ }
             }
@@ -179,16 +182,16 @@ macro_rules! presence {
 events! {
     /// The payment succeeded. Carries the order's attributes; an order counts only once its payment is known.
     OrderPaid = 1, "order.paid", Order, Merchant, Whole {
-        /// What was sold.
-        product_id: Id,
+        /// What was sold. An order without a product counts for everything but its product.
+        product_id: Option<Id>,
         /// Goods that are shipped, or virtual ones that the buyer confirms.
-        kind: OrderKind = OrderKind::Physical,
+        kind: Option<OrderKind> => OrderKind::Physical,
         /// The creator whose sharing brought the order; it counts for the creator too.
         creator_id: Option<Id>,
-        /// Sold before it is in stock; left out of `pickup_timeliness`.
-        presale: bool = false,
-        /// Whether a parcel has to be picked up; if not, the order is left out of `pickup_timeliness`.
-        needs_shipping: bool = true,
+        /// Sold before it is in stock; left out of `pickup_timeliness` and `pickup_duration`.
+        presale: Option<bool> => false,
+        /// Whether a parcel has to be picked up; if not, the order is left out of `pickup_timeliness` and `pickup_duration`.
+        needs_shipping: Option<bool> => true,
     };
     /// The shop handed the parcel over, or entered its waybill.
     OrderShipped = 2, "order.shipped", Order, Merchant, Whole;
@@ -283,6 +286,42 @@ events! {
     ProductListed = 19, "product.listed", Product, Merchant, Whole;
     /// The product is off the shelf from now on.
     ProductDelisted = 20, "product.delisted", Product, Merchant, Whole;
+    /// The promise for the parcel (承诺送达). The last promise before the sign-off counts.
+    OrderPromised = 22, "order.promised", Order, Merchant, Whole {
+        /// The promised moment of delivery, at most 366 days after the event's time.
+        deliver_by: DateTime<Utc>,
+    };
+    /// A further message of the user to the human desk.
+    SessionAsked = 23, "im.asked", Session, Others, Whole;
+    /// A bot handed the session to the human desk (转人工): from then on it is a human session. On a human session it means nothing.
+    SessionHandedOver = 24, "im.handed_over", Session, Merchant, Whole;
+    /// The buyer asked the platform to step in (平台求助).
+    ArbitrationOpened = 25, "arbitration.opened", Order, Others, Aftersale(aftersale_id) {
+        /// The platform's id of the case.
+        aftersale_id: Id,
+    };
+    /// What the message of the payment did not say and was looked up later. What the payment says stays.
+    OrderDescribed = 26, "order.described", Order, Merchant, Whole {
+        /// What was sold.
+        product_id: Option<Id>,
+        /// Goods that are shipped, or virtual ones that the buyer confirms.
+        kind: Option<OrderKind>,
+        /// The creator whose sharing brought the order.
+        creator_id: Option<Id>,
+        /// Sold before it is in stock.
+        presale: Option<bool>,
+        /// Whether a parcel has to be picked up.
+        needs_shipping: Option<bool>,
+    };
+    /// The case became another one. Names a kind, a reason or both.
+    AftersaleModified = 27, "aftersale.modified", Order, Others, Aftersale(aftersale_id) {
+        /// The platform's id of the case.
+        aftersale_id: Id,
+        /// What the buyer asks for, now.
+        kind: Option<AftersaleKind>,
+        /// Why, now.
+        reason: Option<AftersaleReason>,
+    };
     /// Voids an event. Also names the `order_id`, `session_id` or `product_id` of that event.
     Retracted = 21, "event.retracted", Named, WhoSaidIt, Whole {
         /// The id of the event, in the same order, session or product.

@@ -24,6 +24,8 @@ words! {
         Logistics = "logistics",
         WrongItem = "wrong_item",
         NoLongerWanted = "no_longer_wanted",
+        /// Goods or package arrived broken. Counts as logistics in the metrics of returns.
+        Breakage = "breakage",
         Other = "other",
     }
 }

@@ -3,7 +3,7 @@
 use chrono::{DateTime, Utc};
 use serde_json::{Map, Value};
 
-use super::calendar::parse_instant;
+use super::calendar::parse_stored_instant;
 use super::content::Digits;
 use super::fault::{Code, Fault};
 use super::id::Id;
@@ -34,6 +34,8 @@ pub(crate) trait Field: Sized {
 #[derive(Clone, Copy, Debug)]
 pub enum Shape {
     Id,
+    /// An RFC 3339 time with offset.
+    Instant,
     Boolean,
     /// A whole number from 1 to 5.
     Stars,
@@ -107,14 +109,7 @@ impl<'a> Fields<'a> {
     }
 
     pub(crate) fn time(&mut self, name: &str) -> Option<DateTime<Utc>> {
-        let text = self.text(name)?;
-        match parse_instant(text) {
-            Some(instant) => Some(instant),
-            None => {
-                let detail = format!("{name} must be an RFC 3339 time with offset, such as 2026-11-08T10:00:00+08:00");
-                self.fault(name, Code::InvalidTime, detail)
-            }
-        }
+        DateTime::read(self, name)
     }
 }
 
@@ -131,6 +126,25 @@ impl Field for Id {
 
     fn shown(&self) -> String {
         format!("\"{self}\"")
+    }
+}
+
+impl Field for DateTime<Utc> {
+    const SHAPE: Shape = Shape::Instant;
+
+    fn read(fields: &mut Fields<'_>, name: &str) -> Option<DateTime<Utc>> {
+        let text = fields.text(name)?;
+        match parse_stored_instant(text) {
+            Some(instant) => Some(instant),
+            None => {
+                let detail = format!("{name} must be an RFC 3339 time with offset, such as 2026-11-08T10:00:00+08:00");
+                fields.fault(name, Code::InvalidTime, detail)
+            }
+        }
+    }
+
+    fn shown(&self) -> String {
+        format!("\"{}\"", self.to_rfc3339())
     }
 }
 

@@ -62,7 +62,7 @@ pub(crate) fn explain<'a>(
 /// Folds effective events and hands every tally to `sink`.
 fn walk(kind: AggregateKind, effective: &[&Event], calendar: &Calendar, sink: &mut Sink<'_>) -> Folded {
     match kind {
-        AggregateKind::Order => order::fold(effective, sink),
+        AggregateKind::Order => order::fold(effective, calendar, sink),
         AggregateKind::Session => session::fold(effective, calendar, sink),
         AggregateKind::Product => Folded { off_shelf: product::fold(effective, calendar), ..Folded::default() },
     }

@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 
 use chrono::NaiveDate;
 
+use super::adjustment::{Adjustment, AdjustmentCounts};
 use super::count::Counts;
 use super::id::Id;
 use super::measure::Measure;
@@ -20,6 +21,8 @@ use super::window::DaySpan;
 pub(crate) struct LiveCounts {
     pub daily: BTreeMap<NaiveDate, Counts>,
     pub products: Vec<LiveProduct>,
+    /// Those that are not revoked.
+    pub adjustments: Vec<Adjustment>,
 }
 
 /// One product of a subject's orders.
@@ -60,6 +63,7 @@ impl LiveCounts {
             category_id,
             |window| sum(&self.daily, window.days(score_date)),
             |window| self.unqualified(window.days(score_date), score_date),
+            &AdjustmentCounts::on(&self.adjustments, score_date),
         )
     }
 

@@ -21,18 +21,25 @@ words! {
         /// Of an after-sale case.
         Completion = "completion",
         SessionStart = "session start",
+        /// The moment for which the delivery was promised, which is no event's time.
+        Promise = "promised delivery",
+        /// Of an after-sale case.
+        Opening = "opening",
     }
 }
 
 impl Cohort {
-    /// The types of these events: an amount's instant is always that of one event of these types.
+    /// The types of these events: an amount's instant is always that of one event of these types; of a promise, the moment that
+    /// the event names.
     pub fn event_types(self) -> &'static [EventType] {
         match self {
             Cohort::Payment => &[EventType::OrderPaid],
             Cohort::PickUp => &[EventType::OrderPickedUp],
             Cohort::SignOff => &[EventType::OrderSigned, EventType::OrderConfirmed],
             Cohort::Completion => &[EventType::AftersaleCompleted],
-            Cohort::SessionStart => &[EventType::SessionStarted],
+            Cohort::SessionStart => &[EventType::SessionStarted, EventType::SessionHandedOver],
+            Cohort::Promise => &[EventType::OrderPromised],
+            Cohort::Opening => &[EventType::AftersaleOpened],
         }
     }
 }
@@ -149,6 +156,29 @@ measures! {
     RatedSessions = "rated_sessions", "被评价的人工会话，不限时段。", SessionStart, [], PerSubject;
     /// Human sessions of any hour rated with 1 to 3 stars.
     DissatisfiedSessions = "dissatisfied_sessions", "被评为 1 至 3 星的人工会话，不限时段。", SessionStart, [SessionRated], PerSubject;
+    /// Signed orders whose first after-sale case is for quality.
+    FirstQualityReturns = "first_quality_returns", "首个售后单原因为品质的签收订单。", SignOff, [AftersaleOpened], PerSubject;
+    /// Sum of the seconds from payment to pick-up; an order paid between 18:00:00 and 05:59:59 waits from the next 06:00:00 on.
+    PickupSeconds = "pickup_seconds", "从支付到揽收的秒数之和；18:00:00 至 05:59:59 支付的订单从下一个 06:00:00 起算。", PickUp, [], PerSubject;
+    /// Shipped physical orders with a promised delivery.
+    PromisedOrders = "promised_orders", "有承诺送达时间的已发货实物订单。", Promise, [], PerSubject;
+    /// Shipped physical orders that were delivered by the promised moment.
+    OnTimeOrders = "on_time_orders", "在承诺时间内送达的已发货实物订单。", Promise, [], PerSubject;
+    /// Paid orders whose first after-sale case is a return for goods or a package that arrived broken.
+    BreakageReturns = "breakage_returns", "首个售后单为破损退货退款的支付订单。", Payment, [AftersaleOpened], PerSubject;
+    /// Completed cases that ended in a refund.
+    RefundedCases = "refunded_cases", "以退款完结的售后单。", Completion, [], PerSubject;
+    /// Sum of the seconds from the opening of refunded cases to the merchant's first response, or to the completion without one; a
+    /// case opened between 23:00:00 and 07:59:59 waits from the next 08:00:00 on.
+    AftersaleReviewSeconds = "aftersale_review_seconds", "退款完结的售后单从发起到商家首次处理（未处理则到完结）的秒数之和；23:00:00 至 07:59:59 发起的从下一个 08:00:00 起算。", Completion, [], PerSubject;
+    /// Rounds of human sessions, from a question to the next answer, that open between 08:00:00 and 22:59:59.
+    ReplyRounds = "reply_rounds", "人工会话中在 08:00:00 至 22:59:59 提问的对话轮次。", SessionStart, [], PerSubject;
+    /// Sum of the seconds of these rounds, 600 at most for each and for one without an answer.
+    ReplySeconds = "reply_seconds", "这些轮次的响应秒数之和，每轮最多 600 秒，未回复按 600 秒计。", SessionStart, [], PerSubject;
+    /// After-sale cases, completed or not.
+    OpenedCases = "opened_cases", "已发起的售后单，不论是否完结。", Opening, [], PerSubject;
+    /// After-sale cases in which the buyer asked the platform to step in, or the platform ruled.
+    PlatformCases = "platform_cases", "买家申请平台介入或平台已裁决的售后单。", Opening, [ArbitrationOpened, ArbitrationDecided], PerSubject;
 }
 
 impl Measure {
@@ -182,6 +212,20 @@ impl Measure {
         }
         count
     };
+
+    /// What one further order without faults adds: it is paid, picked up in its first hour, and signed on time, without review,
+    /// case or session (scoring law §11).
+    pub(crate) fn of_further_order(self) -> i64 {
+        match self {
+            Measure::SignedOrders
+            | Measure::PaidOrders
+            | Measure::PickedUpOrders
+            | Measure::PromisedOrders
+            | Measure::OnTimeOrders => 1,
+            Measure::PickupSeconds => 3_600,
+            _ => 0,
+        }
+    }
 
     pub fn parse(column: &str) -> Option<Measure> {
         Measure::ALL.into_iter().find(|measure| measure.column() == column)

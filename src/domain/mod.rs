@@ -30,6 +30,7 @@ pub mod measure;
 pub(crate) mod members;
 pub(crate) mod metric;
 pub(crate) mod order;
+pub(crate) mod order_facts;
 pub(crate) mod plausible;
 pub(crate) mod product;
 pub(crate) mod session;
@@ -37,11 +38,14 @@ pub(crate) mod tally;
 pub(crate) mod window;
 
 // Rules: from counts to a score.
+pub(crate) mod adjustment;
+pub(crate) mod composed;
 pub(crate) mod coverage;
 pub(crate) mod curve;
 pub mod decimal;
 pub(crate) mod numbers;
 pub(crate) mod peers;
+pub(crate) mod quantiles;
 pub mod rules;
 pub mod run;
 pub(crate) mod score;
@@ -52,6 +56,7 @@ pub(crate) mod weights;
 // Insight: what a score is made of, and what would change it.
 pub(crate) mod advice;
 pub(crate) mod changes;
+pub(crate) mod preview;
 pub mod reference;
 pub(crate) mod what_if;
 

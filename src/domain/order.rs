@@ -1,12 +1,10 @@
-//! Folding an order: its facts, and what they count for (scoring law §4, §5).
+//! Folding an order: what its facts count for (scoring law §4, §5).
 
-use std::collections::BTreeMap;
-
-use super::aftersale::{Case, CaseEvents, completed_case, events_by_case};
-use super::event::{AftersaleReason, Event, Fact, OrderKind};
-use super::fields::Stars;
-use super::id::Id;
+use super::aftersale::{Case, Opened, events_by_case};
+use super::calendar::Calendar;
+use super::event::{AftersaleKind, AftersaleReason, Event, OrderKind};
 use super::measure::{BAD_STARS_MAX, Measure};
+use super::order_facts::OrderFacts;
 use super::tally::{Folded, Sink, put, seconds_between};
 
 /// A logistics return opens at most this long after the order was shipped: 14 days.
@@ -17,131 +15,24 @@ const PICKUP_BANDS: [(i64, i64); 3] = [(24, 70), (36, 20), (48, 10)];
 /// The most marks that one order can earn.
 pub(crate) const PICKUP_MARKS_MAX: i64 = PICKUP_BANDS[0].1;
 
-/// What its payment says of an order.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct OrderAttributes<'a> {
-    pub product_id: &'a Id,
-    pub kind: OrderKind,
-    pub creator_id: Option<&'a Id>,
-    pub presale: bool,
-    pub needs_shipping: bool,
-}
-
-/// The earliest facts of an order whose payment is known.
-#[derive(Debug)]
-pub(crate) struct OrderFacts<'a> {
-    pub paid: &'a Event,
-    pub attributes: OrderAttributes<'a>,
-    pub shipped: Option<&'a Event>,
-    /// Physical goods only.
-    pub picked_up: Option<&'a Event>,
-    /// Courier sign-off for physical goods, the consumer's confirmation for virtual ones.
-    pub signed: Option<&'a Event>,
-    pub review: Option<Review<'a>>,
-    /// Cases that are complete: opened and completed.
-    pub cases: Vec<Case<'a>>,
-    /// Complaints that were filed and not withdrawn.
-    pub complaints: Vec<&'a Event>,
-}
-
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Review<'a> {
-    pub posted: &'a Event,
-    pub product_stars: Stars,
-    pub service_stars: Option<Stars>,
-}
+/// Carriers pick nothing up from 18:00:00 to 05:59:59: an order that is paid then waits from the morning on (scoring law §10).
+const PICKUP_NIGHT: (u32, u32) = (18, 6);
 
 /// Folds the effective events of one order, which are sorted by (time, id).
-pub(crate) fn fold(events: &[&Event], sink: &mut Sink<'_>) -> Folded {
+pub(crate) fn fold(events: &[&Event], calendar: &Calendar, sink: &mut Sink<'_>) -> Folded {
     let by_case = events_by_case(events);
     let Some(facts) = OrderFacts::gather(events, &by_case) else {
         return Folded::default();
     };
-    facts.tally(sink);
+    facts.tally(calendar, sink);
     Folded {
         creator_id: facts.attributes.creator_id.cloned(),
-        product_id: Some(facts.attributes.product_id.clone()),
+        product_id: facts.attributes.product_id.cloned(),
         ..Folded::default()
     }
 }
 
-/// What is found in the events of one order: of most facts the earliest.
-#[derive(Default)]
-struct Found<'a> {
-    paid: Option<(&'a Event, OrderAttributes<'a>)>,
-    shipped: Option<&'a Event>,
-    picked_up: Option<&'a Event>,
-    signed: Option<&'a Event>,
-    confirmed: Option<&'a Event>,
-    review: Option<Review<'a>>,
-    /// The earliest filing of every complaint, and whether it was withdrawn.
-    complaints: BTreeMap<&'a Id, (Option<&'a Event>, bool)>,
-}
-
-impl<'a> Found<'a> {
-    fn note(&mut self, event: &'a Event) {
-        let first = |place: &mut Option<&'a Event>| {
-            place.get_or_insert(event);
-        };
-        match &event.fact {
-            Fact::OrderPaid { product_id, kind, creator_id, presale, needs_shipping } => {
-                let (creator_id, kind, presale) = (creator_id.as_ref(), *kind, *presale);
-                let needs_shipping = *needs_shipping;
-                let attributes = OrderAttributes { product_id, kind, creator_id, presale, needs_shipping };
-                self.paid.get_or_insert((event, attributes));
-            }
-            Fact::OrderShipped => first(&mut self.shipped),
-            Fact::OrderPickedUp => first(&mut self.picked_up),
-            Fact::OrderSigned => first(&mut self.signed),
-            Fact::OrderConfirmed => first(&mut self.confirmed),
-            Fact::ReviewPosted { product_stars, service_stars, .. } => {
-                let (product_stars, service_stars) = (*product_stars, *service_stars);
-                self.review.get_or_insert(Review { posted: event, product_stars, service_stars });
-            }
-            Fact::ComplaintFiled { complaint_id } => first(&mut self.complaints.entry(complaint_id).or_default().0),
-            Fact::ComplaintWithdrawn { complaint_id } => self.complaints.entry(complaint_id).or_default().1 = true,
-            // Recorded; they change no count.
-            Fact::OrderCancelled | Fact::ReviewRevised { .. } => {}
-            // Folded case by case, see `completed_case`.
-            Fact::AftersaleOpened { .. }
-            | Fact::AftersaleAwaitingMerchant { .. }
-            | Fact::AftersaleMerchantResponded { .. }
-            | Fact::AftersaleCompleted { .. }
-            | Fact::ArbitrationDecided { .. } => {}
-            // Not of an order, or not effective.
-            Fact::SessionStarted { .. }
-            | Fact::SessionReplied
-            | Fact::SessionRated { .. }
-            | Fact::ProductListed
-            | Fact::ProductDelisted
-            | Fact::Retracted { .. } => {}
-        }
-    }
-}
-
 impl<'a> OrderFacts<'a> {
-    /// `None` until the payment is known.
-    pub(crate) fn gather(events: &[&'a Event], by_case: &'a CaseEvents<'a>) -> Option<OrderFacts<'a>> {
-        let mut found = Found::default();
-        events.iter().for_each(|event| found.note(event));
-        let (paid, attributes) = found.paid?;
-        let (picked_up, signed) = match attributes.kind {
-            OrderKind::Physical => (found.picked_up, found.signed),
-            OrderKind::Virtual => (None, found.confirmed),
-        };
-        let filed = |(filed, is_withdrawn): (Option<&'a Event>, bool)| filed.filter(|_| !is_withdrawn);
-        Some(OrderFacts {
-            paid,
-            attributes,
-            shipped: found.shipped,
-            picked_up,
-            signed,
-            review: found.review,
-            cases: by_case.iter().filter_map(|(id, events)| completed_case(id, events)).collect(),
-            complaints: found.complaints.into_values().filter_map(filed).collect(),
-        })
-    }
-
     /// A case of kind return_refund for quality or logistics that ended in a refund.
     pub(crate) fn quality_return(&self) -> Option<&Case<'a>> {
         self.cases.iter().find(|case| case.is_quality_return())
@@ -151,22 +42,32 @@ impl<'a> OrderFacts<'a> {
     pub(crate) fn logistics_return(&self) -> Option<&Case<'a>> {
         let in_time = |case: &Case<'_>| {
             self.shipped.is_some_and(|shipped| {
-                case.opened.time >= shipped.time
-                    && seconds_between(shipped.time, case.opened.time) <= LOGISTICS_RETURN_SECONDS_MAX
+                let opened = case.opened.opened;
+                opened.time >= shipped.time
+                    && seconds_between(shipped.time, opened.time) <= LOGISTICS_RETURN_SECONDS_MAX
             })
         };
-        let logistics = |case: &&Case<'_>| case.is_quality_return() && case.reason == AftersaleReason::Logistics;
+        let logistics = |case: &&Case<'_>| case.is_quality_return() && case.is_for_logistics();
         self.cases.iter().filter(logistics).find(|case| in_time(case))
     }
 
-    fn tally(&self, sink: &mut Sink<'_>) {
+    /// The case that was opened first, completed or not.
+    fn first_case(&self) -> Option<&Opened<'a>> {
+        self.opened.iter().min_by_key(|case| case.opened.precedence())
+    }
+
+    fn tally(&self, calendar: &Calendar, sink: &mut Sink<'_>) {
         self.tally_payment(sink);
-        self.tally_pickup(sink);
+        self.tally_pickup(calendar, sink);
+        self.tally_promise(sink);
         if let Some(signed) = self.signed {
             self.tally_sign_off(signed, sink);
         }
-        for case in &self.cases {
+        for case in &self.opened {
             case.tally(sink);
+        }
+        for case in &self.cases {
+            case.tally(calendar, sink);
         }
     }
 
@@ -174,18 +75,24 @@ impl<'a> OrderFacts<'a> {
         let (paid, at) = (self.paid, self.paid.time);
         put(sink, at, Measure::PaidOrders, 1, None, &|| vec![paid]);
         if let Some(case) = self.quality_return() {
-            put(sink, at, Measure::QualityReturns, 1, None, &|| vec![paid, case.opened, case.completed]);
+            put(sink, at, Measure::QualityReturns, 1, None, &|| [vec![paid], case.ends()].concat());
         }
         if let (Some(case), Some(shipped)) = (self.logistics_return(), self.shipped) {
-            let facts = || vec![paid, shipped, case.opened, case.completed];
+            let facts = || [vec![paid, shipped], case.ends()].concat();
             put(sink, at, Measure::LogisticsReturns, 1, None, &facts);
+        }
+        let is_breakage =
+            |case: &&Opened<'_>| case.kind == AftersaleKind::ReturnRefund && case.reason == AftersaleReason::Breakage;
+        if let Some(case) = self.first_case().filter(is_breakage) {
+            let facts = || [paid].into_iter().chain(case.words()).collect();
+            put(sink, at, Measure::BreakageReturns, 1, None, &facts);
         }
         let facts = || [paid].into_iter().chain(self.complaints.iter().copied()).collect();
         put(sink, at, Measure::Complaints, self.complaints.len() as i64, None, &facts);
     }
 
     /// Pre-sale orders and orders that need no shipping are left out.
-    fn tally_pickup(&self, sink: &mut Sink<'_>) {
+    fn tally_pickup(&self, calendar: &Calendar, sink: &mut Sink<'_>) {
         let timed = !self.attributes.presale && self.attributes.needs_shipping;
         let (Some(picked_up), true) = (self.picked_up, timed) else {
             return;
@@ -196,6 +103,22 @@ impl<'a> OrderFacts<'a> {
         let facts = || vec![self.paid, picked_up];
         put(sink, picked_up.time, Measure::PickedUpOrders, 1, None, &facts);
         put(sink, picked_up.time, Measure::PickupMarks, marks, None, &facts);
+        let waits_from = calendar.after_night(self.paid.time, PICKUP_NIGHT.0, PICKUP_NIGHT.1);
+        let waited = seconds_between(waits_from, picked_up.time);
+        put(sink, picked_up.time, Measure::PickupSeconds, waited, None, &facts);
+    }
+
+    /// Shipped physical orders with a promise, on the day that it names.
+    fn tally_promise(&self, sink: &mut Sink<'_>) {
+        let (Some((promised, deliver_by)), Some(shipped), OrderKind::Physical) =
+            (self.promise, self.shipped, self.attributes.kind)
+        else {
+            return;
+        };
+        let facts = || [self.paid, promised, shipped].into_iter().chain(self.signed).collect();
+        let is_on_time = self.signed.is_some_and(|signed| signed.time <= deliver_by);
+        put(sink, deliver_by, Measure::PromisedOrders, 1, None, &facts);
+        put(sink, deliver_by, Measure::OnTimeOrders, is_on_time.into(), None, &facts);
     }
 
     fn tally_sign_off(&self, signed: &'a Event, sink: &mut Sink<'_>) {
@@ -214,6 +137,10 @@ impl<'a> OrderFacts<'a> {
             put(sink, at, Measure::ProductStars, stars.number().into(), None, &with_review);
         }
         put(sink, at, Measure::ServiceReviews, service_stars.is_some().into(), None, &with_review);
+        if let Some(case) = self.first_case().filter(|case| case.reason == AftersaleReason::Quality) {
+            let facts = || [signed].into_iter().chain(case.words()).collect();
+            put(sink, at, Measure::FirstQualityReturns, 1, None, &facts);
+        }
         let at_fault = !self.complaints.is_empty() || self.quality_return().is_some();
         for bound in 1..=BAD_STARS_MAX {
             let index = usize::from(bound - 1);
@@ -229,7 +156,7 @@ impl<'a> OrderFacts<'a> {
 
     fn negative_facts(&self, signed: &'a Event, bad_product: bool) -> Vec<&'a Event> {
         let review = self.review.filter(|_| bad_product).map(|review| review.posted);
-        let case = self.quality_return().map(|case| [case.opened, case.completed]);
+        let case = self.quality_return().map(Case::ends);
         let complaints = self.complaints.iter().copied();
         [signed].into_iter().chain(review).chain(case.into_iter().flatten()).chain(complaints).collect()
     }

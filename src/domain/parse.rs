@@ -1,5 +1,6 @@
 //! The door: a JSON value becomes an [`Event`], or the list of all that is wrong with it.
 
+use chrono::{DateTime, TimeDelta, Utc};
 use serde_json::{Map, Value};
 
 use super::event::{Aggregate, AggregateKind, Event, EventType, Fact};
@@ -72,6 +73,9 @@ pub(crate) fn parse_event(value: Value, envelope: Envelope, unknown: UnknownMemb
         {
             faults.push(Fault::new("/data/event_id", Code::SelfRetraction, "a retraction cannot name itself"));
         }
+        if let Some(((_, _, fact), time)) = body.as_ref().zip(time) {
+            faults.extend(unsound(fact, time));
+        }
         body
     });
     match (id, shop_id, time, body, data) {
@@ -92,6 +96,24 @@ pub(crate) fn parse_event(value: Value, envelope: Envelope, unknown: UnknownMemb
             Ok(Parsed { event: Event { aggregate, id, time, fact, data, uncredited: false }, warnings, unknown: names })
         }
         _ => Err(faults),
+    }
+}
+
+/// A promise lies at most this long after its event.
+const PROMISE_MAX: TimeDelta = TimeDelta::days(366);
+
+/// What is wrong with a fact whose fields are sound each by itself.
+fn unsound(fact: &Fact, time: DateTime<Utc>) -> Option<Fault> {
+    match fact {
+        Fact::OrderPromised { deliver_by } if *deliver_by - time > PROMISE_MAX => {
+            let detail = format!("deliver_by is at most {} days after the time of the event", PROMISE_MAX.num_days());
+            Some(Fault::new("/data/deliver_by", Code::InvalidValue, detail))
+        }
+        Fact::AftersaleModified { kind: None, reason: None, .. } => {
+            let detail = "name the kind, the reason or both that the case has now";
+            Some(Fault::new("/data", Code::MissingField, detail))
+        }
+        _ => None,
     }
 }
 

@@ -65,6 +65,8 @@ fn cohort_in_chinese(cohort: Cohort) -> &'static str {
         Cohort::SignOff => "签收日",
         Cohort::Completion => "完结日",
         Cohort::SessionStart => "会话开始日",
+        Cohort::Promise => "承诺送达日",
+        Cohort::Opening => "售后发起日",
     }
 }
 
@@ -96,6 +98,7 @@ pub(crate) fn event(page: &mut String, definition: &EventDefinition, said_by: &s
 fn field(page: &mut String, field: &FieldDefinition) {
     let value = match field.shape {
         Shape::Id => "id".to_owned(),
+        Shape::Instant => "RFC 3339 time".to_owned(),
         Shape::Boolean => "`true` or `false`".to_owned(),
         Shape::Stars => "1 to 5".to_owned(),
         Shape::Word(words) => words().iter().map(|word| format!("`{word}`")).collect::<Vec<_>>().join(", "),

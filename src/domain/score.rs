@@ -5,8 +5,10 @@
 
 use std::sync::Arc;
 
+use super::adjustment::AdjustmentCounts;
+use super::composed::Composed;
 use super::count::Counts;
-use super::curve::{POINTS_PLACES, Ratio};
+use super::curve::Ratio;
 use super::decimal::{Decimal, PLACES_MAX};
 use super::id::Id;
 use super::measure::Measure;
@@ -16,15 +18,17 @@ use super::rules::{Assessment, MetricRule, RuleSet};
 use super::window::Window;
 use super::words::words;
 
-/// Places to which the score is rounded.
-pub(crate) const SCORE_PLACES: u32 = 2;
-const MILLION: i128 = 1_000_000;
+pub(crate) use super::composed::{dimension_scores, mean_of_dimensions, score_of};
 
 /// What one subject brings into a run under one rule set. `metrics` stand in the rule set's order.
 #[derive(Clone, Debug)]
 pub(crate) struct SubjectCounts {
     pub category_id: Option<Id>,
     pub signed_orders: i64,
+    /// What is held against the rule set's minimum.
+    pub volume: i64,
+    /// How many adjustments of each code count on the date, in the rule set's order.
+    pub adjustments: Vec<i64>,
     pub metrics: Vec<MetricCount>,
 }
 
@@ -36,6 +40,7 @@ impl SubjectCounts {
         category_id: Option<Id>,
         sums: impl Fn(Window) -> Counts,
         unqualified: impl Fn(Window) -> Counts,
+        adjustments: &AdjustmentCounts,
     ) -> SubjectCounts {
         let metrics = rule_set.metrics.iter().map(|rule| {
             let (definition, window) = (rule.metric.definition(), rule.window.window);
@@ -45,14 +50,22 @@ impl SubjectCounts {
             };
             definition.count(&counted, rule_set.bad_stars_max)
         });
-        let signed_orders = sums(rule_set.near.window).get(Measure::SignedOrders);
-        SubjectCounts { category_id, signed_orders, metrics: metrics.collect() }
+        let near = sums(rule_set.near.window);
+        SubjectCounts {
+            category_id,
+            signed_orders: near.get(Measure::SignedOrders),
+            volume: near.get(rule_set.minimums.volume),
+            adjustments: rule_set.adjustments.iter().map(|rule| adjustments.of(&rule.code)).collect(),
+            metrics: metrics.collect(),
+        }
     }
 }
 
 words! {
     pub enum Status {
         Scored = "scored",
+        /// With too little volume, and the score that the rule set gives then.
+        Growth = "growth",
         InsufficientVolume = "insufficient_volume",
     }
 }
@@ -82,9 +95,14 @@ pub struct MetricCard {
 pub struct Card {
     pub category_id: Option<Id>,
     pub signed_orders: i64,
+    /// What is held against the rule set's minimum.
+    pub volume: i64,
+    pub status: Status,
+    /// How many adjustments of each code count, in the rule set's order.
+    pub adjustments: Vec<i64>,
     pub dimensions: Vec<Option<Decimal>>,
     pub metrics: Vec<MetricCard>,
-    /// Two decimals; `None` without enough volume.
+    /// With the rule set's places; `None` without enough volume.
     pub score: Option<Decimal>,
 }
 
@@ -93,9 +111,14 @@ impl Card {
     pub fn points(&self) -> Vec<Option<Decimal>> {
         self.metrics.iter().map(|metric| metric.assessed.map(|assessed| assessed.points)).collect()
     }
+}
 
-    pub fn status(&self) -> Status {
-        if self.score.is_some() { Status::Scored } else { Status::InsufficientVolume }
+/// The status that volume and score make.
+pub(crate) fn status(rule_set: &RuleSet, volume: i64, has_score: bool) -> Status {
+    match has_score {
+        false => Status::InsufficientVolume,
+        true if volume >= rule_set.minimums.count => Status::Scored,
+        true => Status::Growth,
     }
 }
 
@@ -116,9 +139,26 @@ impl Scored {
         Some((&self.rule_set.metrics[place], &self.card.metrics[place]))
     }
 
-    /// The score before its last rounding, to six places.
+    /// What the score is made from before adjustments, bounds and rounding, to six places: the mean of the dimension scores, or
+    /// what the rule set gives with too little volume.
+    pub fn unadjusted(&self) -> Option<Decimal> {
+        match self.card.status {
+            Status::Scored => {
+                mean_of_dimensions(&self.rule_set, self.card.category_id.as_ref(), &self.card.dimensions, PLACES_MAX)
+            }
+            Status::Growth => self.rule_set.minimums.score_below,
+            Status::InsufficientVolume => None,
+        }
+    }
+
+    /// The score before it is bound to the scale and rounded, to six places.
     pub fn unrounded(&self) -> Option<Decimal> {
-        mean_of_dimensions(&self.rule_set, self.card.category_id.as_ref(), &self.card.dimensions, PLACES_MAX)
+        Some(self.unadjusted()?.plus(self.adjusted_by()))
+    }
+
+    /// What adjustments come to.
+    pub fn adjusted_by(&self) -> Decimal {
+        self.rule_set.adjusted_by(&self.card.adjustments)
     }
 }
 
@@ -126,13 +166,18 @@ impl Scored {
 /// stand among.
 pub(crate) fn score_all(rule_set: &RuleSet, subjects: &[SubjectCounts]) -> (Vec<Card>, Peers) {
     let peers = gather_peers(rule_set, subjects);
+    (score_some(rule_set, subjects, &peers), peers)
+}
+
+/// Scores some of the subjects that the peers were gathered of.
+pub(crate) fn score_some(rule_set: &RuleSet, subjects: &[SubjectCounts], peers: &Peers) -> Vec<Card> {
     let card = |subject: &SubjectCounts| {
         let category_id = subject.category_id.as_ref();
         score_one(rule_set, subject, |index, rule, value| {
             peers[index].standing(value, category_id, rule.metric.definition().better, rule_set.minimums.peers)
         })
     };
-    (subjects.iter().map(card).collect(), peers)
+    subjects.iter().map(card).collect()
 }
 
 /// Scores one subject with counts of its own choice among the peers of a run in which it had `former`; everybody else
@@ -198,50 +243,21 @@ fn score_one(
         MetricCard { count, assessed }
     };
     let metrics: Vec<MetricCard> = rule_set.metrics.iter().enumerate().map(metric_card).collect();
-    let (category_id, signed_orders) = (subject.category_id.clone(), subject.signed_orders);
-    let mut card = Card { category_id, signed_orders, dimensions: Vec::new(), metrics, score: None };
-    card.dimensions = dimension_scores(rule_set, subject.category_id.as_ref(), &card.points());
-    card.score = mean_of_dimensions(rule_set, subject.category_id.as_ref(), &card.dimensions, SCORE_PLACES);
-    card
-}
-
-/// The score that points make.
-pub(crate) fn score_of(rule_set: &RuleSet, category_id: Option<&Id>, points: &[Option<Decimal>]) -> Option<Decimal> {
-    let dimensions = dimension_scores(rule_set, category_id, points);
-    mean_of_dimensions(rule_set, category_id, &dimensions, SCORE_PLACES)
-}
-
-/// The dimension scores that points make, in the rule set's order (scoring law §7.4).
-pub(crate) fn dimension_scores(
-    rule_set: &RuleSet,
-    category_id: Option<&Id>,
-    points: &[Option<Decimal>],
-) -> Vec<Option<Decimal>> {
-    let of_dimension = |dimension: usize| {
-        let weighted = rule_set
-            .metrics_of(dimension)
-            .filter_map(|(index, rule)| Some((rule_set.metric_weight(rule, category_id), points[index]?)));
-        weighted_mean(weighted, POINTS_PLACES)
+    let SubjectCounts { category_id, signed_orders, volume, adjustments, .. } = subject.clone();
+    let points: Vec<_> = metrics.iter().map(|metric| metric.assessed.map(|assessed| assessed.points)).collect();
+    let dimensions = dimension_scores(rule_set, category_id.as_ref(), &points);
+    let adjusted_by = rule_set.adjusted_by(&adjustments);
+    let score = match rule_set.minimums.score_below.filter(|_| !enough) {
+        Some(score) => Some(Composed::of_score(score).finished(rule_set, adjusted_by)),
+        None => Composed::of_dimensions(rule_set, category_id.as_ref(), &dimensions)
+            .map(|composed| composed.finished(rule_set, adjusted_by)),
     };
-    (0..rule_set.dimensions.len()).map(of_dimension).collect()
-}
-
-/// The weighted mean of dimension scores, rounded to `places` (scoring law §7.5).
-pub(crate) fn mean_of_dimensions(
-    rule_set: &RuleSet,
-    category_id: Option<&Id>,
-    dimensions: &[Option<Decimal>],
-    places: u32,
-) -> Option<Decimal> {
-    let weighted = dimensions
-        .iter()
-        .enumerate()
-        .filter_map(|(dimension, score)| Some((rule_set.dimension_weight(dimension, category_id), (*score)?)));
-    weighted_mean(weighted, places)
+    let status = status(rule_set, volume, score.is_some());
+    Card { category_id, signed_orders, volume, status, adjustments, dimensions, metrics, score }
 }
 
 fn has_volume(rule_set: &RuleSet, subject: &SubjectCounts) -> bool {
-    subject.signed_orders >= rule_set.minimums.signed_orders
+    subject.volume >= rule_set.minimums.count
 }
 
 /// The value of a metric with enough volume of its own.
@@ -277,14 +293,4 @@ pub(crate) fn points_of(
         Assessment::Curve(curve) => curve.points(value),
         Assessment::Steps(table) => table.points(value, rule.metric.definition().better),
     }
-}
-
-/// Σ weight × value / Σ weight, rounded half up; `None` of nothing.
-fn weighted_mean(weighted: impl Iterator<Item = (Decimal, Decimal)>, places: u32) -> Option<Decimal> {
-    let (mut sum, mut weights) = (0_i128, 0_i128);
-    for (weight, value) in weighted {
-        sum += i128::from(weight.millionths()) * i128::from(value.millionths());
-        weights += i128::from(weight.millionths());
-    }
-    (weights > 0).then(|| Decimal::rounded(sum, weights * MILLION, places))
 }

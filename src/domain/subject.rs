@@ -37,3 +37,11 @@ pub struct Subject {
     pub kind: SubjectKind,
     pub id: Id,
 }
+
+impl TryFrom<i16> for SubjectKind {
+    type Error = String;
+
+    fn try_from(code: i16) -> Result<SubjectKind, String> {
+        SubjectKind::from_code(code).ok_or_else(|| format!("no kind of subject has the code {code}"))
+    }
+}

@@ -2,10 +2,9 @@
 
 use super::curve::Ratio;
 use super::decimal::Decimal;
-use super::measure::Measure;
-use super::metric::{Metric, MetricCount};
+use super::metric::{Metric, MetricCount, Wrong};
 use super::rules::{MetricRule, RuleSet};
-use super::score::{Card, MetricCard, Peers, Scored, SubjectCounts, score_in_tenths, score_instead, score_of};
+use super::score::{Card, MetricCard, Peers, Scored, Status, SubjectCounts, score_in_tenths, score_instead, score_of};
 
 /// The most further orders that a target is looked for with.
 pub(crate) const FURTHER_ORDERS_MAX: i64 = 1_000_000_000;
@@ -24,7 +23,7 @@ pub(crate) struct AmongPeers<'a> {
 pub struct Assumption {
     /// Counts that take the place of the published ones.
     pub set: Vec<(Metric, MetricCount)>,
-    /// Further orders without faults, paid and signed on the newest day of the near window.
+    /// Further orders without faults, all of whose days are the newest one of the near window.
     pub further_signed_orders: i64,
 }
 
@@ -44,14 +43,17 @@ impl AmongPeers<'_> {
         let counts = self.scored.rule_set.metrics.iter().zip(&self.scored.card.metrics).map(|(rule, metric)| {
             let set = assumption.set.iter().find(|(metric, _)| *metric == rule.metric);
             let mut count = set.map_or(metric.count, |(_, count)| *count);
-            if counts_further(&self.scored.rule_set, rule) {
-                count.volume += further;
-            }
+            let of_one = of_further_order(&self.scored.rule_set, rule);
+            count.numerator += further * of_one.numerator;
+            count.volume += further * of_one.volume;
             count
         });
+        let Scored { rule_set, card } = self.scored;
         SubjectCounts {
-            category_id: self.scored.card.category_id.clone(),
-            signed_orders: self.scored.card.signed_orders + further,
+            category_id: card.category_id.clone(),
+            signed_orders: card.signed_orders + further,
+            volume: card.volume + further * rule_set.minimums.volume.of_further_order(),
+            adjustments: card.adjustments.clone(),
             metrics: counts.collect(),
         }
     }
@@ -95,7 +97,10 @@ impl AmongPeers<'_> {
     /// other. No number of orders between theirs makes a higher one.
     fn most_between(&self, one: &Card, other: &Card) -> Option<Decimal> {
         let (rule_set, category_id) = (&self.scored.rule_set, one.category_id.as_ref());
-        one.score?;
+        // What too little volume gives does not depend on how much it is.
+        if one.status != Status::Scored {
+            return one.score;
+        }
         let most = |((rule, one), other): ((&MetricRule, &MetricCard), &MetricCard)| {
             let of = |card: &MetricCard| {
                 Some((card.count.value(rule.metric)?, card.assessed?.standing.map(|standing| standing.ratio())))
@@ -105,7 +110,7 @@ impl AmongPeers<'_> {
             Some(rule_set.assessment(rule, category_id).most_points(one, other, better))
         };
         let points: Vec<_> = rule_set.metrics.iter().zip(&one.metrics).zip(&other.metrics).map(most).collect();
-        score_of(rule_set, category_id, &points)
+        score_of(rule_set, category_id, &points, rule_set.adjusted_by(&one.adjustments))
     }
 
     /// The numbers of further orders at which something begins to be assessed, or a value is the subject's own former one,
@@ -113,17 +118,16 @@ impl AmongPeers<'_> {
     fn edges(&self, assumption: &Assumption) -> Vec<i64> {
         let counts = self.counts(assumption);
         let Scored { rule_set, card } = self.scored;
-        let mut edges = vec![rule_set.minimums.signed_orders - counts.signed_orders];
+        let of_volume = rule_set.minimums.volume.of_further_order();
+        let mut edges: Vec<i64> =
+            (of_volume > 0).then(|| missing(rule_set.minimums.count - counts.volume, of_volume)).into_iter().collect();
         for ((rule, count), former) in rule_set.metrics.iter().zip(&counts.metrics).zip(&card.metrics) {
-            if counts_further(rule_set, rule) {
-                edges.push(rule_set.minimums.metric_count - count.volume);
-                let former = former.count.value(rule.metric).filter(|value| value.numerator > 0);
-                if let Some(Ratio { numerator, denominator }) = former {
-                    // Where the same numerator makes the same value.
-                    let volume = i128::from(count.numerator) * i128::from(denominator) / i128::from(numerator);
-                    let further = i64::try_from(volume).unwrap_or(i64::MAX).saturating_sub(count.volume);
-                    edges.extend([further, further.saturating_add(1)]);
-                }
+            let of_one = of_further_order(rule_set, rule);
+            if of_one.volume > 0 {
+                edges.push(missing(rule_set.minimums.metric_count - count.volume, of_one.volume));
+                let former = former.count.value(rule.metric);
+                let further = former.and_then(|former| same_value(rule.metric, *count, of_one, former));
+                edges.extend(further.into_iter().flat_map(|further| [further, further.saturating_add(1)]));
             }
         }
         edges.retain(|edge| (1..=FURTHER_ORDERS_MAX).contains(edge));
@@ -133,12 +137,30 @@ impl AmongPeers<'_> {
     }
 }
 
-/// Whether a metric counts further orders: its denominator is signed or paid orders, and its own window has their day.
-fn counts_further(rule_set: &RuleSet, rule: &MetricRule) -> bool {
-    let is_of_orders = [[Measure::SignedOrders], [Measure::PaidOrders]]
-        .iter()
-        .any(|orders| rule.metric.definition().denominator == orders);
-    is_of_orders && rule.window.window.has(rule_set.near.window.newest())
+/// How many orders bring so much, each of which brings `of_one`.
+fn missing(much: i64, of_one: i64) -> i64 {
+    much.div_euclid(of_one) + i64::from(much.rem_euclid(of_one) > 0)
+}
+
+/// After how many further orders a metric's value is a former one; a number beside it where it never is exactly.
+fn same_value(metric: Metric, count: MetricCount, of_one: MetricCount, former: Ratio) -> Option<i64> {
+    let scale = i128::from(metric.definition().denominator_scale);
+    let (numerator, denominator) = (i128::from(former.numerator), i128::from(former.denominator));
+    // (count + k x of_one) as a quotient is the former value.
+    let lacking = numerator * i128::from(count.volume) * scale - i128::from(count.numerator) * denominator;
+    let of_each = i128::from(of_one.numerator) * denominator - numerator * i128::from(of_one.volume) * scale;
+    i64::try_from(lacking.checked_div_euclid(of_each)?).ok()
+}
+
+/// What one further order adds to a metric whose window has its day. A metric in which it would be at fault, for all that is
+/// known of it, does not count it.
+fn of_further_order(rule_set: &RuleSet, rule: &MetricRule) -> MetricCount {
+    let definition = rule.metric.definition();
+    let numerator = definition.numerator(rule_set.bad_stars_max).of_further_order();
+    let volume = definition.denominator.iter().map(|measure| measure.of_further_order()).sum();
+    let is_without_fault = numerator > 0 || definition.wrong == Wrong::Numerator;
+    let is_counted = is_without_fault && rule.window.window.has(rule_set.near.window.newest());
+    if is_counted { MetricCount { numerator, volume } } else { MetricCount::default() }
 }
 
 #[cfg(test)]

@@ -75,7 +75,8 @@ fn wild_rules(rng: &mut StdRng) -> RuleSet {
 fn counts(rng: &mut StdRng) -> SubjectCounts {
     let signed_orders = rng.random_range(1..200);
     let mut metric = || MetricCount { numerator: rng.random_range(0..20), volume: rng.random_range(20..200) };
-    SubjectCounts { category_id: None, signed_orders, metrics: vec![metric(), metric(), metric(), metric()] }
+    let metrics = vec![metric(), metric(), metric(), metric()];
+    SubjectCounts { category_id: None, signed_orders, volume: signed_orders, adjustments: Vec::new(), metrics }
 }
 
 #[test]
@@ -121,7 +122,7 @@ fn the_least_number_of_orders_is_found_whichever_way_points_go() {
 fn further_orders_are_in_the_windows_that_have_their_day() {
     let mut rng = StdRng::seed_from_u64(3);
     let rule_set = Arc::new(wild_rules(&mut rng));
-    let subject = SubjectCounts { signed_orders: 40, ..counts(&mut rng) };
+    let subject = SubjectCounts { signed_orders: 40, volume: 40, ..counts(&mut rng) };
     let (cards, peers) = score_all(&rule_set, std::slice::from_ref(&subject));
     let scored = Scored { rule_set, card: cards[0].clone() };
     let among = AmongPeers { scored: &scored, peers: &peers, in_tenths: false };

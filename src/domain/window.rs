@@ -16,6 +16,8 @@ pub(crate) const WINDOW_DAYS_AGO_MAX: u16 = 366;
 impl Window {
     /// The 90 days before the score date.
     pub(crate) const NEAR_90: Window = Window { oldest: 90, newest: 1 };
+    /// The 30 days before the score date.
+    pub(crate) const LAST_30: Window = Window { oldest: 30, newest: 1 };
     /// The 90 days that end 15 days before the score date, so that complaints and returns have come in.
     pub(crate) const MATURE_90: Window = Window { oldest: 104, newest: 15 };
 

@@ -29,6 +29,8 @@ pub(crate) struct CloudEvents;
 
 /// When the events of the examples happened.
 const EXAMPLE_TIME: &str = "2026-11-08T10:00:00+08:00";
+/// A later one, for promises.
+const EXAMPLE_PROMISE: &str = "2026-11-11T23:59:59+08:00";
 
 impl PartialSchema for Event {
     fn schema() -> RefOr<Schema> {
@@ -180,8 +182,12 @@ fn event(event_type: EventType) -> ObjectBuilder {
 
 fn time() -> ObjectBuilder {
     let about = "When it happened: RFC 3339 with offset, not more than 5 minutes ahead of the service's clock.";
+    instant().description(Some(about))
+}
+
+fn instant() -> ObjectBuilder {
     let format = utoipa::openapi::SchemaFormat::KnownFormat(utoipa::openapi::KnownFormat::DateTime);
-    string().format(Some(format)).description(Some(about))
+    string().format(Some(format))
 }
 
 fn data(event_type: EventType) -> ObjectBuilder {
@@ -204,6 +210,7 @@ fn data(event_type: EventType) -> ObjectBuilder {
 fn field(definition: &FieldDefinition) -> ObjectBuilder {
     let schema = match definition.shape {
         Shape::Id => id_schema(),
+        Shape::Instant => instant(),
         Shape::Boolean => ObjectBuilder::new().schema_type(Type::Boolean),
         Shape::Stars => {
             let whole = ObjectBuilder::new().schema_type(Type::Integer);
@@ -231,15 +238,16 @@ pub(crate) fn event_example(event_type: EventType) -> Value {
         };
         let value = default.unwrap_or_else(|| match definition.shape {
             Shape::Id => example_id(definition.name),
+            Shape::Instant => json!(EXAMPLE_PROMISE),
             Shape::Boolean => json!(false),
             Shape::Stars => json!(STARS_MAX),
             Shape::Word(words) => json!(words().first()),
         });
         data.insert(definition.name.to_owned(), value);
     }
-    let part = data.keys().find(|field| ["review_id", "aftersale_id", "complaint_id"].contains(&field.as_str()));
-    let about = part.map_or(kind.field(), String::as_str).trim_end_matches("_id");
-    let happened = event_type.as_str().split('.').next_back().unwrap_or_default().replace('_', "-");
+    let (about, happened) = event_type.as_str().split_once('.').unwrap_or_default();
+    let about = if matches!(about, "im" | "event") { kind.field().trim_end_matches("_id") } else { about };
+    let happened = happened.replace('_', "-");
     json!({"id": format!("{about}-1-{happened}"), "type": event_type.as_str(), "shop_id": "shop-7", "time": EXAMPLE_TIME, "data": data})
 }
 

@@ -136,6 +136,14 @@ pub(crate) fn check_json(headers: &HeaderMap) -> Result<(), Problem> {
     }
 }
 
+/// Fails unless the body is a rule file. Its media type is registered with IANA as application/toml.
+pub(crate) fn check_toml(headers: &HeaderMap) -> Result<(), Problem> {
+    match essence(headers).as_str() {
+        "application/toml" => Ok(()),
+        _ => Err(Problem::new(Kind::UnsupportedMediaType, "Content-Type must be application/toml")),
+    }
+}
+
 /// The media type of a body, without its parameters.
 fn essence(headers: &HeaderMap) -> String {
     let value = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();

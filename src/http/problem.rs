@@ -246,6 +246,10 @@ impl From<Missing> for Problem {
             Missing::FullCard => not_published(
                 "the full card of this date has been removed (--card-days); its score is still in GET /v1/{kind}/{id}/scores",
             ),
+            Missing::Default(kind, date) => {
+                let detail = format!("no rule set for {kind}s is the default on {date}; name one with rule_set");
+                Problem::new(Kind::InvalidParameter, detail)
+            }
             Missing::RuleSet => not_published("this rule set was not in force when this run was computed"),
             Missing::Metric(rule_set, _) => {
                 Problem::unknown_metric(&format!("the rule set {rule_set} does not have this metric"))

@@ -36,6 +36,8 @@ kinds! {
     SubjectNotFound = NOT_FOUND, "subject-not-found", "Unknown shop or creator", "店铺或达人不存在";
     ScoreNotPublished = NOT_FOUND, "score-not-published", "No score is published", "尚未发布体验分";
     EventsNotFound = NOT_FOUND, "events-not-found", "No events of it are stored", "没有该对象的事件";
+    AdjustmentNotFound = NOT_FOUND, "adjustment-not-found", "Unknown adjustment", "加减分记录不存在";
+    PreviewNotFound = NOT_FOUND, "preview-not-found", "Unknown preview", "预演不存在";
     ExclusionNotFound = NOT_FOUND, "exclusion-not-found", "Unknown exclusion", "剔除记录不存在";
     KeyNotFound = NOT_FOUND, "key-not-found", "Unknown key", "密钥不存在";
     WebhookNotFound = NOT_FOUND, "webhook-not-found", "Unknown webhook", "Webhook 不存在";
@@ -46,6 +48,8 @@ kinds! {
     RunNotFound = NOT_FOUND, "run-not-found", "Unknown run", "计算任务不存在";
     MethodNotAllowed = METHOD_NOT_ALLOWED, "method-not-allowed", "Method not allowed", "不支持该请求方法";
     EventConflict = CONFLICT, "event-conflict", "A different event is stored under this id", "该 id 已存储了内容不同的事件";
+    AdjustmentConflict = CONFLICT, "adjustment-conflict", "The id names another adjustment", "该 id 已用于另一条加减分记录";
+    TooManyPreviews = CONFLICT, "too-many-previews", "Too many previews wait", "等待中的预演过多";
     AlreadyExcluded = CONFLICT, "already-excluded", "The target is already excluded", "该目标已被剔除";
     KeyNotActive = CONFLICT, "key-not-active", "The key is revoked or has expired", "密钥已吊销或已过期";
     KeyReplaced = CONFLICT, "key-replaced", "Another key takes the place of the key already", "该密钥已有后继密钥";

@@ -37,6 +37,8 @@ problem_responses! {
     UnknownKind { "404": "`not-found`: the path names another kind than shops and creators.", }
     CreatorsStay { "405": "`method-not-allowed`: creators cannot be erased.", }
     EventsNotFound { "404": "`events-not-found`, or `subject-not-found` for another shop's key.", }
+    AdjustmentNotFound { "404": "`adjustment-not-found`", }
+    PreviewNotFound { "404": "`preview-not-found`", }
     ExclusionNotFound { "404": "`exclusion-not-found`", }
     KeyNotFound { "404": "`key-not-found`", }
     KeyNotActive { "409": "`key-not-active`: the key is revoked or has expired. `key-replaced`: another key takes its place already.", }

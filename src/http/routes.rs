@@ -13,14 +13,15 @@ use super::auth::{Gate, authorize};
 use super::description::{add_examples, add_problems, describe_scopes, operations};
 use super::params::{Input, Nothing};
 use super::reads::{
-    advice, audit, benchmarks, changes, fleet, history, intake, lookup, outlook, products, record_changes, records,
-    rule_sets, score, summary, what_if,
+    advice, audit, benchmarks, changes, fleet, history, intake, lookup, outlook, preview_scores, previews, products,
+    record_changes, records, rule_sets, score, summary, what_if,
 };
 use super::service::{caller, dashboard, docs, event_types, figures, health};
 use super::state::AppState;
+use super::writes::previews as new_previews;
 use super::writes::{
-    alerts, deliveries, erasures, events, exclusions, exclusions_batch, keys, new_keys, registry, registry_batch, runs,
-    webhooks,
+    adjustments, alerts, deliveries, erasures, events, exclusions, exclusions_batch, keys, new_keys, registry,
+    registry_batch, runs, webhooks,
 };
 use super::{middleware, problem};
 use crate::access::Scope;
@@ -90,8 +91,13 @@ fn api(api: Api<'_>) -> Api<'_> {
             routes!(exclusions::post_exclusion, exclusions::list_exclusions),
             routes!(exclusions_batch::post_exclusions),
             routes!(exclusions::get_exclusion, exclusions::delete_exclusion),
+            routes!(adjustments::post_adjustment, adjustments::list_adjustments),
+            routes!(adjustments::get_adjustment, adjustments::delete_adjustment),
             routes!(runs::post_run, runs::list_runs),
             routes!(runs::get_run),
+            routes!(new_previews::post_preview),
+            routes!(previews::get_preview),
+            routes!(preview_scores::list_preview_scores),
             routes!(new_keys::post_key, keys::list_keys),
             routes!(keys::get_key, keys::delete_key),
             routes!(new_keys::rotate_key),

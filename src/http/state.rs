@@ -36,6 +36,8 @@ pub struct App {
     pub queue: IngestQueue,
     /// Wakes the runner when a run was queued by hand.
     pub wake: Arc<Notify>,
+    /// Wakes the task that computes previews.
+    pub preview: Arc<Notify>,
     /// Wakes the task that erases shops.
     pub erase: Arc<Notify>,
     /// What webhooks are told.

@@ -23,6 +23,7 @@ use crate::domain::score::Status;
 use crate::domain::subject::SubjectKind;
 use crate::domain::webhook::{DeliveryState, HookEvent};
 use crate::domain::words::{Word, words};
+use crate::storage::preview::PreviewState;
 
 /// One of an enum's words.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -56,6 +57,7 @@ pub(crate) type SideTerm = Term<Side>;
 pub(crate) type KindTerm = Term<SubjectKind>;
 pub(crate) type TriggerTerm = Term<Trigger>;
 pub(crate) type RunStateTerm = Term<RunState>;
+pub(crate) type PreviewStateTerm = Term<PreviewState>;
 pub(crate) type TargetTerm = Term<ExclusionTarget>;
 pub(crate) type ScopeTerm = Term<Scope>;
 pub(crate) type AssessmentTerm = Term<AssessmentWay>;

@@ -5,6 +5,7 @@
 //! again; [`recent`] remembers what was stored lately; [`ledger`] writes exclusions and the registry under the same
 //! numbering. HTTP status codes are not known here.
 
+pub(crate) mod adjustments;
 pub(crate) mod apply;
 mod arrival;
 mod bounds;

@@ -17,7 +17,7 @@ use crate::domain::rules::file;
 use crate::domain::subject::SubjectKind;
 use crate::storage::erasure::{self as rows, ErasureRow};
 use crate::storage::stripe::{hold, stripe_of};
-use crate::storage::{StoreError, freshness, rule_set};
+use crate::storage::{StoreError, freshness, preview, rule_set};
 
 /// How often a process looks whether something is to be erased.
 const LOOK_EVERY: Duration = Duration::from_secs(3);
@@ -75,6 +75,7 @@ async fn erase(context: &Context, erasure: &ErasureRow) -> Result<bool, StoreErr
         }
     }
     let mut transaction = connection.begin().await?;
+    preview::erase(&mut transaction, &shop_id).await?;
     rows::erase_scores(&mut transaction, &shop_id, &of_shops).await?;
     // Answers that processes keep in memory may show the shop.
     freshness::note_publication(&mut transaction).await?;

@@ -8,16 +8,16 @@ use sqlx::PgConnection;
 
 use super::settled::Sliding;
 use crate::context::Context;
+use crate::domain::adjustment::AdjustmentCounts;
 use crate::domain::id::Id;
 use crate::domain::measure::Measure;
 use crate::domain::metric::Population;
 use crate::domain::rules::{RuleBook, RuleSet};
 use crate::domain::subject::SubjectKind;
 use crate::domain::window::Window;
-use crate::storage::run::RunRow;
 use crate::storage::settled_sum::SettledSums;
 use crate::storage::window_sum::{SumPlan, Sums, UnqualifiedProducts};
-use crate::storage::{StoreError, counting, registry, retention, snapshot, stripe};
+use crate::storage::{StoreError, adjustment, counting, registry, retention, snapshot, stripe};
 
 /// The sums of the products that do not qualify, by the window.
 pub type Unqualified = HashMap<Window, UnqualifiedProducts>;
@@ -29,6 +29,7 @@ pub struct KindInputs {
     pub plan: SumPlan,
     pub sums: Sums,
     pub unqualified: Unqualified,
+    pub(super) adjustments: HashMap<Id, AdjustmentCounts>,
 }
 
 /// Reads everything that scores depend on in one snapshot, and the sums of settled days with the knowledge that all
@@ -38,48 +39,51 @@ pub async fn read(
     connection: &mut PgConnection,
     context: &Context,
     rules: &RuleBook,
-    row: &RunRow,
+    date: NaiveDate,
 ) -> Result<(Vec<KindInputs>, SettledSums), StoreError> {
     let (mut reading, moment) = snapshot::begin_shared(connection).await?;
     counting::check(&mut reading, context.calendar().zone()).await?;
-    retention::check_whole(&mut reading, oldest_day(rules, row)).await?;
+    retention::check_whole(&mut reading, oldest_day(rules, date)).await?;
     let mut other = context.store.run.acquire().await?;
     let mut reading_products = snapshot::begin_at(&mut other, &moment).await?;
     // Each may wait for the other.
     snapshot::disable_idle_timeout(&mut reading).await?;
     snapshot::disable_idle_timeout(&mut reading_products).await?;
     let (summed, unqualified) =
-        tokio::try_join!(read_sums(&mut reading, rules, row), read_unqualified(&mut reading_products, rules, row))?;
+        tokio::try_join!(read_sums(&mut reading, rules, date), read_unqualified(&mut reading_products, rules, date))?;
     reading_products.rollback().await?;
     reading.rollback().await?;
     let (summed, settled_sums) = summed;
-    let of_kind = |((subjects, plan, sums), unqualified): (Summed, Unqualified)| KindInputs {
-        kind: plan.kind,
-        subjects,
-        plan,
-        sums,
-        unqualified,
+    let of_kind = |(summed, unqualified): (Summed, Unqualified)| {
+        let Summed { subjects, plan, sums, adjustments } = summed;
+        KindInputs { kind: plan.kind, subjects, plan, sums, unqualified, adjustments }
     };
     Ok((summed.into_iter().zip(unqualified).map(of_kind).collect(), settled_sums))
 }
 
-/// The subjects of one kind with their categories, and their sums.
-type Summed = (Vec<(Id, Option<Id>)>, SumPlan, Sums);
+/// The subjects of one kind with their categories, their sums and their adjustments.
+struct Summed {
+    subjects: Vec<(Id, Option<Id>)>,
+    plan: SumPlan,
+    sums: Sums,
+    adjustments: HashMap<Id, AdjustmentCounts>,
+}
 
 /// The sums of all kinds.
 async fn read_sums(
     connection: &mut PgConnection,
     rules: &RuleBook,
-    row: &RunRow,
+    date: NaiveDate,
 ) -> Result<(Vec<Summed>, SettledSums), StoreError> {
     let heads = stripe::heads(connection).await?;
     let plans = SubjectKind::ALL.map(|kind| sum_plan(rules, kind));
-    let mut sliding = Sliding::begin(connection, row.date, heads, &plans).await?;
+    let mut sliding = Sliding::begin(connection, date, heads, &plans).await?;
     let mut summed = Vec::new();
     for plan in plans {
         let subjects = registry::all(connection, plan.kind).await?;
         let sums = sliding.sums(connection, &plan).await?;
-        summed.push((subjects, plan, sums));
+        let adjustments = adjustment::counts(connection, plan.kind, date).await?;
+        summed.push(Summed { subjects, plan, sums, adjustments });
     }
     Ok((summed, sliding.finish()))
 }
@@ -88,14 +92,14 @@ async fn read_sums(
 async fn read_unqualified(
     connection: &mut PgConnection,
     rules: &RuleBook,
-    row: &RunRow,
+    date: NaiveDate,
 ) -> Result<Vec<Unqualified>, StoreError> {
     let mut of_kinds = Vec::new();
     for kind in SubjectKind::ALL {
         let mut unqualified = Unqualified::new();
         for (window, measures) in of_qualifying_products(rules, kind) {
-            let (measures, days) = (measures.into_iter().collect(), window.days(row.date));
-            let products = UnqualifiedProducts::read(connection, kind, measures, days, row.date).await?;
+            let (measures, days) = (measures.into_iter().collect(), window.days(date));
+            let products = UnqualifiedProducts::read(connection, kind, measures, days, date).await?;
             unqualified.insert(window, products);
         }
         of_kinds.push(unqualified);
@@ -103,14 +107,16 @@ async fn read_unqualified(
     Ok(of_kinds)
 }
 
-/// The oldest day that any window of a run reaches.
-pub fn oldest_day(rules: &RuleBook, row: &RunRow) -> NaiveDate {
-    row.date - Days::new(rules.longest_window().into())
+/// The oldest day that any window of a date reaches.
+pub fn oldest_day(rules: &RuleBook, date: NaiveDate) -> NaiveDate {
+    date - Days::new(rules.longest_window().into())
 }
 
 /// The sums that the rule sets of a kind ask for, each once.
 pub fn sum_plan(rules: &RuleBook, kind: SubjectKind) -> SumPlan {
-    let near = rules.of_kind(kind).map(|rule_set| (rule_set.near.window, Measure::SignedOrders));
+    let near = rules.of_kind(kind).flat_map(|rule_set| {
+        [Measure::SignedOrders, rule_set.minimums.volume].map(|measure| (rule_set.near.window, measure))
+    });
     let sums: BTreeSet<(Window, Measure)> = summed(rules, kind, |_| true).chain(near).collect();
     SumPlan { kind, sums: sums.into_iter().collect() }
 }

@@ -1,7 +1,8 @@
-//! Computing scores: runs and their publication, sums that slide, the daily slot, rebuilds. HTTP is not known here.
+//! Computing scores: runs and their publication, sums that slide, the daily slot, rebuilds, previews of draft rules. HTTP is not known here.
 
 pub(crate) mod erasure;
 pub mod inputs;
+pub mod preview;
 pub mod rebuild;
 pub(crate) mod removal;
 pub mod retention;

@@ -57,7 +57,7 @@ pub(crate) async fn read_bounds(context: &Context, now: DateTime<Utc>, event_day
 
 /// `cards` is the oldest date with full cards, and how many days before its date any of its windows may begin.
 ///
-/// An aggregate counts on days of its own events only, whichever of them are known, retracted or excluded. So one whose
+/// An aggregate counts on days of its own events, and of the deliveries that these promise (see [`counts_later`]), only, whichever of them are known, retracted or excluded. So one whose
 /// events all happened before `whole_from` counts in no window that is still asked about, in no revision that is kept.
 /// And since each of these revisions was computed after all of them had arrived, a product whose marks all lie before
 /// `whole_from` was, to every one of them, what its last mark says.
@@ -124,6 +124,14 @@ pub(crate) async fn remove_step(context: &Context, going: Going<'_>, step: &[Exp
     }
 }
 
+/// Whether one of an aggregate's events makes something count on a day that is still asked about, long after it happened.
+fn counts_later(going: Going<'_>, events: &[Event]) -> bool {
+    match going {
+        Going::Expired(expiry) => events.iter().any(|event| event.counts_until() >= expiry.happened_before),
+        Going::All => false,
+    }
+}
+
 /// Removes what may still go, with all that it counts for, in one transaction.
 async fn remove(
     connection: &mut PgConnection,
@@ -153,6 +161,9 @@ async fn remove(
     // A product's last mark stays, and no longer says how things were before it.
     let mut last_day: Option<NaiveDate> = None;
     for (aggregate, events) in aggregates.iter().copied().zip(&loaded) {
+        if counts_later(going, events) {
+            continue;
+        }
         let excluded = exclusions.get(aggregate).map(Vec::as_slice).unwrap_or_default();
         let lasting = match going {
             Going::Expired(_) => lasting_event(aggregate.kind, events.iter()),
@@ -165,7 +176,7 @@ async fn remove(
         gone.extend(events.iter().filter(|event| lasting.is_none_or(|lasting| lasting.id != event.id)));
         if gone.len() > kept {
             touched += 1;
-            last_day = last_day.max(events.iter().map(|event| calendar.day(event.time)).max());
+            last_day = last_day.max(events.iter().map(|event| calendar.day(event.counts_until())).max());
         }
     }
     if gone.is_empty() {

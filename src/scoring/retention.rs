@@ -19,7 +19,9 @@ use crate::context::Context;
 use crate::domain::event::Aggregate;
 use crate::domain::id::Id;
 use crate::storage::retention as rows;
-use crate::storage::{StoreError, announcement, api_key, audit, delivery_upkeep, freshness, intake, peer_group};
+use crate::storage::{
+    StoreError, announcement, api_key, audit, delivery_upkeep, freshness, intake, peer_group, preview,
+};
 
 /// Full cards that one statement deletes.
 const CARDS_STEP: i64 = 5_000;
@@ -87,6 +89,7 @@ pub async fn sweep_if_due(context: &Context) -> Result<Option<Swept>, StoreError
         }
         delivery_upkeep::forget_orphans(&mut connection).await?;
         announcement::forget(&mut connection, now - ANNOUNCED_KEPT).await?;
+        preview::forget(&mut connection, now).await?;
     }
     drop(connection);
     if taken { sweep(context).await.map(Some) } else { Ok(None) }

@@ -3,13 +3,16 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use chrono::NaiveDate;
+
 use crate::domain::rules::{RuleBook, RuleSet, file};
 use crate::domain::subject::SubjectKind;
 
-const BUILT_IN: [&str; 3] = [
+const BUILT_IN: [&str; 4] = [
     include_str!("../../rules/shop-v1.toml"),
     include_str!("../../rules/shop-v2.toml"),
     include_str!("../../rules/creator-v1.toml"),
+    include_str!("../../rules/douyin-2026-09.toml"),
 ];
 
 #[derive(Debug, thiserror::Error)]
@@ -29,38 +32,71 @@ pub enum RulesError {
     ReplacesOther { path: PathBuf, id: String, other: String },
     #[error("two rule sets are named {0:?}")]
     SameName(String),
-    #[error("more than one rule set is the default for {0}s: {1}")]
+    #[error(
+        "more than one rule set is the default for {0}s from the same date on: {1}; give one of them a later effective.from, or \
+         take default = true out of it"
+    )]
     Defaults(SubjectKind, String),
 }
 
-/// The built-in rule sets and those of a directory (`*.toml`). A file that has the id of a built-in one replaces it.
-/// A directory's default takes the place of the built-in default of its kind.
+/// The built-in rule sets and those of a directory (`*.toml`). A file that has the id of a built-in one replaces it. Of defaults
+/// that begin together, a directory's takes the place of the built-in one.
 pub fn load(directory: Option<&Path>) -> Result<RuleBook, RulesError> {
     let built_in = BUILT_IN.iter().map(|source| read(Path::new("(built in)"), source));
     let mut rule_sets = built_in.collect::<Result<Vec<RuleSet>, RulesError>>()?;
     if let Some(directory) = directory {
         let added = read_directory(directory)?;
         rule_sets.retain(|built_in| !added.iter().any(|rule_set| rule_set.id == built_in.id));
-        for kind in SubjectKind::ALL {
-            let defaults: Vec<&str> =
-                added.iter().filter(|set| set.kind == kind && set.is_default).map(|set| set.id.as_str()).collect();
-            match defaults[..] {
-                [] => {}
-                [_] => rule_sets.iter_mut().filter(|set| set.kind == kind).for_each(|set| set.is_default = false),
-                _ => return Err(RulesError::Defaults(kind, defaults.join(", "))),
-            }
-        }
+        check_defaults(&added)?;
         rule_sets.extend(added);
     }
     Ok(RuleBook { rule_sets: rule_sets.into_iter().map(Arc::new).collect() })
 }
 
-/// Reads the rule set of one file, as `rules check` does: what a start only warns of is a fault here.
-pub fn check_file(path: &Path) -> Result<RuleSet, RulesError> {
+/// Fails where two defaults of a kind begin together and are in force on the same date.
+pub(crate) fn check_defaults(rule_sets: &[RuleSet]) -> Result<(), RulesError> {
+    for kind in SubjectKind::ALL {
+        let defaults: Vec<&RuleSet> = rule_sets.iter().filter(|set| set.kind == kind && set.is_default).collect();
+        for (place, one) in defaults.iter().enumerate() {
+            let is_equal = |other: &&&RuleSet| {
+                one.effective.from == other.effective.from && one.effective.overlaps(&other.effective)
+            };
+            if let Some(other) = defaults[place + 1..].iter().find(is_equal) {
+                return Err(RulesError::Defaults(kind, format!("{}, {}", one.id, other.id)));
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Reads the rule set of one file, as `rules check` does: what a start only warns of is a fault here, and so is a default that
+/// begins together with another one of a directory.
+pub fn check_file(path: &Path, directory: Option<&Path>) -> Result<RuleSet, RulesError> {
     let rule_set = read_file(path)?;
-    match replaced(path, &rule_set)? {
-        Some(fault) => Err(fault),
-        None => Ok(rule_set),
+    if let Some(fault) = replaced(path, &rule_set)? {
+        return Err(fault);
+    }
+    if let Some(directory) = directory {
+        let mut beside = read_directory(directory)?;
+        beside.retain(|other| other.id != rule_set.id);
+        beside.push(rule_set.clone());
+        check_defaults(&beside)?;
+    }
+    Ok(rule_set)
+}
+
+/// Says which rule sets a service computes with, and where queries of today must name one.
+pub fn log(book: &RuleBook, today: NaiveDate) {
+    for kind in SubjectKind::ALL {
+        let default = book.default_for(kind, today);
+        for rule_set in book.of_kind(kind) {
+            let is_default = default.is_some_and(|default| default.hash == rule_set.hash);
+            let version = rule_set.hash.get(..12).unwrap_or_default();
+            tracing::info!(id = rule_set.id, version, default = is_default, "rule set for {kind}s");
+        }
+        if default.is_none() {
+            tracing::warn!("no rule set for {kind}s is the default on {today}; queries must name one");
+        }
     }
 }
 

@@ -17,6 +17,7 @@ use tracing::Instrument;
 use super::inputs::{self, KindInputs};
 use super::settled;
 use crate::context::Context;
+use crate::domain::adjustment::AdjustmentCounts;
 use crate::domain::id::Id;
 use crate::domain::rules::{RuleBook, RuleSet};
 use crate::domain::run::Trigger;
@@ -34,7 +35,7 @@ use crate::storage::{StoreError, peer_group, retention};
 /// Subjects whose results are written with one statement.
 const WRITE_CHUNK: usize = 5_000;
 /// How often a run shows that it is alive.
-const RENEW_EVERY: Duration = Duration::from_secs(5);
+pub(super) const RENEW_EVERY: Duration = Duration::from_secs(5);
 
 #[derive(Debug, thiserror::Error)]
 pub enum RunError {
@@ -88,7 +89,7 @@ async fn attempt(context: &Context, row: &RunRow) -> Result<RunRow, RunError> {
     let mut connection = context.store.run.acquire().await.map_err(StoreError::from)?;
     let rules = Rules::of(&mut connection, context, row).await?;
     settled::settle(&mut connection, row.date).await?;
-    let (kinds, settled_sums) = inputs::read(&mut connection, context, &rules.book, row).await?;
+    let (kinds, settled_sums) = inputs::read(&mut connection, context, &rules.book, row.date).await?;
     let total: usize = kinds.iter().map(|inputs| inputs.subjects.len()).sum();
     progress(&mut connection, row, total, 0).await?;
 
@@ -107,7 +108,7 @@ async fn attempt(context: &Context, row: &RunRow) -> Result<RunRow, RunError> {
     let now = context.now();
     let late = row.trigger != Trigger::Manual && now >= context.slot.end(row.date);
     // Days may have been removed while the run computed.
-    retention::check_whole(&mut connection, inputs::oldest_day(&rules.book, row)).await?;
+    retention::check_whole(&mut connection, inputs::oldest_day(&rules.book, row.date)).await?;
     let published = lease::publish(&mut connection, row, &knowledge, late, now).await?;
     published.ok_or(RunError::LeaseLost)
 }
@@ -225,19 +226,23 @@ async fn bridges(
     Ok(bridges)
 }
 
+/// What every subject of a kind brings in under a rule set, in their order.
+pub(super) fn counts_of(rule_set: &RuleSet, inputs: &KindInputs) -> Vec<SubjectCounts> {
+    let (nothing, unadjusted) = (vec![0; inputs.plan.sums.len()], AdjustmentCounts::default());
+    let counts = inputs.subjects.iter().map(|(id, category_id)| {
+        let sums = inputs.sums.get(id).unwrap_or(&nothing);
+        let unqualified =
+            |window: Window| inputs.unqualified.get(&window).map(|products| products.of(id)).unwrap_or_default();
+        let adjustments = inputs.adjustments.get(id).unwrap_or(&unadjusted);
+        let sums = |window| inputs.plan.counts(sums, window);
+        SubjectCounts::of(rule_set, category_id.clone(), sums, unqualified, adjustments)
+    });
+    counts.collect()
+}
+
 /// The whole computation of one kind, without I/O.
 fn compute(rules: &RuleBook, inputs: KindInputs) -> Computed {
-    let nothing = vec![0; inputs.plan.sums.len()];
-    let of_rule_set = |rule_set: &RuleSet| {
-        let counts = inputs.subjects.iter().map(|(id, category_id)| {
-            let sums = inputs.sums.get(id).unwrap_or(&nothing);
-            let unqualified =
-                |window: Window| inputs.unqualified.get(&window).map(|products| products.of(id)).unwrap_or_default();
-            SubjectCounts::of(rule_set, category_id.clone(), |window| inputs.plan.counts(sums, window), unqualified)
-        });
-        let counts: Vec<SubjectCounts> = counts.collect();
-        score_all(rule_set, &counts)
-    };
+    let of_rule_set = |rule_set: &RuleSet| score_all(rule_set, &counts_of(rule_set, &inputs));
     // Each rule set on a thread of its own: they share nothing but the counts.
     let (cards, peers) = thread::scope(|scope| {
         let of_rule_set = &of_rule_set;

@@ -6,7 +6,7 @@ use sqlx::{AssertSqlSafe, FromRow, PgConnection};
 use super::StoreError;
 use super::fleet::RunVersion;
 use super::run::RunRow;
-use super::score::ShortCard;
+use super::score::{SHORT_CARD, ShortCard};
 use crate::domain::subject::Subject;
 use crate::domain::webhook::HookEvent;
 
@@ -122,10 +122,10 @@ pub(crate) async fn cards_after(
     after: &str,
     limit: i64,
 ) -> Result<Vec<ShortCard>, StoreError> {
-    let rows = sqlx::query_as(
-        "select run_id, subject_id, category_id, signed_orders, score_hundredths, tier_level from score
-         where run_id = $1 and rule_set = $2 and subject_id > $3 collate \"C\" order by subject_id limit $4",
-    )
+    let rows = sqlx::query_as(AssertSqlSafe(format!(
+        "select {SHORT_CARD} from score
+         where run_id = $1 and rule_set = $2 and subject_id > $3 collate \"C\" order by subject_id limit $4"
+    )))
     .bind(of.run_id)
     .bind(of.version)
     .bind(after)
@@ -141,10 +141,10 @@ pub(crate) async fn cards_of(
     of: RunVersion,
     ids: &[&str],
 ) -> Result<Vec<ShortCard>, StoreError> {
-    let rows = sqlx::query_as(
-        "select run_id, subject_id, category_id, signed_orders, score_hundredths, tier_level from score
-         where run_id = $1 and rule_set = $2 and subject_id = any($3 collate \"C\")",
-    )
+    let rows = sqlx::query_as(AssertSqlSafe(format!(
+        "select {SHORT_CARD} from score
+         where run_id = $1 and rule_set = $2 and subject_id = any($3 collate \"C\")"
+    )))
     .bind(of.run_id)
     .bind(of.version)
     .bind(ids)

@@ -11,7 +11,7 @@ use crate::domain::measure::Measure;
 use crate::domain::metric::{Metric, MetricCount};
 use crate::domain::peers::{Basis, Standing};
 use crate::domain::rules::RuleSet;
-use crate::domain::score::{Assessed, Card, MetricCard};
+use crate::domain::score::{Assessed, Card, MetricCard, status};
 use crate::domain::window::Window;
 
 /// Decimals are kept in ten-thousandths: points and dimension scores have four places, the score two.
@@ -30,6 +30,10 @@ pub(crate) fn encode(rule_sets: &[&RuleSet], cards: &[&Card]) -> Vec<u8> {
     let mut written: Vec<CountKey> = Vec::new();
     for (rule_set, card) in rule_sets.iter().zip(cards) {
         put(&mut packed, card.signed_orders);
+        if has_volume(rule_set) {
+            put(&mut packed, card.volume);
+        }
+        card.adjustments.iter().for_each(|count| put(&mut packed, *count));
         put_decimal(&mut packed, card.score);
         for dimension in &card.dimensions {
             put_decimal(&mut packed, *dimension);
@@ -45,6 +49,11 @@ pub(crate) fn encode(rule_sets: &[&RuleSet], cards: &[&Card]) -> Vec<u8> {
         }
     }
     packed
+}
+
+/// Whether a card has a volume beside its signed orders.
+fn has_volume(rule_set: &RuleSet) -> bool {
+    rule_set.minimums.volume != Measure::SignedOrders
 }
 
 /// 0 is none, so values are shifted by one.
@@ -94,6 +103,8 @@ impl Packed<'_> {
         category_id: Option<Id>,
     ) -> Option<Card> {
         let signed_orders = self.number()?;
+        let volume = if has_volume(rule_set) { self.number()? } else { signed_orders };
+        let adjustments = rule_set.adjustments.iter().map(|_| self.number()).collect::<Option<Vec<_>>>()?;
         let score = self.decimal()?;
         let dimensions = rule_set.dimensions.iter().map(|_| self.decimal()).collect::<Option<Vec<_>>>()?;
         let mut metrics = Vec::with_capacity(rule_set.metrics.len());
@@ -110,7 +121,8 @@ impl Packed<'_> {
             };
             metrics.push(MetricCard { count, assessed: self.assessed()? });
         }
-        Some(Card { category_id, signed_orders, dimensions, metrics, score })
+        let status = status(rule_set, volume, score.is_some());
+        Some(Card { category_id, signed_orders, volume, status, adjustments, dimensions, metrics, score })
     }
 
     fn assessed(&mut self) -> Option<Option<Assessed>> {

@@ -161,7 +161,7 @@ pub(crate) async fn aggregates_of(
     rows.into_iter().map(|row| Expired::of_row(shop_id, row)).collect()
 }
 
-/// Erases what a shop has besides events, counts and scores: exclusions, registration, and what is noted for its senders.
+/// Erases what a shop has besides events, counts and scores: exclusions, adjustments, registration, and what is noted for its senders.
 /// `false`, and nothing is erased, where it has events. Its stripe is held.
 pub(crate) async fn erase_registration(
     connection: &mut PgConnection,
@@ -198,7 +198,7 @@ pub(crate) async fn erase_registration(
         let delete = format!("delete from {table} where shop_id = $1 collate \"C\"");
         sqlx::query(AssertSqlSafe(delete)).bind(shop_id.as_str()).execute(&mut *connection).await?;
     }
-    for table in ["subject", "subject_change"] {
+    for table in ["adjustment", "subject", "subject_change"] {
         let delete = format!("delete from {table} where subject_kind = $1 and subject_id = $2 collate \"C\"");
         let delete = sqlx::query(AssertSqlSafe(delete)).bind(SubjectKind::Shop.code()).bind(shop_id.as_str());
         delete.execute(&mut *connection).await?;

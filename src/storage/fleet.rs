@@ -3,7 +3,7 @@
 use sqlx::{AssertSqlSafe, FromRow, PgConnection, Row};
 
 use super::StoreError;
-use super::score::{HUNDREDTH, ShortCard, of_hundredths};
+use super::score::{HUNDREDTH, ShortCard, of_hundredths, status_of};
 use crate::domain::decimal::Decimal;
 use crate::domain::id::Id;
 use crate::domain::score::Status;
@@ -33,6 +33,9 @@ words! {
         Down = "down",
     }
 }
+
+/// The status of `card`, as [`Status`] names it.
+const STATUS: &str = "case when card.score_hundredths is null then 'insufficient_volume' when card.growth then 'growth' else 'scored' end";
 
 /// What a list is sorted by without a value: the end of the list.
 const LAST: i64 = i64::MAX;
@@ -154,14 +157,13 @@ pub(crate) async fn page(
         "select card.*, subject.name, previous.score_hundredths as previous_score_hundredths,
                 previous.tier_level as previous_tier_level
          from (
-         select card.run_id, card.subject_id, card.category_id, card.signed_orders, card.score_hundredths, card.tier_level,
-                {key} as sort_key
+         select card.*, {key} as sort_key
          from score as card {by_previous} {by_name}
          where card.run_id = $2 and card.rule_set = $3 and $1::bigint[] is not null
            and ($7::text is null or card.category_id = $7 collate \"C\")
            and ($8::smallint is null or card.tier_level = $8)
            and ($9::bigint is null or card.score_hundredths::bigint * {HUNDREDTH} < $9)
-           and ($10::boolean is null or (card.score_hundredths is not null) = $10)
+           and ($10::text is null or {STATUS} = $10)
            and ($11::text[] is null or card.subject_id = any($11))
            and ({named})
            and ($13::bigint is null or ({key}, card.subject_id) > ($13, $14 collate \"C\"))
@@ -181,7 +183,7 @@ pub(crate) async fn page(
         .bind(filter.category_id.as_ref().map(Id::as_str))
         .bind(filter.tier_level)
         .bind(filter.below.map(Decimal::millionths))
-        .bind(filter.status.map(|status| status == Status::Scored))
+        .bind(filter.status.map(Status::as_str))
         .bind(filter.ids.as_ref().map(|ids| ids.iter().map(Id::as_str).collect::<Vec<_>>()))
         .bind(filter.text.as_deref().map(|text| format!("%{}%", literally(text))))
         .bind(query.after.map(|place| place.key))
@@ -212,10 +214,11 @@ pub(crate) async fn scores_in(
     Ok(scores)
 }
 
-/// How many subjects of a category have a score and a tier now, and had a tier before.
+/// How many subjects of a category have a status, a score and a tier now, and had a tier before.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct CardCount {
     pub category_id: Option<Id>,
+    pub status: Status,
     /// `None` without enough volume.
     pub score: Option<Decimal>,
     pub tier_level: Option<i16>,
@@ -231,14 +234,14 @@ pub(crate) async fn counts(
     (category_id, ids): (Option<&Id>, Option<&[Id]>),
 ) -> Result<Vec<CardCount>, StoreError> {
     let rows = sqlx::query(
-        "select card.category_id, card.score_hundredths, card.tier_level, previous.tier_level, count(*)
+        "select card.category_id, card.score_hundredths, card.growth, card.tier_level, previous.tier_level, count(*)
          from score as card
          left join score as previous
            on previous.run_id = $3 and previous.rule_set = $4 and previous.subject_id = card.subject_id
          where card.run_id = $1 and card.rule_set = $2
            and ($5::text is null or card.category_id = $5 collate \"C\")
            and ($6::text[] is null or card.subject_id = any($6))
-         group by 1, 2, 3, 4 order by 1, 2, 3, 4",
+         group by 1, 2, 3, 4, 5 order by 1, 2, 3, 4, 5",
     )
     .bind(of.run_id)
     .bind(of.version)
@@ -249,12 +252,14 @@ pub(crate) async fn counts(
     .fetch_all(connection)
     .await?;
     let count = |row: sqlx::postgres::PgRow| {
+        let (hundredths, growth) = (row.try_get::<Option<i32>, _>(1)?, row.try_get::<Option<bool>, _>(2)?);
         Ok(CardCount {
             category_id: row.try_get::<Option<&str>, _>(0)?.map(Id::stored),
-            score: row.try_get::<Option<i32>, _>(1)?.map(of_hundredths),
-            tier_level: row.try_get(2)?,
-            previous_tier_level: row.try_get(3)?,
-            subjects: row.try_get(4)?,
+            status: status_of(hundredths, growth),
+            score: hundredths.map(of_hundredths),
+            tier_level: row.try_get(3)?,
+            previous_tier_level: row.try_get(4)?,
+            subjects: row.try_get(5)?,
         })
     };
     rows.into_iter().map(count).collect()

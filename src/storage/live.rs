@@ -5,8 +5,8 @@ use std::collections::{BTreeMap, HashMap};
 use chrono::NaiveDate;
 use sqlx::{AssertSqlSafe, PgConnection, Row};
 
-use super::StoreError;
 use super::measure_columns::{DAILY, PRODUCT, as_numbers, read};
+use super::{StoreError, adjustment};
 use crate::domain::count::Counts;
 use crate::domain::id::Id;
 use crate::domain::live::{LiveCounts, LiveProduct};
@@ -14,14 +14,15 @@ use crate::domain::product::OffShelf;
 use crate::domain::subject::Subject;
 use crate::domain::window::DaySpan;
 
-/// The counts of a subject and of its products on the days of a span. Run in a transaction of one snapshot.
+/// The counts of a subject and of its products on the days of a span, and its adjustments. Run in a transaction of one snapshot.
 pub(crate) async fn live_counts(
     connection: &mut PgConnection,
     subject: &Subject,
     span: DaySpan,
 ) -> Result<LiveCounts, StoreError> {
     let daily = daily(connection, subject, span).await?;
-    Ok(LiveCounts { daily, products: products(connection, subject, span).await? })
+    let products = products(connection, subject, span).await?;
+    Ok(LiveCounts { daily, products, adjustments: adjustment::active_of(connection, subject).await? })
 }
 
 async fn daily(

@@ -1,6 +1,7 @@
 //! PostgreSQL: connections, migrations, rows and SQL. Free functions that take a connection; what the rows mean for a
 //! score is not known here.
 
+pub(crate) mod adjustment;
 pub(crate) mod aggregate;
 pub(crate) mod alert;
 pub(crate) mod announcement;
@@ -28,6 +29,8 @@ pub(crate) mod live;
 pub mod measure_columns;
 pub(crate) mod packing;
 pub(crate) mod peer_group;
+pub(crate) mod preview;
+pub(crate) mod preview_score;
 pub mod private;
 pub mod record;
 pub(crate) mod registry;

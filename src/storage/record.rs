@@ -12,7 +12,7 @@ use super::stripe::Heads;
 use crate::domain::event::{Aggregate, AggregateKind, EventType};
 use crate::domain::fields::STARS_MAX;
 use crate::domain::id::Id;
-use crate::domain::measure::faulty_stars;
+use crate::domain::measure::{Cohort, faulty_stars};
 use crate::domain::subject::{Subject, SubjectKind};
 use crate::domain::window::DaySpan;
 
@@ -27,7 +27,7 @@ pub struct Place {
 #[derive(Clone, Debug)]
 pub struct CandidateQuery<'a> {
     pub subject: &'a Subject,
-    /// The types whose instants the amounts go by.
+    /// The types whose instants the amounts go by, all of one cohort.
     pub cohort: &'a [EventType],
     /// The types of which an aggregate must have a fault; empty for none.
     pub faults: &'a [EventType],
@@ -97,7 +97,7 @@ pub async fn candidates(
         .bind(after.map(|place| place.aggregate.id.as_str()))
         .bind(query.product_id.map(Id::as_str))
         .bind(query.limit);
-    if is_by_shop {
+    if is_by_shop && !goes_by_promise(query) {
         let span = DaySpan { from: query.from.date_naive(), to: query.until.date_naive() };
         statement = statement.bind(span.days().collect::<Vec<NaiveDate>>());
     }
@@ -113,19 +113,36 @@ pub async fn candidates(
     Ok(places)
 }
 
-/// What leaves the orders of a product, if one is wanted: their payments name it.
+/// What leaves the orders of a product, if one is wanted: their payments or descriptions name it.
 fn product_condition(query: &CandidateQuery<'_>) -> String {
-    let paid = EventType::OrderPaid.code();
-    match query.product_id {
-        None => "and $9::text is null".to_owned(),
-        Some(_) if *query.cohort == [EventType::OrderPaid] => "and event.data ->> 'product_id' = $9".to_owned(),
-        Some(_) => format!(
-            "and exists (select from event as paid
-                 where paid.shop_id = event.shop_id and paid.aggregate_kind = event.aggregate_kind
-                   and paid.aggregate_id = event.aggregate_id and paid.type = {paid}
-                   and paid.data ->> 'product_id' = $9)"
-        ),
+    if query.product_id.is_none() {
+        return "and $9::text is null".to_owned();
     }
+    let named_by = |types: &[EventType]| {
+        format!(
+            "exists (select from event as naming
+                 where naming.shop_id = event.shop_id and naming.aggregate_kind = event.aggregate_kind
+                   and naming.aggregate_id = event.aggregate_id and naming.type in ({})
+                   and naming.data ->> 'product_id' = $9)",
+            codes(types)
+        )
+    };
+    if *query.cohort == [EventType::OrderPaid] {
+        let described = named_by(&[EventType::OrderDescribed]);
+        format!("and (event.data ->> 'product_id' = $9 or event.data ->> 'product_id' is null and {described})")
+    } else {
+        format!("and {}", named_by(&[EventType::OrderPaid, EventType::OrderDescribed]))
+    }
+}
+
+/// Whether amounts count on the day of a promise, and not on that of an event.
+fn goes_by_promise(query: &CandidateQuery<'_>) -> bool {
+    query.cohort.iter().any(|event_type| Cohort::Promise.event_types().contains(event_type))
+}
+
+/// The instant that an event of the cohort stands for.
+fn instant(query: &CandidateQuery<'_>) -> &'static str {
+    if goes_by_promise(query) { "deliver_by(event.data)" } else { "event.time" }
 }
 
 fn of_shop(query: &CandidateQuery<'_>) -> String {
@@ -138,8 +155,11 @@ fn of_shop(query: &CandidateQuery<'_>) -> String {
             fault_condition(query.faults)
         )
     };
+    let on_days = if goes_by_promise(query) { "" } else { "and (event.time at time zone 'UTC')::date = any($11)" };
     include_str!("sql/records_of_shop.sql")
         .replace("{cohort}", &codes(query.cohort))
+        .replace("{at}", instant(query))
+        .replace("{on_days}", on_days)
         .replace("{with_fault}", &with_fault)
         .replace("{of_product}", &product_condition(query))
 }
@@ -154,6 +174,7 @@ fn of_aggregates(query: &CandidateQuery<'_>) -> String {
     let aggregates = format!("select distinct shop_id, aggregate_kind, aggregate_id from event where {condition}");
     include_str!("sql/records_of_aggregates.sql")
         .replace("{cohort}", &codes(query.cohort))
+        .replace("{at}", instant(query))
         .replace("{aggregates}", &aggregates)
         .replace("{of_product}", &product_condition(query))
 }

@@ -9,7 +9,7 @@ use crate::domain::id::Id;
 use crate::domain::rules::RuleSet;
 use crate::domain::score::{Card, Status};
 use crate::domain::subject::{Subject, SubjectKind};
-use crate::domain::tier::tier;
+use crate::domain::tier::{DimensionPenalties, Tier, tier, tier_of};
 
 pub(super) const HUNDREDTH: i64 = 10_000;
 
@@ -29,10 +29,17 @@ pub(crate) async fn insert(
 ) -> Result<(), StoreError> {
     for (index, UsedRuleSet { version, rule_set }) in rule_sets.iter().enumerate() {
         let cards = || subjects.iter().map(|subject| subject.cards[index]);
-        let level = |card: &Card| card.score.map(|score| tier(rule_set, score).level as i16);
+        let level = |card: &Card| tier_of(rule_set, card).map(|tier| tier.level as i16);
+        let growth = |card: &Card| (card.status == Status::Growth).then_some(true);
+        let of_dimensions = |card: &Card| {
+            let DimensionPenalties(rows) = DimensionPenalties::of(rule_set, &card.dimensions);
+            Some(rows).filter(|rows| *rows != 0)
+        };
         sqlx::query(
-            "insert into score (run_id, rule_set, subject_id, category_id, signed_orders, score_hundredths, tier_level)
-             select $1, $2, * from unnest($3::text[], $4::text[], $5::bigint[], $6::integer[], $7::smallint[])",
+            "insert into score (run_id, rule_set, subject_id, category_id, signed_orders, score_hundredths, tier_level, growth,
+                                dimension_penalties)
+             select $1, $2, * from unnest($3::text[], $4::text[], $5::bigint[], $6::integer[], $7::smallint[], $8::boolean[],
+                                          $9::bigint[])",
         )
         .bind(run_id)
         .bind(version)
@@ -41,6 +48,8 @@ pub(crate) async fn insert(
         .bind(cards().map(|card| card.signed_orders).collect::<Vec<_>>())
         .bind(cards().map(|card| card.score.map(|score| (score.millionths() / HUNDREDTH) as i32)).collect::<Vec<_>>())
         .bind(cards().map(level).collect::<Vec<_>>())
+        .bind(cards().map(growth).collect::<Vec<_>>())
+        .bind(cards().map(of_dimensions).collect::<Vec<_>>())
         .execute(&mut *connection)
         .await?;
     }
@@ -134,6 +143,10 @@ pub struct ShortCard {
     /// `None` without enough volume.
     pub score_hundredths: Option<i32>,
     pub tier_level: Option<i16>,
+    /// Whether the score is what the rule set gives for too little volume.
+    pub growth: Option<bool>,
+    /// The rows of the rule set's penalties that apply through a dimension.
+    pub dimension_penalties: Option<i64>,
 }
 
 impl ShortCard {
@@ -142,7 +155,20 @@ impl ShortCard {
     }
 
     pub fn status(&self) -> Status {
-        if self.score_hundredths.is_some() { Status::Scored } else { Status::InsufficientVolume }
+        status_of(self.score_hundredths, self.growth)
+    }
+
+    /// Under the rule set that made the card; `None` without a score.
+    pub(crate) fn tier<'a>(&self, rule_set: &'a RuleSet) -> Option<Tier<'a>> {
+        Some(tier(rule_set, self.score()?, DimensionPenalties(self.dimension_penalties.unwrap_or_default())))
+    }
+}
+
+pub(super) fn status_of(score_hundredths: Option<i32>, growth: Option<bool>) -> Status {
+    match (score_hundredths, growth) {
+        (None, _) => Status::InsufficientVolume,
+        (Some(_), Some(true)) => Status::Growth,
+        (Some(_), _) => Status::Scored,
     }
 }
 
@@ -151,7 +177,8 @@ pub(crate) fn of_hundredths(hundredths: i32) -> Decimal {
 }
 
 /// The columns of a short card.
-const SHORT_CARD: &str = "run_id, subject_id, category_id, signed_orders, score_hundredths, tier_level";
+pub(super) const SHORT_CARD: &str =
+    "run_id, subject_id, category_id, signed_orders, score_hundredths, tier_level, growth, dimension_penalties";
 
 /// The short cards of a subject in runs, each under one version of a rule set.
 pub(crate) async fn short_cards(
@@ -173,7 +200,7 @@ pub(crate) async fn short_cards(
     Ok(cards)
 }
 
-/// The scores of a category's members in a run, from the lowest up.
+/// The scores of a category's members in a run, from the lowest up, without those who have too little volume.
 pub(crate) async fn of_category(
     connection: &mut PgConnection,
     run_id: i64,
@@ -182,7 +209,7 @@ pub(crate) async fn of_category(
 ) -> Result<Vec<Decimal>, StoreError> {
     let rows: Vec<i32> = sqlx::query_scalar(
         "select score_hundredths from score
-         where run_id = $1 and rule_set = $2 and category_id = $3 collate \"C\" and score_hundredths is not null
+         where run_id = $1 and rule_set = $2 and category_id = $3 collate \"C\" and score_hundredths is not null and growth is null
          order by score_hundredths",
     )
     .bind(run_id)

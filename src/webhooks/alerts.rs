@@ -16,8 +16,9 @@ use crate::answers::source::Source;
 use crate::domain::alert::Quantity;
 use crate::domain::decimal::Decimal;
 use crate::domain::id::Id;
-use crate::domain::numbers::{Number, Shortest};
+use crate::domain::numbers::{Places, Shortest};
 use crate::domain::subject::{Subject, SubjectKind};
+use crate::domain::tier::tier_of;
 use crate::domain::webhook::HookEvent;
 use crate::ingest::moved::Moved;
 use crate::storage::alert::{self, AlertRow};
@@ -289,7 +290,7 @@ fn projected(projection: &Projection<'_>) -> Value {
         "date": projection.day.date,
         "as_of": projection.as_of,
         "rule_set": rule_set.id,
-        "score": card.score.map(Number::<2>),
-        "tier": tier_value(rule_set, card.score),
+        "score": card.score.map(|score| Places(score, rule_set.score_places)),
+        "tier": tier_value(rule_set, tier_of(rule_set, card)),
     })
 }

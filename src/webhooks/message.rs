@@ -9,11 +9,10 @@ use sqlx::PgConnection;
 
 use crate::answers::published::ReadError;
 use crate::answers::source::Source;
-use crate::domain::decimal::Decimal;
-use crate::domain::numbers::{Number, Shortest};
-use crate::domain::rules::RuleSet;
+use crate::domain::numbers::{Places, Shortest};
+use crate::domain::rules::{PenaltyRule, RuleSet};
 use crate::domain::subject::{Subject, SubjectKind};
-use crate::domain::tier::tier;
+use crate::domain::tier::Tier;
 use crate::domain::webhook::HookEvent;
 use crate::storage::announcement::{self, AnnouncementRow};
 use crate::storage::delivery::DeliveryRow;
@@ -58,6 +57,8 @@ impl Told {
 struct WirePenalty {
     code: String,
     below: Shortest,
+    /// The dimension whose score is below; null: the whole score is.
+    dimension: Option<String>,
 }
 
 #[derive(Serialize)]
@@ -67,16 +68,13 @@ struct WireTier {
 }
 
 /// A tier of a score, as messages tell it.
-pub(super) fn tier_value(rule_set: &RuleSet, score: Option<Decimal>) -> Value {
-    let tier = score.map(|score| tier(rule_set, score));
-    let told = tier.map(|tier| WireTier {
-        level: tier.level,
-        penalties: tier
-            .penalties
-            .iter()
-            .map(|penalty| WirePenalty { code: penalty.code.clone(), below: Shortest(penalty.below) })
-            .collect(),
-    });
+pub(super) fn tier_value(rule_set: &RuleSet, tier: Option<Tier<'_>>) -> Value {
+    let penalty = |penalty: &&PenaltyRule| WirePenalty {
+        code: penalty.code.clone(),
+        below: Shortest(penalty.below),
+        dimension: penalty.dimension.map(|dimension| rule_set.dimensions[dimension].id.clone()),
+    };
+    let told = tier.map(|tier| WireTier { level: tier.level, penalties: tier.penalties.iter().map(penalty).collect() });
     json!(told)
 }
 
@@ -89,8 +87,8 @@ pub(super) fn card_value(told: &Told, card: &ShortCard) -> Value {
         "rule_set": told.rule_set().id,
         "rule_set_version": told.rule_set().hash,
         "status": card.status().as_str(),
-        "score": card.score().map(Number::<2>),
-        "tier": tier_value(told.rule_set(), card.score()),
+        "score": card.score().map(|score| Places(score, told.rule_set().score_places)),
+        "tier": tier_value(told.rule_set(), card.tier(told.rule_set())),
         "signed_orders": card.signed_orders,
         "category_id": card.category_id,
     })
@@ -120,7 +118,7 @@ pub(super) fn late_value(date: NaiveDate, slot_end: DateTime<Utc>) -> Value {
 
 /// The codes of the penalties of a card.
 fn penalties(told: &Told, card: &ShortCard) -> Vec<String> {
-    let in_force = card.score().map(|score| tier(told.rule_set(), score).penalties).unwrap_or_default();
+    let in_force = card.tier(told.rule_set()).map(|tier| tier.penalties).unwrap_or_default();
     in_force.iter().map(|penalty| penalty.code.clone()).collect()
 }
 
@@ -162,7 +160,7 @@ fn told_card(
         json!({
             "card": card_value(now, card),
             "previous": former.map(|(before, former)| card_value(before, former)),
-            "change": change.map(Number::<2>),
+            "change": change.map(|change| Places(change, now.rule_set().score_places)),
         }),
     );
     if event == HookEvent::TierChanged {

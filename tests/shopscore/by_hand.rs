@@ -64,6 +64,9 @@ impl Fraction {
     fn shown(self, places: u32) -> String {
         let unit = 10_i128.pow(places);
         let units = self.0 * unit / self.1;
+        if places == 0 {
+            return units.to_string();
+        }
         format!("{}.{:0width$}", units / unit, units % unit, width = places as usize)
     }
 }
@@ -135,7 +138,12 @@ async fn check(service: &TestService, kind: &str, id: &str, rule_set: &str) -> b
             .map(|rule| rule[field].clone())
             .filter(|rule| !rule.is_null())
     };
-    let enough = metered["signed_orders"].as_i64() >= rules["minimums"]["signed_orders"].as_i64();
+    let (volume, minimums) = (&metered["volume"], &rules["minimums"]);
+    assert_eq!((&volume["measure"], &volume["minimum"]), (&minimums["volume"], &minimums["count"]));
+    if minimums["volume"] == "signed_orders" {
+        assert_eq!(volume["count"], metered["signed_orders"]);
+    }
+    let enough = volume["count"].as_i64() >= volume["minimum"].as_i64();
     let mut dimensions = Vec::new();
     for dimension in items(&rules["dimensions"]) {
         let mut weighted = Vec::new();
@@ -157,9 +165,44 @@ async fn check(service: &TestService, kind: &str, id: &str, rule_set: &str) -> b
         let weight = weight.unwrap_or_else(|| dimension["relative_weight"].clone());
         dimensions.extend(mean.map(|mean| (Fraction::read(&weight), mean)));
     }
-    let mean = mean(&dimensions).map(|mean| mean.rounded(2));
-    assert_eq!(score["score"].to_string(), mean.map_or("null".to_owned(), |mean| mean.shown(2)), "{rule_set} {id}");
-    mean.is_some()
+    let growth = Some(&minimums["score_below"]).filter(|below| !enough && !below.is_null());
+    let mean = growth.map(Fraction::read).or_else(|| mean(&dimensions));
+    let places = rules["score_places"].as_u64().expect("places") as u32;
+    let finished = mean.map(|mean| bound(mean.plus(adjusted_by(&score, &rules)), &rules["scale"]).rounded(places));
+    let shown = finished.map_or("null".to_owned(), |score| score.shown(places));
+    assert_eq!(score["score"].to_string(), shown, "{rule_set} {id}");
+    let status = match (finished, growth) {
+        (None, _) => "insufficient_volume",
+        (Some(_), Some(_)) => "growth",
+        (Some(_), None) => "scored",
+    };
+    assert_eq!((&score["status"], &metered["status"]), (&json!(status), &json!(status)), "{rule_set} {id}");
+    finished.is_some()
+}
+
+/// What a card's adjustments come to by the rules: each code up to its cap.
+fn adjusted_by(score: &Value, rules: &Value) -> Fraction {
+    items(&score["adjustments"]).fold(Fraction(0, 1), |sum, counted| {
+        let rule = items(&rules["adjustments"]).find(|rule| rule["code"] == counted["code"]).expect("the code's rule");
+        let (points, count) = (Fraction::read(&rule["points"]), counted["count"].as_i64().expect("a count"));
+        let mut added = points.times(Fraction(count.into(), 1));
+        if !rule["cap"].is_null() {
+            let cap = Fraction::read(&rule["cap"]);
+            let is_beyond = if points.0 < 0 { added.is_at_most(cap) } else { cap.is_at_most(added) };
+            added = if is_beyond { cap } else { added };
+        }
+        assert_eq!(Fraction::read(&counted["points"]).shown(6), added.shown(6), "{counted}");
+        sum.plus(added)
+    })
+}
+
+fn bound(score: Fraction, scale: &Value) -> Fraction {
+    let (least, most) = (Fraction::read(&scale["min"]), Fraction::read(&scale["max"]));
+    match score {
+        score if score.is_at_most(least) => least,
+        score if most.is_at_most(score) => most,
+        score => score,
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -187,13 +230,29 @@ async fn every_card_follows_from_the_answers_alone_under_rule_sets_unlike_the_sh
         let v2 = choices.rules.get("shop-v2").expect("shop-v2").source.clone();
         choices.rules.rule_sets.push(odd(&v2, "shop-odd"));
         choices.rules.rule_sets.push(Arc::new(file::parse(DRAFT).expect("a valid rule set")));
+        let douyin = choices.rules.get("douyin-2026-09").expect("the estimate").source.clone();
+        let few = douyin
+            .replace("id = \"douyin-2026-09\"", "id = \"douyin-few\"")
+            .replace("metric_count = 5", "metric_count = 1")
+            .replace("peers = 10", "peers = 3")
+            .replace("\ncount = 30", "\ncount = 8")
+            .replace("score_places = 0", "score_places = 1");
+        choices.rules.rule_sets.push(Arc::new(file::parse(&few).expect("a valid rule set")));
         let service = TestService::start_with(choices).await;
         service.register(&stream.shops, &stream.creators).await;
         send(&service, &stream.events).await;
+        let codes = ["next_day_delivery", "freight_insurance", "invoice_refused", "fake_trade"];
+        for (index, shop) in stream.shops.iter().enumerate() {
+            for code in codes.iter().cycle().take(index) {
+                let adjustment =
+                    json!({"shop_id": shop, "code": code, "from": "2026-11-01", "reason": "r", "decided_by": "d"});
+                assert_eq!(service.post("/v1/adjustments", &adjustment).await.0, 201);
+            }
+        }
         service.run(date("2026-11-20")).await;
         let mut scores = 0;
         for shop in &stream.shops {
-            for rule_set in ["shop-v1", "shop-v2", "shop-odd", "draft-30"] {
+            for rule_set in ["shop-v1", "shop-v2", "shop-odd", "draft-30", "douyin-2026-09", "douyin-few"] {
                 scores += usize::from(check(&service, "shops", shop, rule_set).await);
             }
         }

@@ -181,7 +181,7 @@ fn every_operation_has_examples_that_are_as_described() {
             events += usize::from(name.ends_with("Event"));
         }
     }
-    assert_eq!(events, 22, "21 types of events and the CloudEvent");
+    assert_eq!(events, 28, "27 types of events and the CloudEvent");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -198,7 +198,7 @@ async fn the_example_of_every_event_type_is_accepted_in_both_envelopes() {
         })
         .collect();
     let (status, answer) = service.post("/v1/events", &json!(examples)).await;
-    assert_eq!((status, &answer["accepted"]), (200, &json!(21)), "{answer}");
+    assert_eq!((status, &answer["accepted"]), (200, &json!(27)), "{answer}");
     let as_cloud_event = |event: &Value| {
         let mut event = event.clone();
         let members = event.as_object_mut().expect("an event");
@@ -212,7 +212,7 @@ async fn the_example_of_every_event_type_is_accepted_in_both_envelopes() {
     let request = service.client.post(service.url("/v1/events"));
     let request = request.header("content-type", "application/cloudevents-batch+json").body(json!(cloud).to_string());
     let (status, answer) = crate::support::answer(request).await;
-    assert_eq!((status, &answer["duplicates"]), (200, &json!(21)), "{answer}");
+    assert_eq!((status, &answer["duplicates"]), (200, &json!(27)), "{answer}");
     service.stop().await;
 }
 
@@ -256,6 +256,12 @@ async fn every_described_operation_exists_takes_its_parameters_and_answers_as_de
     let key_id = service.post("/v1/keys", &json!({"scopes": ["admin"]})).await.1["key_id"].clone();
     let exclusion = json!({"shop_id": "s-1", "target": "order", "id": "o-1", "reason": "r", "decided_by": "d"});
     let exclusion_id = service.post("/v1/exclusions", &exclusion).await.1["exclusion_id"].clone();
+    let adjustment =
+        json!({"shop_id": "s-1", "code": "fake_trade", "from": "2026-11-20", "reason": "r", "decided_by": "d"});
+    assert_eq!(service.post("/v1/adjustments", &adjustment).await.0, 201);
+    let draft = include_str!("../rules/draft-30.toml");
+    let previewed = service.client.post(service.url("/v1/previews")).header("content-type", "application/toml");
+    assert_eq!(answer(previewed.body(draft)).await.0, 202);
     let description = description();
     let mut checked = 0;
     for (path, operations) in description["paths"].as_object().expect("paths") {
@@ -278,7 +284,9 @@ async fn every_described_operation_exists_takes_its_parameters_and_answers_as_de
                 .replace("{category_id}", "food")
                 .replace("{key_id}", key_id.as_str().expect("id"))
                 .replace("{run_id}", run["run_id"].as_str().expect("id"))
-                .replace("{exclusion_id}", exclusion_id.as_str().expect("id"));
+                .replace("{exclusion_id}", exclusion_id.as_str().expect("id"))
+                .replace("{adjustment_id}", "1")
+                .replace("{preview_id}", "1");
             let url = service.url(&concrete);
             let body = match (method.as_str(), path.as_str()) {
                 ("post", "/v1/events") => Some(serde_json::from_str(&order("s-1", "o-new", None)[0]).expect("event")),
@@ -288,7 +296,10 @@ async fn every_described_operation_exists_takes_its_parameters_and_answers_as_de
                 ("post", "/v1/exclusions:batch") => Some(json!({"exclusions": [
                     {"shop_id": "s-1", "target": "order", "id": "o-3", "reason": "r", "decided_by": "d"}
                 ]})),
-                ("delete", "/v1/exclusions/{exclusion_id}") => Some(json!({"revoked_by": "ops"})),
+                ("delete", "/v1/exclusions/{exclusion_id}" | "/v1/adjustments/{adjustment_id}") => {
+                    Some(json!({"revoked_by": "ops"}))
+                }
+                ("post", "/v1/adjustments") => Some(adjustment.clone()),
                 ("post", "/v1/keys/{key_id}/rotate") => Some(json!({"grace_hours": 1})),
                 ("post", "/v1/shops:batch") => Some(json!({"shops": []})),
                 ("post", "/v1/creators:batch") => Some(json!({"creators": [{"creator_id": "c-1", "name": null}]})),
@@ -306,6 +317,9 @@ async fn every_described_operation_exists_takes_its_parameters_and_answers_as_de
             let mut request = service.client.request(method_name, &url);
             if let Some(body) = &body {
                 request = request.json(body);
+            }
+            if path == "/v1/previews" {
+                request = request.header("content-type", "application/toml").body(draft);
             }
             let (status, answered) = answer(request).await;
             assert!((200..300).contains(&status), "{method} {path}: {status} {answered}");

@@ -91,14 +91,18 @@ async fn an_operator_sees_who_fell_excludes_an_order_and_runs_the_date_again() {
     service.stop().await;
 }
 
-/// Some scores of the date before were a tier better.
+/// Scores of the date before were a tier better, of those that are not in the best tier now.
 async fn make_one_fall(service: &TestService) {
     let mut connection = PgConnection::connect_with(&service.database()).await.expect("a connection");
+    let shown = service.read("/v1/scores?limit=1").await["rule_set"].as_str().expect("rule_set").to_owned();
     let better = "update score set score_hundredths = 490, tier_level = 0
-                  from run where run.run_id = score.run_id and run.date = '2026-11-19' and score_hundredths is not null
-                    and rule_set = run.rule_sets[2] and subject_id in ('shop-1', 'shop-2', 'shop-3')";
-    let changed = sqlx::query(better).execute(&mut connection).await.expect("an update").rows_affected();
-    println!("{changed} made to fall");
+                  from run, score as later join run as later_run using (run_id)
+                  where run.run_id = score.run_id and run.date = '2026-11-19' and later_run.date = '2026-11-20'
+                    and score.rule_set = (select version_no from rule_set_version where rule_set_id = $1)
+                    and later.rule_set = score.rule_set and later.subject_id = score.subject_id
+                    and later.tier_level > 0 and score.score_hundredths is not null";
+    let changed = sqlx::query(better).bind(shown).execute(&mut connection).await.expect("an update").rows_affected();
+    assert!(changed > 0, "no shop has a score on both dates and could be better");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -4,6 +4,7 @@ use serde_json::{Value, json};
 
 use crate::contract::order;
 use crate::keys::{get, guarded_with, make, post};
+use crate::previews::{self, DRAFT};
 use crate::support::receiver::{Mode, Receiver};
 use crate::support::{TestService, answer};
 use crate::webhooks::{all_is_announced, id_of, opened, subscribe};
@@ -74,10 +75,15 @@ async fn nothing_of_an_erased_shop_stays_and_nobody_else_notices() {
         assert_eq!(service.post("/v1/events", &json!([listed, {"id": "x", "shop_id": shop}])).await.0, 200);
         let sham = json!({"shop_id": shop, "target": "order", "id": "o-1", "reason": "sham", "decided_by": "ops"});
         assert_eq!(service.post("/v1/exclusions", &sham).await.0, 201);
+        let fine =
+            json!({"shop_id": shop, "code": "fake_trade", "from": "2026-11-01", "reason": "sham", "decided_by": "ops"});
+        assert_eq!(service.post("/v1/adjustments", &fine).await.0, 201);
     }
     for date in ["2026-11-19", "2026-11-20"] {
         service.run(date.parse().expect("date")).await;
     }
+    let preview = previews::done(&service, "", DRAFT).await;
+    assert_eq!(preview["subjects_total"], json!(2), "{preview}");
     all_is_announced(&service).await;
     let other = service.read("/v1/shops/s-2/metrics").await;
     let (own_key, _) = make(&service, &["scores:read", "events:write"], &["s-1"]).await;

@@ -349,6 +349,7 @@ async fn rule_sets_are_listed_with_their_texts_and_the_hashes_of_these() {
         ("shop-v1", "shop", false, include_str!("../../rules/shop-v1.toml")),
         ("shop-v2", "shop", true, include_str!("../../rules/shop-v2.toml")),
         ("creator-v1", "creator", true, include_str!("../../rules/creator-v1.toml")),
+        ("douyin-2026-09", "shop", false, include_str!("../../rules/douyin-2026-09.toml")),
     ];
     assert_eq!(listed.len(), expected.len());
     for (id, kind, default, source) in expected {

@@ -97,6 +97,8 @@ fn request(client: &reqwest::Client, service: &TestService, method: &str, path: 
         .replace("{metric}", "negative_feedback_rate")
         .replace("{category_id}", "food")
         .replace("{exclusion_id}", "1")
+        .replace("{adjustment_id}", "1")
+        .replace("{preview_id}", "1")
         .replace("{run_id}", "1")
         .replace("{webhook_id}", "1")
         .replace("{delivery_id}", "1")

@@ -22,7 +22,10 @@ fn score_date() -> NaiveDate {
 /// Everything that is published of all subjects, without what names the run.
 async fn published(service: &TestService, stream: &Stream) -> Vec<Value> {
     let mut cards = Vec::new();
-    let shops = stream.shops.iter().flat_map(|shop| ["shop-v1", "shop-v2"].map(|rules| ("shops", shop, rules)));
+    let shops = stream
+        .shops
+        .iter()
+        .flat_map(|shop| ["shop-v1", "shop-v2", "douyin-2026-09"].map(|rules| ("shops", shop, rules)));
     let creators = stream.creators.iter().map(|creator| ("creators", creator, "creator-v1"));
     for (kind, id, rules) in shops.chain(creators) {
         for route in ["score", "metrics"] {

@@ -247,11 +247,17 @@ async fn what_was_published_stays_readable_whatever_rules_come_and_go() {
     let service = start(&database, with_v3()).await;
     let shop = &stream.shops[0];
     let rule_set = async |service: &TestService, path: &str| service.read(path).await["rule_set"].clone();
-    let default_reads = ["score", "metrics", "penalties", "score/advice", "products", "score/projected"];
+    let default_reads = ["score", "metrics", "penalties", "score/advice", "products"];
     for read in default_reads {
         let found = rule_set(&service, &format!("/v1/shops/{shop}/{read}")).await;
         assert_eq!(found, json!("shop-v2"), "{read}: until the next run the old default answers");
     }
+    let coming = format!("/v1/shops/{shop}/score/projected");
+    assert_eq!(
+        rule_set(&service, &coming).await,
+        json!("shop-v3"),
+        "the coming date is told as its run will publish it"
+    );
     service.run(date("2026-11-19")).await;
     for read in default_reads {
         assert_eq!(rule_set(&service, &format!("/v1/shops/{shop}/{read}")).await, json!("shop-v3"), "{read}");

@@ -88,12 +88,17 @@ async fn a_rule_set_of_30_days_100_points_steps_and_categories_gives_the_cards_c
 fn the_shipped_rule_sets_are_sound_and_name_the_same_windows_as_the_law() {
     let book = rule_sets::load(None).expect("built-in rule sets");
     let ids: Vec<&str> = book.rule_sets.iter().map(|rule_set| rule_set.id.as_str()).collect();
-    assert_eq!(ids, ["shop-v1", "shop-v2", "creator-v1"]);
+    assert_eq!(ids, ["shop-v1", "shop-v2", "creator-v1", "douyin-2026-09"]);
     for rule_set in &book.rule_sets {
         for rule in &rule_set.metrics {
             let window = (rule.window.window.oldest(), rule.window.window.newest());
             let mature = ["quality_return_rate", "logistics_return_rate", "complaint_rate"].contains(&rule.metric.id());
-            assert_eq!(window, if mature { (104, 15) } else { (90, 1) }, "{} {}", rule_set.id, rule.metric.id());
+            let expected = match rule_set.id.as_str() {
+                "douyin-2026-09" => (30, 1),
+                _ if mature => (104, 15),
+                _ => (90, 1),
+            };
+            assert_eq!(window, expected, "{} {}", rule_set.id, rule.metric.id());
         }
     }
 }
@@ -195,7 +200,7 @@ fn what_looks_right_and_is_a_mistake_is_said() {
         (v2.replace("kind = \"shop\"", "kind = \"creator\""), Some("which is for shops")),
     ] {
         std::fs::write(&file, source).expect("a file");
-        let checked = rule_sets::check_file(&file).map(drop).map_err(|error| error.to_string());
+        let checked = rule_sets::check_file(&file, None).map(drop).map_err(|error| error.to_string());
         match refusal {
             Some(words) => assert!(checked.expect_err(words).contains(words)),
             None => checked.expect("a valid rule set"),

@@ -3,15 +3,17 @@
 
 use std::borrow::Cow;
 
+use shopscore::domain::calendar::Calendar;
 use shopscore::domain::event::EventType;
 use shopscore::domain::measure::{Cohort, Measure, faulty_stars};
 use shopscore::scoring::rebuild;
 use shopscore::storage::counting::{self, Mismatch};
 use shopscore::storage::measure_columns::{CountTable, DAILY, PRODUCT};
 use shopscore::storage::record;
+use shopscore::storage::{PoolSizes, Store};
 use sqlx::{AssertSqlSafe, Connection, PgConnection};
 
-use crate::support::{TestService, empty_database, fresh_database};
+use crate::support::{Choices, TestService, empty_database, fresh_database};
 
 /// The columns of a table or the attributes of a type, in their order.
 async fn attributes(connection: &mut PgConnection, name: &str) -> Vec<String> {
@@ -81,13 +83,52 @@ async fn counts_of_the_version_before_are_known_for_what_they_are() {
         .execute(&mut connection)
         .await
         .expect("counts");
+    let event =
+        "insert into event (time, received_at, seq, aggregate_kind, type, shop_id, aggregate_id, event_id, data)
+                 values (now(), now(), 1, 1, 4, 's', 'o', 'e', '{\"order_id\": \"o\"}')";
+    sqlx::query(event).execute(&mut connection).await.expect("an event that was counted");
     all.run(&mut connection).await.expect("the schema now");
-    // A measure that is added later makes this a mismatch: then old days must be rebuilt.
+    // Measures were added since: old days must be counted anew.
     let compared = counting::compare(&mut connection, chrono_tz::Asia::Shanghai).await.expect("an answer");
-    assert_eq!(compared, None);
+    assert_eq!(compared, Some(Mismatch::Measures));
+    let noted = counting::note(&mut connection, chrono_tz::Asia::Shanghai).await;
+    noted.expect("a rebuild notes what it counted");
     let elsewhere = counting::compare(&mut connection, chrono_tz::Europe::Berlin).await.expect("an answer");
     let (kept, wanted) = ("Asia/Shanghai".to_owned(), chrono_tz::Europe::Berlin);
     assert_eq!(elsewhere, Some(Mismatch::TimeZone { kept, wanted }));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn old_days_are_counted_anew_before_the_first_run_of_a_version_with_further_measures() {
+    let options = empty_database().await;
+    let mut connection = PgConnection::connect_with(&options).await.expect("a connection");
+    let all = sqlx::migrate!("./migrations");
+    let mut older = sqlx::migrate!("./migrations");
+    older.migrations = Cow::Owned(all.migrations.iter().filter(|migration| migration.version < 25).cloned().collect());
+    older.run(&mut connection).await.expect("the schema before");
+    // As the version before left it: an order that was paid in the evening, and its counts without the new measures.
+    let filled = "
+        insert into counting (time_zone, measures) values ('Asia/Shanghai', 'day: paid_orders; product: paid_orders; stripes: 2');
+        insert into subject (subject_kind, subject_id, registered_at, updated_at) values (1, 's', now(), now());
+        insert into event (time, received_at, seq, aggregate_kind, type, shop_id, aggregate_id, event_id, data) values
+            ('2026-11-10T20:00:00+08:00', now(), 1, 1, 1, 's', 'o', 'paid', '{\"order_id\": \"o\", \"product_id\": \"p\"}'),
+            ('2026-11-11T07:00:00+08:00', now(), 1, 1, 3, 's', 'o', 'picked', '{\"order_id\": \"o\"}');
+        insert into daily_count (day, subject_kind, subject_id, paid_orders) values ('2026-11-10', 1, 's', 1);";
+    sqlx::raw_sql(filled).execute(&mut connection).await.expect("rows of the version before");
+    all.run(&mut connection).await.expect("the schema now");
+    let store = Store::open(&options, PoolSizes { ingest: 2, read: 2, run: 2 });
+    let compared = counting::compare(&mut connection, chrono_tz::Asia::Shanghai).await.expect("an answer");
+    let mismatch = compared.expect("a mismatch").to_string();
+    assert!(mismatch.contains("shopscore rebuild"), "{mismatch}");
+    let calendar = Calendar::new(chrono_tz::Asia::Shanghai);
+    rebuild::rebuild(&store, &calendar, &rebuild::unwatched).await.expect("a rebuild");
+    let service = TestService::start_on(options, Choices::default()).await;
+    service.run("2026-11-20".parse().expect("date")).await;
+    let metrics = service.read("/v1/shops/s/metrics?rule_set=douyin-2026-09").await;
+    let all = metrics["metrics"].as_array().expect("metrics");
+    let found = all.iter().find(|metric| metric["id"] == "pickup_duration").expect("the metric");
+    assert_eq!((&found["numerator"], &found["denominator"]), (&serde_json::json!(3_600), &serde_json::json!(1)));
+    service.stop().await;
 }
 
 /// The condition of an index, as PostgreSQL writes it.
@@ -122,11 +163,12 @@ async fn the_indexes_that_find_records_have_the_events_that_measures_go_by() {
     let declared = [
         ("event_paid", type_in(&[Cohort::Payment])),
         ("event_delivery", type_in(&[Cohort::PickUp, Cohort::SignOff])),
-        ("event_service", type_in(&[Cohort::Completion, Cohort::SessionStart])),
+        ("event_service", type_in(&[Cohort::Completion, Cohort::SessionStart, Cohort::Opening])),
+        ("event_promise", "type = 22".to_owned()),
         ("event_fault", fault),
         ("event_creator", creator),
     ];
-    let cohorts = declared.iter().take(3).map(|(_, condition)| condition.matches(',').count() + 1).sum::<usize>();
+    let cohorts = declared.iter().take(4).map(|(_, condition)| condition.matches(',').count() + 1).sum::<usize>();
     let all = Cohort::ALL.iter().flat_map(|cohort| cohort.event_types()).count();
     assert_eq!(cohorts, all, "every cohort has an index");
     for (index, expected) in declared {

@@ -53,13 +53,15 @@ export function Ruler({ score, thresholds, scale, tier }) {
 
 /** The lines in words, with what each brings, and whether it is in force since when. */
 export function Lines({ ruleSet, penalties }) {
-  const since = new Map(penalties.map((penalty) => [penalty.code, penalty.since]));
+  const same = (one, other) => one.code === other.code && one.below === other.below && one.dimension === other.dimension;
+  const since = (line) => penalties.find((penalty) => same(penalty, line))?.since;
+  const dimension = (line) => ruleSet.dimensions.find((one) => one.id === line.dimension)?.title;
   return html`<ul class="lines">${ruleSet.penalties.map(
-    (penalty) => html`<li class=${since.has(penalty.code) ? 'on' : 'off'} key=${penalty.code}>
-    <span class="num">${'<'} ${shown(penalty.below)}</span>
+    (penalty) => html`<li class=${since(penalty) ? 'on' : 'off'} key=${`${penalty.code} ${penalty.dimension ?? ''} ${penalty.below}`}>
+    <span class="num">${dimension(penalty) ? `${titled(dimension(penalty))} ` : ''}${'<'} ${shown(penalty.below)}</span>
     <span>${titled(penalty.title)}</span>
-    <span class="since">${since.has(penalty.code) ? html`<span class="pill bad">
-      <span aria-hidden="true">◼</span> ${t('in_force_since', { date: day(since.get(penalty.code)) })}</span>` : html`<span class="pill good">
+    <span class="since">${since(penalty) ? html`<span class="pill bad">
+      <span aria-hidden="true">◼</span> ${t('in_force_since', { date: day(since(penalty)) })}</span>` : html`<span class="pill good">
       <span aria-hidden="true">●</span> ${t('not_in_force')}</span>`}</span>
   </li>`,
   )}</ul>`;

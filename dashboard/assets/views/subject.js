@@ -46,7 +46,7 @@ export function Subject({ caller, kind, id }) {
 
 function TooFew({ card }) {
   return html`<div class="card notice"><strong>${t('too_few_title')}</strong>
-    <p>${t('too_few_about', { have: count(card.signed_orders), need: count(card.needed ?? 0) })}</p></div>`;
+    <p>${t('too_few_about', { have: count(card.volume.count), need: count(card.needed ?? 0) })}</p></div>`;
 }
 
 /** Everything about one published card. It is made anew for each revision. */
@@ -63,7 +63,7 @@ function Card({ card, base, kind, caller }) {
   // Only where there is an earlier card there is a change to explain.
   const hasEarlier = history.answer?.scores.some((past) => past.date < card.date);
   const changes = useAnswer(hasEarlier ? at('score/changes', { date: card.date }) : null);
-  const thresholds = [...new Set(ruleSet.answer?.penalties.map((penalty) => penalty.below) ?? [])];
+  const thresholds = [...new Set(ruleSet.answer?.penalties.filter((penalty) => penalty.dimension === null).map((penalty) => penalty.below) ?? [])];
   const rules = ruleSet.answer;
   return html`
     ${

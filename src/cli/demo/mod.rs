@@ -6,6 +6,7 @@ mod show;
 mod trade;
 
 use std::process::ExitCode;
+use std::time::Duration;
 
 use chrono::{Days, NaiveDate};
 use serde_json::{Value, json};
@@ -17,6 +18,7 @@ use super::progress::{Progress, Voice};
 use super::report::say;
 use super::serve::{bind, interrupted};
 use super::settings::{Cli, DemoSettings};
+use super::transfer::send::is_passing;
 use crate::config::Auth;
 use crate::context::Context;
 use crate::service::{Keys, Service};
@@ -108,13 +110,29 @@ async fn run(client: &reqwest::Client, base: &str, date: NaiveDate) -> Result<()
     let mut run: Value = answer.error_for_status()?.json().await?;
     let address = format!("{base}/v1/runs/{}", run["run_id"].as_str().unwrap_or_default());
     while !matches!(run["state"].as_str(), Some("published" | "failed")) {
-        tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+        tokio::time::sleep(Duration::from_millis(50)).await;
         run = client.get(&address).send().await?.error_for_status()?.json().await?;
     }
     if run["state"] == "failed" {
         return Err(CommandError::failed(format!("the run of {date} failed: {}", run["error"])));
     }
     Ok(())
+}
+
+/// How often a batch is sent at most, and how long apart.
+const ATTEMPTS: usize = 30;
+const PAUSE: Duration = Duration::from_secs(1);
+
+/// Sends a batch, again where the service is too busy: what it stored already, it stores no second time.
+async fn deliver(request: reqwest::RequestBuilder) -> Result<Value, reqwest::Error> {
+    for again in (0..ATTEMPTS - 1).filter_map(|_| request.try_clone()) {
+        let answer = again.send().await?;
+        if !is_passing(answer.status().as_u16()) {
+            return answer.error_for_status()?.json().await;
+        }
+        tokio::time::sleep(PAUSE).await;
+    }
+    request.send().await?.error_for_status()?.json().await
 }
 
 /// Posts all events, a few requests at a time.
@@ -129,7 +147,7 @@ async fn load(client: &reqwest::Client, base: &str, events: &[String], voice: Vo
             let Some(batch) = batches.next() else { break };
             let request = client.post(format!("{base}/v1/events")).header("content-type", "application/x-ndjson");
             let request = request.body(batch.join("\n"));
-            under_way.spawn(async move { request.send().await?.error_for_status()?.json::<Value>().await });
+            under_way.spawn(deliver(request));
         }
         let Some(answer) = under_way.join_next().await else { break };
         let answer = answer??;

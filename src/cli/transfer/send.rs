@@ -142,7 +142,7 @@ impl Service {
 }
 
 /// Whether the same request may succeed a moment later: the service is too busy, or away.
-fn is_passing(status: u16) -> bool {
+pub(in crate::cli) fn is_passing(status: u16) -> bool {
     matches!(status, 408 | 429 | 500..)
 }
 

@@ -6,7 +6,7 @@ use toml::Spanned;
 
 use super::Assessment;
 use super::check::Checker;
-use super::raw::{Exact, Knots, RawAssessment, RawSteps};
+use super::raw::{Exact, Knots, RawAssessment, RawSteps, RawUnit};
 use crate::domain::curve::{Better, Curve, StepTable};
 use crate::domain::decimal::Decimal;
 use crate::domain::metric::{Metric, Unit};
@@ -24,8 +24,7 @@ impl Checker<'_> {
         standing: Option<&Curve>,
         span: Range<usize>,
     ) -> Option<Option<Assessment>> {
-        // Durations are written in hours and compared in seconds.
-        let factor = if metric.definition().unit == Unit::Seconds { 3600 } else { 1 };
+        let factor = self.factor(raw, metric);
         match (raw.reference, raw.curve, raw.steps) {
             (None, None, None) => Some(None),
             (Some(knots), None, None) => {
@@ -45,6 +44,20 @@ impl Checker<'_> {
                 self.steps(steps, metric, scale, factor).map(|steps| Some(Assessment::Steps(steps)))
             }
             _ => self.fault(span, format!("metric {:?} names more than one of reference, curve, steps", metric.id())),
+        }
+    }
+
+    /// Durations are compared in seconds, and written in hours unless the file says otherwise.
+    fn factor(&mut self, raw: &RawAssessment<'_>, metric: Metric) -> i64 {
+        let is_duration = metric.definition().unit == Unit::Seconds;
+        match raw.unit {
+            Some(unit) if !is_duration => {
+                let message = format!("{:?} is no duration; leave unit out", metric.id());
+                self.fault(unit.span(), message).unwrap_or(1)
+            }
+            Some(unit) if *unit.get_ref() == RawUnit::Seconds => 1,
+            _ if is_duration => 3600,
+            _ => 1,
         }
     }
 

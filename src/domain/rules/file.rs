@@ -9,8 +9,8 @@ use toml::Spanned;
 
 pub use super::check::RuleFault;
 use super::check::{Checker, line_of};
-use super::raw::{Exact, POINTS_MAX, RawAssessment, RawMetric, RawPenalty, RawRuleSet, RawTitle, RawWindow};
-use super::{CategoryRule, DimensionRule, MetricRule, Minimums, NamedWindow, PenaltyRule, RuleSet, Title};
+use super::raw::{Exact, POINTS_MAX, RawAssessment, RawCategoryMetric, RawMetric, RawRuleSet, RawTitle, RawWindow};
+use super::{CategoryRule, DimensionRule, MetricRule, NamedWindow, RuleSet, Title};
 use crate::domain::curve::Curve;
 use crate::domain::decimal::Decimal;
 use crate::domain::id::Id;
@@ -57,17 +57,15 @@ impl Checker<'_> {
         if !(1..=BAD_STARS_MAX).contains(raw.bad_stars_max.get_ref()) {
             self.fault::<()>(raw.bad_stars_max.span(), format!("bad_stars_max is 1 to {BAD_STARS_MAX}"));
         }
-        if *raw.minimums.peers.get_ref() < 2 {
-            self.fault::<()>(raw.minimums.peers.span(), "minimums.peers is at least 2");
-        }
-        if *raw.minimums.metric_count.get_ref() < 1 {
-            self.fault::<()>(raw.minimums.metric_count.span(), "minimums.metric_count is at least 1");
-        }
         self.read_windows(&raw.windows);
         let near = self.window(&raw.near_window);
         let standing = raw.standing_curve.as_ref().map(|knots| self.standing_curve(knots, scale));
         let (dimensions, metrics) = self.dimensions(raw, scale, standing.clone().flatten().as_ref());
-        let penalties = self.penalties(&raw.penalty, scale);
+        let penalties = self.penalties(&raw.penalty, scale, &dimensions);
+        let adjustments = self.adjustments(&raw.adjustment);
+        let minimums = self.minimums(&raw.minimums, scale);
+        let effective = self.effective(raw.effective.as_ref());
+        let score_places = self.score_places(raw.score_places.as_ref());
         self.check_weights(raw, &dimensions);
         let categories = self.categories(raw, scale, standing.flatten().as_ref(), &dimensions);
         Some(RuleSet {
@@ -75,17 +73,16 @@ impl Checker<'_> {
             kind: raw.kind,
             is_default: raw.default,
             title: title(&raw.title),
+            effective,
             scale,
+            score_places,
             bad_stars_max: *raw.bad_stars_max.get_ref(),
-            minimums: Minimums {
-                signed_orders: (*raw.minimums.signed_orders.get_ref()).into(),
-                metric_count: (*raw.minimums.metric_count.get_ref()).into(),
-                peers: (*raw.minimums.peers.get_ref()).into(),
-            },
+            minimums: minimums?,
             near: near?,
             dimensions,
             metrics,
             penalties,
+            adjustments,
             categories,
             hash: hex(&Sha256::digest(self.source.as_bytes())),
             source: self.source.to_owned(),
@@ -174,7 +171,7 @@ impl Checker<'_> {
             None => Some(Decimal::ONE),
         };
         let metric = metric?;
-        let ways = RawAssessment { reference: &raw.reference, curve: &raw.curve, steps: &raw.steps };
+        let ways = RawAssessment { reference: &raw.reference, curve: &raw.curve, steps: &raw.steps, unit: &raw.unit };
         let assessment = match self.assessment(&ways, metric, scale, standing, raw.id.span())? {
             Some(assessment) => assessment,
             None => {
@@ -203,27 +200,6 @@ impl Checker<'_> {
         let shares: Vec<String> = dimensions.iter().map(share).collect();
         let message = format!("the weights of the dimensions sum to {sum}, not 1; they count as {}", shares.join(", "));
         self.warn(first.weight.span(), message);
-    }
-
-    fn penalties(&mut self, raw: &[RawPenalty], (least, most): (Decimal, Decimal)) -> Vec<PenaltyRule> {
-        let mut codes = HashSet::new();
-        let mut penalties = Vec::new();
-        for penalty in raw {
-            if !codes.insert(penalty.code.get_ref().as_str()) {
-                self.fault::<()>(penalty.code.span(), format!("penalty {:?} is defined twice", penalty.code.get_ref()));
-            }
-            let below = penalty.below.get_ref().0;
-            if below.millionths() % 10_000 != 0 {
-                self.fault::<()>(penalty.below.span(), "a threshold has at most 2 decimals, like the score");
-            }
-            if below < least || below > most {
-                let message = format!("the threshold {below} is off the scale, {least} to {most}");
-                self.flaw(penalty.below.span(), message);
-            }
-            penalties.push(PenaltyRule { code: penalty.code.get_ref().clone(), title: title(&penalty.title), below });
-        }
-        penalties.sort_by_key(|penalty| std::cmp::Reverse(penalty.below));
-        penalties
     }
 
     fn categories(
@@ -274,8 +250,8 @@ impl Checker<'_> {
                 }
                 let weight = raw_metric.weight.as_ref().and_then(|weight| self.positive(weight, "a weight"));
                 rule.metric_weights.extend(weight.map(|weight| (metric, weight)));
-                let (reference, curve, steps) = (&raw_metric.reference, &raw_metric.curve, &raw_metric.steps);
-                let ways = RawAssessment { reference, curve, steps };
+                let RawCategoryMetric { reference, curve, steps, unit, .. } = raw_metric;
+                let ways = RawAssessment { reference, curve, steps, unit };
                 let assessment = self.assessment(&ways, metric, scale, standing, raw_metric.id.span()).flatten();
                 rule.assessments.extend(assessment.map(|assessment| (metric, assessment)));
             }
@@ -288,7 +264,7 @@ impl Checker<'_> {
     }
 }
 
-fn title(raw: &RawTitle) -> Title {
+pub(super) fn title(raw: &RawTitle) -> Title {
     Title { en: raw.en.clone(), zh: raw.zh.clone() }
 }
 

@@ -4,12 +4,15 @@
 //! minimum volumes and the penalties. Values may differ by category. The text format is in [`file`].
 
 mod assess;
+mod book;
 mod check;
+mod compose;
 pub mod file;
 mod raw;
 
 use std::collections::HashMap;
-use std::sync::Arc;
+
+use chrono::NaiveDate;
 
 use super::curve::{Better, Curve, Ratio, StepTable};
 use super::decimal::Decimal;
@@ -18,6 +21,7 @@ use super::measure::Measure;
 use super::metric::Metric;
 use super::subject::SubjectKind;
 use super::window::Window;
+pub use book::{RuleBook, default_of};
 use check::RuleFault;
 
 /// A name in English and in the sellers' own language.
@@ -97,6 +101,53 @@ pub struct PenaltyRule {
     pub title: Title,
     /// The penalty applies to scores strictly below this.
     pub below: Decimal,
+    /// The dimension whose score is meant, an index into [`RuleSet::dimensions`]; `None`: the whole score.
+    pub dimension: Option<usize>,
+    /// Its row in the file, from 0. A code may stand in several rows.
+    pub row: usize,
+}
+
+/// What the platform adds or takes off for reasons that no event tells (加分, 扣分).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AdjustmentRule {
+    pub code: String,
+    pub title: Title,
+    /// Of each adjustment of this code; below 0 it takes off.
+    pub points: Decimal,
+    /// The most that the code adds up to, of the same sign.
+    pub cap: Option<Decimal>,
+}
+
+impl AdjustmentRule {
+    /// What so many adjustments come to.
+    pub fn points_of(&self, count: i64) -> Decimal {
+        let points = self.points.times(count);
+        match self.cap {
+            Some(cap) if self.points < Decimal::ZERO => points.max(cap),
+            Some(cap) => points.min(cap),
+            None => points,
+        }
+    }
+}
+
+/// The score dates on which a rule set is in force, both included; `None` where an end is open.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Effective {
+    pub from: Option<NaiveDate>,
+    pub last: Option<NaiveDate>,
+}
+
+impl Effective {
+    pub fn has(&self, date: NaiveDate) -> bool {
+        self.from.is_none_or(|from| from <= date) && self.last.is_none_or(|last| date <= last)
+    }
+
+    /// Whether both are in force on some date.
+    pub fn overlaps(&self, other: &Effective) -> bool {
+        let ends_before =
+            |one: &Effective, other: &Effective| one.last.zip(other.from).is_some_and(|(last, from)| last < from);
+        !ends_before(self, other) && !ends_before(other, self)
+    }
 }
 
 /// What a category changes: whatever is named here stands in place of the general rule.
@@ -107,10 +158,14 @@ pub struct CategoryRule {
     pub assessments: HashMap<Metric, Assessment>,
 }
 
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Minimums {
-    /// Signed orders in the rule set's near window below which a subject gets no score.
-    pub signed_orders: i64,
+    /// What a subject needs in the rule set's near window to be scored.
+    pub volume: Measure,
+    /// How many of it.
+    pub count: i64,
+    /// The score of subjects that have fewer; `None`: they get none.
+    pub score_below: Option<Decimal>,
     /// Volume below which a metric is not assessed.
     pub metric_count: i64,
     /// Members below which a peer group is not used; at least 2.
@@ -124,17 +179,22 @@ pub struct RuleSet {
     /// Whether queries that name no rule set are answered with this one.
     pub is_default: bool,
     pub title: Title,
+    /// The score dates on which it is in force.
+    pub effective: Effective,
     /// The lowest and the highest points.
     pub scale: (Decimal, Decimal),
+    /// Places to which the score is rounded, 2 at the most.
+    pub score_places: u32,
     /// Reviews with at most this many stars are bad.
     pub bad_stars_max: u8,
     pub minimums: Minimums,
-    /// The window in which signed orders are held against the minimum.
+    /// The window in which the volume is held against the minimum.
     pub near: NamedWindow,
     pub dimensions: Vec<DimensionRule>,
     pub metrics: Vec<MetricRule>,
     /// By falling threshold.
     pub penalties: Vec<PenaltyRule>,
+    pub adjustments: Vec<AdjustmentRule>,
     pub categories: HashMap<Id, CategoryRule>,
     /// SHA-256 of the text that the rule set was read from, in hex: its version.
     pub hash: String,
@@ -151,11 +211,18 @@ impl RuleSet {
         category_id.and_then(|id| self.categories.get(id))
     }
 
-    /// The distinct thresholds of the penalties, by falling threshold.
+    /// The distinct thresholds of the penalties of the whole score, by falling threshold.
     pub fn thresholds(&self) -> Vec<Decimal> {
-        let mut thresholds: Vec<Decimal> = self.penalties.iter().map(|penalty| penalty.below).collect();
+        let of_score = self.penalties.iter().filter(|penalty| penalty.dimension.is_none());
+        let mut thresholds: Vec<Decimal> = of_score.map(|penalty| penalty.below).collect();
         thresholds.dedup();
         thresholds
+    }
+
+    /// What adjustments come to, given how many there are of each code, in the rule set's order.
+    pub fn adjusted_by(&self, counts: &[i64]) -> Decimal {
+        let points = self.adjustments.iter().zip(counts).map(|(rule, count)| rule.points_of(*count));
+        points.fold(Decimal::ZERO, Decimal::plus)
     }
 
     /// The weight of a dimension in a category.
@@ -195,31 +262,5 @@ impl RuleSet {
     /// The metrics of one dimension.
     pub fn metrics_of(&self, dimension: usize) -> impl Iterator<Item = (usize, &MetricRule)> {
         self.metrics.iter().enumerate().filter(move |(_, rule)| rule.dimension == dimension)
-    }
-}
-
-/// The rule sets in force: at least one default per kind that has any.
-#[derive(Clone, Debug, Default)]
-pub struct RuleBook {
-    pub rule_sets: Vec<Arc<RuleSet>>,
-}
-
-impl RuleBook {
-    /// The days that the longest window of all rule sets reaches back.
-    pub fn longest_window(&self) -> u16 {
-        self.rule_sets.iter().map(|rule_set| rule_set.longest_window()).max().unwrap_or_default()
-    }
-
-    pub fn get(&self, id: &str) -> Option<&Arc<RuleSet>> {
-        self.rule_sets.iter().find(|rule_set| rule_set.id == id)
-    }
-
-    /// The rule set that answers queries of a kind which name none.
-    pub fn default_for(&self, kind: SubjectKind) -> Option<&Arc<RuleSet>> {
-        self.of_kind(kind).find(|rule_set| rule_set.is_default).or_else(|| self.of_kind(kind).next())
-    }
-
-    pub fn of_kind(&self, kind: SubjectKind) -> impl Iterator<Item = &Arc<RuleSet>> {
-        self.rule_sets.iter().filter(move |rule_set| rule_set.kind == kind)
     }
 }

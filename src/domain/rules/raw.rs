@@ -5,6 +5,7 @@ use std::fmt;
 
 use serde::{Deserialize, Deserializer, de};
 use toml::Spanned;
+use toml::value::Datetime;
 
 use crate::domain::decimal::Decimal;
 use crate::domain::subject::SubjectKind;
@@ -43,6 +44,7 @@ pub(super) struct RawAssessment<'a> {
     pub(super) reference: &'a Option<Spanned<Knots>>,
     pub(super) curve: &'a Option<Spanned<Knots>>,
     pub(super) steps: &'a Option<Spanned<RawSteps>>,
+    pub(super) unit: &'a Option<Spanned<RawUnit>>,
 }
 
 pub(super) type Knots = Vec<(Exact, Exact)>;
@@ -54,10 +56,12 @@ pub(super) struct RawRuleSet {
     pub(super) kind: SubjectKind,
     #[serde(default)]
     pub(super) default: bool,
+    pub(super) effective: Option<Spanned<RawEffective>>,
     /// The id of the built-in rule set that this one takes the place of: its own.
     pub(super) replaces: Option<String>,
     pub(super) title: RawTitle,
     pub(super) scale: Spanned<RawScale>,
+    pub(super) score_places: Option<Spanned<u32>>,
     pub(super) bad_stars_max: Spanned<u8>,
     pub(super) minimums: RawMinimums,
     pub(super) near_window: Spanned<String>,
@@ -67,6 +71,8 @@ pub(super) struct RawRuleSet {
     pub(super) dimension: Vec<RawDimension>,
     #[serde(default)]
     pub(super) penalty: Vec<RawPenalty>,
+    #[serde(default)]
+    pub(super) adjustment: Vec<RawAdjustment>,
     #[serde(default)]
     pub(super) category: Vec<RawCategory>,
 }
@@ -88,9 +94,30 @@ pub(super) struct RawScale {
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct RawMinimums {
-    pub(super) signed_orders: Spanned<u32>,
+    /// What is held against `count`.
+    pub(super) volume: Option<Spanned<String>>,
+    pub(super) count: Option<Spanned<u32>>,
+    /// `volume` and `count` in one.
+    pub(super) signed_orders: Option<Spanned<u32>>,
+    pub(super) score_below: Option<Spanned<Exact>>,
     pub(super) metric_count: Spanned<u32>,
     pub(super) peers: Spanned<u32>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RawEffective {
+    pub(super) from: Option<Spanned<Datetime>>,
+    pub(super) last: Option<Spanned<Datetime>>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RawAdjustment {
+    pub(super) code: Spanned<String>,
+    pub(super) title: RawTitle,
+    pub(super) points: Spanned<Exact>,
+    pub(super) cap: Option<Spanned<Exact>>,
 }
 
 #[derive(Deserialize)]
@@ -121,6 +148,15 @@ pub(super) struct RawMetric {
     pub(super) curve: Option<Spanned<Knots>>,
     /// Assessed by this table alone.
     pub(super) steps: Option<Spanned<RawSteps>>,
+    pub(super) unit: Option<Spanned<RawUnit>>,
+}
+
+/// What the durations of a curve or table are written in.
+#[derive(Clone, Copy, Deserialize, PartialEq, Eq)]
+#[serde(rename_all = "lowercase")]
+pub(super) enum RawUnit {
+    Hours,
+    Seconds,
 }
 
 #[derive(Deserialize)]
@@ -136,6 +172,8 @@ pub(super) struct RawPenalty {
     pub(super) code: Spanned<String>,
     pub(super) title: RawTitle,
     pub(super) below: Spanned<Exact>,
+    /// The id of the dimension whose score is meant; the whole score where there is none.
+    pub(super) dimension: Option<Spanned<String>>,
 }
 
 #[derive(Deserialize)]
@@ -163,4 +201,5 @@ pub(super) struct RawCategoryMetric {
     pub(super) reference: Option<Spanned<Knots>>,
     pub(super) curve: Option<Spanned<Knots>>,
     pub(super) steps: Option<Spanned<RawSteps>>,
+    pub(super) unit: Option<Spanned<RawUnit>>,
 }

@@ -9,7 +9,7 @@ use utoipa::ToSchema;
 use super::products::WireProduct;
 use super::records::{WireRecord, wire_record};
 use super::score::CardQuery;
-use super::wire::{Number, ScoreKey, WireMetric, WireTitle, wire_metrics};
+use super::wire::{Number, Places, ScoreKey, WireMetric, WireTitle, wire_metrics, wire_score};
 use crate::answers::advice as answers;
 use crate::answers::advice::Advice;
 use crate::answers::published::Published;
@@ -32,7 +32,7 @@ pub(crate) struct AdviceAnswer {
     pub key: ScoreKey,
     pub status: StatusTerm,
     #[schema(required, value_type = Option<f64>)]
-    pub score: Option<Number<2>>,
+    pub score: Option<Places>,
     /// When the products and worst days were read; records are those of the revision.
     pub as_of: DateTime<Utc>,
     /// The metrics that cost points, the costliest first; empty without a score.
@@ -47,7 +47,7 @@ pub(crate) struct MetricAdvice {
     pub costs: Number<PLACES_MAX>,
     /// The score if this metric had the best points and nothing else changed.
     #[schema(value_type = f64)]
-    pub score_at_best: Number<2>,
+    pub score_at_best: Places,
     /// The penalties that this score would lift.
     pub penalties_lifted: Vec<LiftedPenalty>,
     /// What to do about it.
@@ -98,8 +98,8 @@ pub(crate) async fn get_advice(
         wire_metrics(&published.scored.rule_set, card, published.run.date).into_iter().map(Some).collect();
     let answer = AdviceAnswer {
         key: ScoreKey::from(&published),
-        status: Term(card.status()),
-        score: card.score.map(Number),
+        status: Term(card.status),
+        score: wire_score(&published.scored.rule_set, card.score),
         as_of,
         metrics: metrics.into_iter().filter_map(|one| advice(&published, &mut all, one)).collect(),
     };
@@ -118,7 +118,7 @@ fn advice(
     Some(MetricAdvice {
         metric: metrics.get_mut(advice.place)?.take()?,
         costs: Number(advice.costs),
-        score_at_best: Number(advice.score_at_best),
+        score_at_best: Places(advice.score_at_best, published.scored.rule_set.score_places),
         penalties_lifted: advice.lifted.iter().map(lifted).collect(),
         advice: WireTitle { en: definition.advice_en.to_owned(), zh: definition.advice_zh.to_owned() },
         records: advice.records.into_iter().map(wire_record).collect(),

@@ -7,10 +7,10 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::wire::{FleetKey, WireQuantiles, wire_quantiles};
-use crate::answers::benchmarks::{Benchmarks, Quantiles, WantedBenchmarks};
+use crate::answers::benchmarks::{Benchmarks, WantedBenchmarks};
 use crate::domain::decimal::PLACES_MAX;
 use crate::domain::metric::Metric;
-use crate::domain::score::SCORE_PLACES;
+use crate::domain::quantiles::Quantiles;
 use crate::domain::subject::SubjectKind;
 use crate::http::answer::Answer;
 use crate::http::asked::Asked;
@@ -99,7 +99,7 @@ fn answer(
     BenchmarksAnswer {
         category_id: wanted.category_id.to_string(),
         key: FleetKey::of(kind, rule_set, run),
-        score: wire_quantiles(score, SCORE_PLACES),
+        score: wire_quantiles(score, rule_set.score_places),
         metrics: metrics.iter().map(metric).collect(),
     }
 }

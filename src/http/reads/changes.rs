@@ -7,13 +7,13 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::score::CardQuery;
-use super::wire::{Number, ScoreKey};
+use super::wire::{Number, Places, ScoreKey, WireTitle, wire_score};
 use crate::answers::changes::{ScoreChanges, Since};
 use crate::answers::published::{Published, Wanted};
-use crate::domain::changes::{MetricChange, all_metrics};
+use crate::domain::changes::{Changes, MetricChange, all_metrics};
 use crate::domain::decimal::{Decimal, PLACES_MAX};
 use crate::domain::metric::Metric;
-use crate::domain::score::Scored;
+use crate::domain::score::{Scored, Status};
 use crate::domain::weights::weights;
 use crate::http::answer::Answer;
 use crate::http::asked::Asked;
@@ -61,13 +61,20 @@ pub(crate) struct ChangesAnswer {
     pub key: ScoreKey,
     pub from: ChangeSide,
     pub to: ChangeSide,
-    /// Change of the score before its last rounding; null unless both dates have a score.
+    /// Change of the score before it is bound to the scale and rounded; null unless both dates have a score, and neither or both
+    /// the one that too little volume gives.
     #[schema(required, value_type = Option<f64>)]
     pub change: Option<Number<PLACES_MAX>>,
-    /// The parts of all metrics together, which sum exactly to `change`.
+    /// What the bounds of the scale change of it.
+    #[schema(required, value_type = Option<f64>)]
+    pub clamped: Option<Number<PLACES_MAX>>,
+    /// The parts of all metrics together and that of adjustments, which sum exactly to `change`.
     #[schema(required)]
     pub parts: Option<ChangeParts>,
-    /// By metric; all parts sum exactly to `change`. Complete where a side has no score, without parts.
+    /// Why there are no parts; null where there are.
+    #[schema(required)]
+    pub untold: Option<WireTitle>,
+    /// By metric; all their parts and that of adjustments sum exactly to `change`. Complete where there are no parts, without them.
     pub metrics: Vec<MetricChangeAnswer>,
 }
 
@@ -80,8 +87,8 @@ pub(crate) struct ChangeSide {
     pub published_at: DateTime<Utc>,
     pub status: StatusTerm,
     #[schema(required, value_type = Option<f64>)]
-    pub score: Option<Number<2>>,
-    /// The score before its last rounding.
+    pub score: Option<Places>,
+    /// The score before it is bound to the scale and rounded.
     #[schema(required, value_type = Option<f64>)]
     pub unrounded: Option<Number<PLACES_MAX>>,
 }
@@ -97,6 +104,9 @@ pub(crate) struct ChangeParts {
     /// Other metrics are assessed, or the rule set changed: all that the new rules make of the same facts.
     #[schema(value_type = f64)]
     pub weights: Number<PLACES_MAX>,
+    /// The platform added or took off something else, or other points for it.
+    #[schema(value_type = f64)]
+    pub adjustments: Number<PLACES_MAX>,
 }
 
 #[derive(Serialize, ToSchema)]
@@ -162,6 +172,7 @@ fn answer(ScoreChanges { old, new, changes }: &ScoreChanges) -> ChangesAnswer {
         own: sum(|change| change.own),
         peers: sum(|change| change.peers),
         weights: sum(|change| change.weights),
+        adjustments: Number(changes.as_ref().map_or(Decimal::ZERO, |changes| changes.adjustments)),
     };
     let all = match changes {
         Some(changes) => changes.metrics.iter().map(|(metric, change)| (*metric, Some(*change))).collect(),
@@ -181,9 +192,35 @@ fn answer(ScoreChanges { old, new, changes }: &ScoreChanges) -> ChangesAnswer {
         from: change_side(old),
         to: change_side(new),
         change: changes.as_ref().map(|changes| Number(changes.to.minus(changes.from))),
+        clamped: changes.as_ref().map(|changes| Number(clamped(changes, old, new))),
         parts: changes.as_ref().map(|_| parts),
+        untold: changes.is_none().then(|| untold(old, new)),
         metrics: metrics.collect(),
     }
+}
+
+/// What the bounds of both scales change of a change.
+fn clamped(changes: &Changes, old: &Published, new: &Published) -> Decimal {
+    let within = |score: Decimal, of: &Published| {
+        let (least, most) = of.scored.rule_set.scale;
+        score.clamp(least, most)
+    };
+    let bound = within(changes.to, new).minus(within(changes.from, old));
+    bound.minus(changes.to.minus(changes.from))
+}
+
+/// Why a change has no parts.
+fn untold(old: &Published, new: &Published) -> WireTitle {
+    let is_growth = |published: &Published| published.scored.card.status == Status::Growth;
+    let (en, zh) = if is_growth(old) || is_growth(new) {
+        (
+            "One of the scores is the one that too little volume gives, which is not made of metrics.",
+            "其中一天的分数是单量不足时给定的分数，不由指标计算。",
+        )
+    } else {
+        ("One of the dates has no score.", "其中一天没有分数。")
+    };
+    WireTitle { en: en.to_owned(), zh: zh.to_owned() }
 }
 
 pub(super) fn change_side(published: &Published) -> ChangeSide {
@@ -193,8 +230,8 @@ pub(super) fn change_side(published: &Published) -> ChangeSide {
         revision: run.revision.unwrap_or_default(),
         run_id: run.run_id.to_string(),
         published_at: published.published_at(),
-        status: Term(scored.card.status()),
-        score: scored.card.score.map(Number),
+        status: Term(scored.card.status),
+        score: wire_score(&scored.rule_set, scored.card.score),
         unrounded: scored.unrounded().map(Number),
     }
 }

@@ -6,7 +6,7 @@ use chrono::NaiveDate;
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::wire::{FleetKey, Number, wire_tier};
+use super::wire::{FleetKey, Places};
 use crate::answers::fleet::{FleetCursor, FleetPage, Histories, WantedFleet};
 use crate::domain::decimal::Decimal;
 use crate::domain::id::Id;
@@ -46,7 +46,7 @@ parameters! {
         tier_level: param_types::Number<0, TIER_LEVEL_MAX>,
         /// Only scores below this.
         below: Option<Decimal>,
-        /// `scored` or `insufficient_volume`.
+        /// `scored`, `growth` or `insufficient_volume`.
         status: OneOf<Status>,
         /// Only these ids, separated by commas; at most 1000, as far as the URL and the headers stay below 48 KiB.
         ids: Ids,
@@ -97,24 +97,24 @@ pub(crate) struct FleetCard {
     pub status: StatusTerm,
     pub signed_orders: i64,
     #[schema(required, value_type = Option<f64>)]
-    pub score: Option<Number<2>>,
+    pub score: Option<Places>,
     #[schema(required)]
     pub tier_level: Option<i16>,
     /// The score less the one of `previous_date`; null unless both dates have one.
     #[schema(required, value_type = Option<f64>)]
-    pub change: Option<Number<2>>,
+    pub change: Option<Places>,
     #[schema(required)]
     pub previous_tier_level: Option<i16>,
     /// What is missing to the next threshold up; null above all of them.
     #[schema(required, value_type = Option<f64>)]
-    pub gap: Option<Number<2>>,
+    pub gap: Option<Places>,
     /// What is left to the next threshold down: below it a further penalty is in force. Null below all of them.
     #[schema(required, value_type = Option<f64>)]
-    pub margin: Option<Number<2>>,
+    pub margin: Option<Places>,
     /// The score of each of `history_dates`, null without one.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<Vec<Option<f64>>>)]
-    pub history: Option<Vec<Option<Number<2>>>>,
+    pub history: Option<Vec<Option<Places>>>,
 }
 
 /// Short cards of many subjects, for dashboards. All pages show the revision of the first page.
@@ -189,24 +189,25 @@ fn fleet_answer(wanted: &WantedFleet, page: FleetPage, signer: &Signer) -> Fleet
 }
 
 fn fleet_card(kind: SubjectKind, rule_set: &RuleSet, row: FleetRow, history: Option<&Histories>) -> FleetCard {
-    let change = row.change().map(Number);
+    let places = |score| Places(score, rule_set.score_places);
+    let change = row.change().map(places);
     let FleetRow { card, name, previous_tier_level, .. } = row;
     let (shop_id, creator_id) = subject_ids(&Subject { kind, id: Id::stored(&card.subject_id) });
-    let tier = wire_tier(rule_set, card.score());
+    let tier = card.tier(rule_set);
     FleetCard {
         shop_id,
         creator_id,
         name,
         status: Term(card.status()),
-        score: card.score().map(Number),
-        history: history.map(|all| all.of(&card.subject_id).into_iter().map(|score| score.map(Number)).collect()),
+        score: card.score().map(places),
+        history: history.map(|all| all.of(&card.subject_id).into_iter().map(|score| score.map(places)).collect()),
         category_id: card.category_id,
         signed_orders: card.signed_orders,
         tier_level: card.tier_level,
         change,
         previous_tier_level,
-        gap: tier.as_ref().and_then(|tier| tier.next_up.as_ref()).map(|next| next.gap),
-        margin: tier.as_ref().and_then(|tier| tier.next_down.as_ref()).map(|next| next.margin),
+        gap: tier.as_ref().and_then(|tier| tier.next_up).map(|(_, gap)| places(gap)),
+        margin: tier.as_ref().and_then(|tier| tier.next_down).map(|(_, margin)| places(margin)),
     }
 }
 

@@ -7,7 +7,8 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::score::CardQuery;
-use super::wire::{NextDown, NextUp, Number, ScoreKey, Shortest, WireThreshold, WireTitle, wire_tier};
+use super::wire::{Places, ScoreKey, WireTitle, wire_score};
+use super::wire_tier::{NextDown, NextUp, WireThreshold, wire_tier};
 use crate::answers::history::{PastCard, Penalties, is_history_span};
 use crate::domain::rules::PenaltyRule;
 use crate::domain::score::Scored;
@@ -29,7 +30,7 @@ pub(crate) struct PenaltiesAnswer {
     pub key: ScoreKey,
     pub status: StatusTerm,
     #[schema(required, value_type = Option<f64>)]
-    pub score: Option<Number<2>>,
+    pub score: Option<Places>,
     /// Null without a score.
     #[schema(required)]
     pub tier: Option<PenaltyTier>,
@@ -83,12 +84,12 @@ pub(crate) async fn get_penalties(
 fn penalties(found: &Penalties) -> PenaltiesAnswer {
     let Scored { rule_set, card } = &found.published.scored;
     let wire = |(penalty, since): &(PenaltyRule, NaiveDate)| WirePenalty {
-        threshold: WireThreshold { code: penalty.code.clone(), below: Shortest(penalty.below) },
+        threshold: WireThreshold::of(rule_set, penalty),
         title: (&penalty.title).into(),
         since: *since,
     };
     let penalties: Vec<WirePenalty> = found.since.iter().map(wire).collect();
-    let tier = wire_tier(rule_set, card.score).map(|tier| PenaltyTier {
+    let tier = wire_tier(rule_set, card).map(|tier| PenaltyTier {
         level: tier.level,
         penalties: penalties.clone(),
         next_up: tier.next_up,
@@ -96,8 +97,8 @@ fn penalties(found: &Penalties) -> PenaltiesAnswer {
     });
     PenaltiesAnswer {
         key: ScoreKey::from(&found.published),
-        status: Term(card.status()),
-        score: card.score.map(Number),
+        status: Term(card.status),
+        score: wire_score(rule_set, card.score),
         tier,
         penalties,
     }
@@ -148,12 +149,14 @@ pub(crate) struct WireShortCard {
     /// The rule set of the date: the one that was asked for, else what was the default then.
     pub rule_set: String,
     pub rule_set_version: String,
+    /// Whether the rule set is in force on the date; else its score is a preview.
+    pub in_force: bool,
     #[schema(required)]
     pub category_id: Option<String>,
     pub status: StatusTerm,
     pub signed_orders: i64,
     #[schema(required, value_type = Option<f64>)]
-    pub score: Option<Number<2>>,
+    pub score: Option<Places>,
     #[schema(required)]
     pub tier_level: Option<i16>,
 }
@@ -197,7 +200,8 @@ fn short_card(PastCard { run, rule_set, card }: PastCard) -> WireShortCard {
         rule_set: rule_set.id.clone(),
         rule_set_version: rule_set.hash.clone(),
         status: Term(card.status()),
-        score: card.score().map(Number),
+        in_force: rule_set.effective.has(run.date),
+        score: wire_score(&rule_set, card.score()),
         category_id: card.category_id,
         signed_orders: card.signed_orders,
         tier_level: card.tier_level,

@@ -2,11 +2,12 @@
 
 use axum::extract::State;
 use axum::response::Response;
-use chrono::{DateTime, NaiveDate, Utc};
+use chrono::{DateTime, Days, NaiveDate, Utc};
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::wire::{Number, ScoreKey, WireDimension, WireMetric, WireTier, wire_dimensions, wire_metrics, wire_tier};
+use super::wire::{Number, Places, ScoreKey, WireDimension, WireMetric, wire_dimensions, wire_metrics, wire_score};
+use super::wire_tier::{WireAdjustmentCount, WireTier, WireVolume, wire_adjustments, wire_tier, wire_volume};
 use crate::answers::outlook::{Base, ComingDay, WindowMove};
 use crate::domain::decimal::PLACES_MAX;
 use crate::domain::metric::MetricCount;
@@ -56,9 +57,13 @@ pub(crate) struct ProjectedAnswer {
     pub as_of: DateTime<Utc>,
     pub status: StatusTerm,
     pub signed_orders: i64,
+    /// What is held against the rule set's minimum.
+    pub volume: WireVolume,
     #[schema(required, value_type = Option<f64>)]
-    pub score: Option<Number<2>>,
+    pub score: Option<Places>,
     pub dimensions: Vec<WireDimension>,
+    /// What the platform added or took off on that date, by code.
+    pub adjustments: Vec<WireAdjustmentCount>,
     #[schema(required)]
     pub tier: Option<WireTier>,
     pub metrics: Vec<WireMetric>,
@@ -78,8 +83,12 @@ pub(crate) struct ForecastDay {
     pub date: NaiveDate,
     pub status: StatusTerm,
     pub signed_orders: i64,
+    /// What is held against the rule set's minimum.
+    pub volume: WireVolume,
     #[schema(required, value_type = Option<f64>)]
-    pub score: Option<Number<2>>,
+    pub score: Option<Places>,
+    /// What the platform added or took off on that date, by code.
+    pub adjustments: Vec<WireAdjustmentCount>,
     #[schema(required)]
     pub tier: Option<WireTier>,
     pub metrics: Vec<ForecastMetric>,
@@ -107,10 +116,10 @@ pub(crate) struct DayCounts {
     pub denominator: i64,
 }
 
-impl From<&Base<'_>> for ScoreKey {
-    fn from(base: &Base<'_>) -> ScoreKey {
-        ScoreKey::of(&base.subject, base.rule_set, &base.newest, base.category_id.as_ref())
-    }
+/// What was published last, and whether the rule set is in force on the first coming date.
+fn key(base: &Base<'_>, first: NaiveDate) -> ScoreKey {
+    let key = ScoreKey::of(&base.subject, base.rule_set, &base.newest, base.category_id.as_ref());
+    ScoreKey { in_force: base.rule_set.effective.has(first), ..key }
 }
 
 /// The score if the next unpublished date were published now: current counts among the newest run's peers.
@@ -130,14 +139,16 @@ pub(crate) async fn get_projected(
     let (base, as_of) = (&projection.base, projection.as_of);
     let ComingDay { date, card, .. } = &projection.day;
     let answer = ProjectedAnswer {
-        key: ScoreKey::from(base),
+        key: key(base, *date),
         projected_date: *date,
         as_of,
-        status: Term(card.status()),
+        status: Term(card.status),
         signed_orders: card.signed_orders,
-        score: card.score.map(Number),
+        volume: wire_volume(base.rule_set, card),
+        score: wire_score(base.rule_set, card.score),
         dimensions: wire_dimensions(base.rule_set, card),
-        tier: wire_tier(base.rule_set, card.score),
+        adjustments: wire_adjustments(base.rule_set, card),
+        tier: wire_tier(base.rule_set, card),
         metrics: wire_metrics(base.rule_set, card, *date),
     };
     Ok(asked.answer_once(&Answer::of(&answer, as_of)?))
@@ -159,7 +170,7 @@ pub(crate) async fn get_forecast(
     let forecast =
         state.source.forecast(subject.0, rule_set.0.as_deref(), days.0.unwrap_or(FORECAST_DAYS_DEFAULT)).await?;
     let answer = ForecastAnswer {
-        key: ScoreKey::from(&forecast.base),
+        key: key(&forecast.base, forecast.base.newest.date + Days::new(1)),
         as_of: forecast.as_of,
         days: forecast.days.iter().map(|day| forecast_day(forecast.base.rule_set, day)).collect(),
     };
@@ -170,10 +181,12 @@ fn forecast_day(rule_set: &RuleSet, day: &ComingDay) -> ForecastDay {
     let metrics = rule_set.metrics.iter().zip(&day.card.metrics).zip(&day.moves);
     ForecastDay {
         date: day.date,
-        status: Term(day.card.status()),
+        status: Term(day.card.status),
         signed_orders: day.card.signed_orders,
-        score: day.card.score.map(Number),
-        tier: wire_tier(rule_set, day.card.score),
+        volume: wire_volume(rule_set, &day.card),
+        score: wire_score(rule_set, day.card.score),
+        adjustments: wire_adjustments(rule_set, &day.card),
+        tier: wire_tier(rule_set, &day.card),
         metrics: metrics.map(|((rule, metric), moves)| forecast_metric(rule, metric, moves)).collect(),
     }
 }

@@ -1,15 +1,19 @@
 //! Rule sets on the wire.
 
+use chrono::NaiveDate;
 use serde::Serialize;
 use utoipa::ToSchema;
 
+use super::assessment_wire::{WireAssessment, assessment};
+use super::category_rule_wire::{WireCategoryRule, category};
 use super::wire::{Number, Shortest, WireTitle};
-use crate::domain::decimal::{Decimal, PLACES_MAX};
+use crate::domain::decimal::PLACES_MAX;
 use crate::domain::id::Id;
+use crate::domain::measure::Measure;
 use crate::domain::reference::{self, Language};
-use crate::domain::rules::{Assessment, CategoryRule, DimensionRule, MetricRule, NamedWindow, RuleSet};
+use crate::domain::rules::{CategoryRule, DimensionRule, MetricRule, Minimums, NamedWindow, RuleSet};
 use crate::domain::weights::dimension_share;
-use crate::http::terms::{AssessmentTerm, AssessmentWay, BetterTerm, KindTerm, Term, UnitTerm};
+use crate::http::terms::{BetterTerm, KindTerm, Term, UnitTerm};
 
 /// All rule sets in force.
 #[derive(Serialize, ToSchema)]
@@ -28,9 +32,13 @@ pub(crate) struct WireRuleSet {
     pub title: WireTitle,
     /// Whether runs use this version now.
     pub in_force: bool,
+    /// The score dates on which it is in force; on others its scores are previews.
+    pub effective: WireEffective,
     /// SHA-256 of the text, in hex.
     pub version: String,
     pub scale: WireScale,
+    /// Places to which scores are rounded.
+    pub score_places: u32,
     /// Reviews with at most this many stars are bad.
     pub bad_stars_max: u8,
     pub minimums: WireMinimums,
@@ -39,6 +47,7 @@ pub(crate) struct WireRuleSet {
     pub dimensions: Vec<WireDimensionRule>,
     pub metrics: Vec<WireMetricRule>,
     pub penalties: Vec<WirePenaltyRule>,
+    pub adjustments: Vec<WireAdjustmentRule>,
     /// What categories have in place of the general rules.
     pub categories: Vec<WireCategoryRule>,
     /// The text (TOML) that the rule set was read from.
@@ -57,9 +66,41 @@ pub(crate) struct WireScale {
 #[derive(Serialize, ToSchema)]
 #[schema(as = Minimums)]
 pub(crate) struct WireMinimums {
-    pub signed_orders: i64,
+    /// What a subject needs in the near window to be scored, such as `signed_orders`; `docs/reference.md` has all measures.
+    pub volume: &'static str,
+    pub count: i64,
+    /// The score of subjects that have less; null: they get none.
+    #[schema(required, value_type = Option<f64>)]
+    pub score_below: Option<Shortest>,
+    /// `count`, where signed orders are what is needed; else null.
+    #[schema(required)]
+    pub signed_orders: Option<i64>,
     pub metric_count: i64,
     pub peers: i64,
+}
+
+/// Score dates, both included; null where an end is open.
+#[derive(Serialize, ToSchema)]
+#[schema(as = Effective)]
+pub(crate) struct WireEffective {
+    #[schema(required)]
+    pub from: Option<NaiveDate>,
+    #[schema(required)]
+    pub last: Option<NaiveDate>,
+}
+
+/// What the platform adds or takes off.
+#[derive(Serialize, ToSchema)]
+#[schema(as = AdjustmentRule)]
+pub(crate) struct WireAdjustmentRule {
+    pub code: String,
+    pub title: WireTitle,
+    /// Of each adjustment.
+    #[schema(value_type = f64)]
+    pub points: Shortest,
+    /// The most that the code adds up to; null: no bound.
+    #[schema(required, value_type = Option<f64>)]
+    pub cap: Option<Shortest>,
 }
 
 /// A window by days before the score date, both ends included.
@@ -110,54 +151,6 @@ pub(crate) struct WireMetricRule {
     pub assessment: WireAssessment,
 }
 
-/// How a value becomes points.
-#[derive(Serialize, ToSchema)]
-#[schema(as = Assessment)]
-pub(crate) struct WireAssessment {
-    pub assessment: AssessmentTerm,
-    /// Standing → points, where points come from the standing among peers.
-    #[schema(required, value_type = Option<Vec<[f64; 2]>>)]
-    pub standing_curve: Option<Vec<[Shortest; 2]>>,
-    /// Value → points: the metric's own curve, the reference for too few peers, or the bounds of its steps.
-    #[schema(value_type = Vec<[f64; 2]>)]
-    pub curve: Vec<[Shortest; 2]>,
-    /// The points of a value that meets no step; null where there are no steps.
-    #[schema(required, value_type = Option<f64>)]
-    pub otherwise: Option<Shortest>,
-}
-
-/// What a category has in place of the general rules.
-#[derive(Serialize, ToSchema)]
-#[schema(as = CategoryRule)]
-pub(crate) struct WireCategoryRule {
-    pub category_id: String,
-    /// Dimensions with another weight.
-    pub dimensions: Vec<WireCategoryDimension>,
-    /// Metrics with another weight or another assessment.
-    pub metrics: Vec<WireCategoryMetric>,
-}
-
-#[derive(Serialize, ToSchema)]
-#[schema(as = CategoryDimension)]
-pub(crate) struct WireCategoryDimension {
-    pub id: String,
-    /// Relative to the other dimensions.
-    #[schema(value_type = f64)]
-    pub relative_weight: Shortest,
-}
-
-#[derive(Serialize, ToSchema)]
-#[schema(as = CategoryMetric)]
-pub(crate) struct WireCategoryMetric {
-    pub id: String,
-    /// Weight inside the dimension; null where the general one stays.
-    #[schema(required, value_type = Option<f64>)]
-    pub weight: Option<Shortest>,
-    /// Null where the general one stays.
-    #[schema(required)]
-    pub assessment: Option<WireAssessment>,
-}
-
 #[derive(Serialize, ToSchema)]
 #[schema(as = PenaltyRule)]
 pub(crate) struct WirePenaltyRule {
@@ -165,6 +158,9 @@ pub(crate) struct WirePenaltyRule {
     pub title: WireTitle,
     #[schema(value_type = f64)]
     pub below: Shortest,
+    /// The dimension whose score is meant; null: the whole score.
+    #[schema(required)]
+    pub dimension: Option<String>,
 }
 
 /// `default` and `in_force` as the service has it now.
@@ -182,15 +178,13 @@ pub(super) fn wire(rule_set: &RuleSet, default: bool, in_force: bool) -> WireRul
         kind: Term(rule_set.kind),
         default,
         in_force,
+        effective: WireEffective { from: rule_set.effective.from, last: rule_set.effective.last },
         title: (&rule_set.title).into(),
         version: rule_set.hash.clone(),
         scale: WireScale { min: Shortest(rule_set.scale.0), max: Shortest(rule_set.scale.1) },
+        score_places: rule_set.score_places,
         bad_stars_max: rule_set.bad_stars_max,
-        minimums: WireMinimums {
-            signed_orders: rule_set.minimums.signed_orders,
-            metric_count: rule_set.minimums.metric_count,
-            peers: rule_set.minimums.peers,
-        },
+        minimums: minimums(&rule_set.minimums),
         near_window: (&rule_set.near).into(),
         dimensions: rule_set.dimensions.iter().enumerate().map(dimension).collect(),
         metrics: rule_set.metrics.iter().map(|rule| metric(rule_set, rule)).collect(),
@@ -201,10 +195,32 @@ pub(super) fn wire(rule_set: &RuleSet, default: bool, in_force: bool) -> WireRul
                 code: penalty.code.clone(),
                 title: (&penalty.title).into(),
                 below: Shortest(penalty.below),
+                dimension: penalty.dimension.map(|dimension| rule_set.dimensions[dimension].id.clone()),
+            })
+            .collect(),
+        adjustments: rule_set
+            .adjustments
+            .iter()
+            .map(|rule| WireAdjustmentRule {
+                code: rule.code.clone(),
+                title: (&rule.title).into(),
+                points: Shortest(rule.points),
+                cap: rule.cap.map(Shortest),
             })
             .collect(),
         categories: categories.into_iter().map(|(id, rule)| category(rule_set, id, rule)).collect(),
         source: rule_set.source.clone(),
+    }
+}
+
+fn minimums(minimums: &Minimums) -> WireMinimums {
+    WireMinimums {
+        volume: minimums.volume.column(),
+        count: minimums.count,
+        score_below: minimums.score_below.map(Shortest),
+        signed_orders: Some(minimums.count).filter(|_| minimums.volume == Measure::SignedOrders),
+        metric_count: minimums.metric_count,
+        peers: minimums.peers,
     }
 }
 
@@ -225,30 +241,4 @@ fn metric(rule_set: &RuleSet, rule: &MetricRule) -> WireMetricRule {
         better: Term(definition.better),
         assessment: assessment(&rule.assessment),
     }
-}
-
-fn assessment(assessment: &Assessment) -> WireAssessment {
-    let pairs = |pairs: &[(Decimal, Decimal)]| pairs.iter().map(|(x, y)| [Shortest(*x), Shortest(*y)]).collect();
-    let (way, standing_curve, curve, otherwise) = match assessment {
-        Assessment::Peers { standing, reference } => {
-            (AssessmentWay::Peers, Some(pairs(standing.knots())), reference.knots(), None)
-        }
-        Assessment::Curve(curve) => (AssessmentWay::Curve, None, curve.knots(), None),
-        Assessment::Steps(table) => (AssessmentWay::Steps, None, &table.steps[..], Some(Shortest(table.otherwise))),
-    };
-    WireAssessment { assessment: Term(way), standing_curve, curve: pairs(curve), otherwise }
-}
-
-fn category(rule_set: &RuleSet, id: &Id, rule: &CategoryRule) -> WireCategoryRule {
-    let dimensions = rule_set.dimensions.iter().enumerate().filter_map(|(index, dimension)| {
-        let relative_weight = Shortest(*rule.dimension_weights.get(&index)?);
-        Some(WireCategoryDimension { id: dimension.id.clone(), relative_weight })
-    });
-    let metrics = rule_set.metrics.iter().filter_map(|general| {
-        let weight = rule.metric_weights.get(&general.metric).map(|weight| Shortest(*weight));
-        let special = rule.assessments.get(&general.metric).map(assessment);
-        let id = general.metric.id().to_owned();
-        (weight.is_some() || special.is_some()).then_some(WireCategoryMetric { id, weight, assessment: special })
-    });
-    WireCategoryRule { category_id: id.to_string(), dimensions: dimensions.collect(), metrics: metrics.collect() }
 }

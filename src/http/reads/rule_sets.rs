@@ -70,7 +70,8 @@ pub(crate) async fn get_rule_set(
     Ok(asked.answer_once(&Answer::undated(&wire(&rule_set, is_default(&state, &rule_set), in_force))?))
 }
 
-/// Whether a rule set answers queries of the coming runs that name none.
+/// Whether a rule set answers queries of today's run that name none.
 fn is_default(state: &AppState, rule_set: &RuleSet) -> bool {
-    state.context.rules.default_for(rule_set.kind).is_some_and(|default| default.hash == rule_set.hash)
+    let today = state.context.calendar().day(state.context.now());
+    state.context.rules.default_for(rule_set.kind, today).is_some_and(|default| default.hash == rule_set.hash)
 }

@@ -7,9 +7,10 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::wire::{
-    Number, ScoreKey, WireDimension, WireMetric, WireQuantiles, WireTier, WireTitle, WireWindow, wire_dimensions,
-    wire_metrics, wire_quantiles, wire_tier,
+    Places, ScoreKey, WireDimension, WireMetric, WireQuantiles, WireTitle, WireWindow, wire_dimensions, wire_metrics,
+    wire_quantiles, wire_score,
 };
+use super::wire_tier::{WireAdjustmentCount, WireTier, WireVolume, wire_adjustments, wire_tier, wire_volume};
 use crate::answers::benchmarks::PeerValues;
 use crate::answers::published::{Published, ReadError, Wanted};
 use crate::domain::coverage::{Gap, gaps};
@@ -55,13 +56,17 @@ pub(crate) struct ScoreAnswer {
     pub status: StatusTerm,
     /// Signed orders in the rule set's near window.
     pub signed_orders: i64,
-    /// Signed orders that a score takes at least; null where there are as many.
+    /// What is held against the rule set's minimum.
+    pub volume: WireVolume,
+    /// The least volume that is scored; null where there is as much.
     #[schema(required)]
     pub needed: Option<i64>,
     /// Null without enough volume.
     #[schema(required, value_type = Option<f64>)]
-    pub score: Option<Number<2>>,
+    pub score: Option<Places>,
     pub dimensions: Vec<WireDimension>,
+    /// What the platform added or took off, by code.
+    pub adjustments: Vec<WireAdjustmentCount>,
     /// Null without a score.
     #[schema(required)]
     pub tier: Option<WireTier>,
@@ -99,12 +104,14 @@ pub(crate) async fn get_score(
         let Scored { rule_set, card } = &published.scored;
         let answer = ScoreAnswer {
             key: ScoreKey::from(&published),
-            status: Term(card.status()),
+            status: Term(card.status),
             signed_orders: card.signed_orders,
+            volume: wire_volume(rule_set, card),
             needed: needed(&published.scored),
-            score: card.score.map(Number),
+            score: wire_score(rule_set, card.score),
             dimensions: wire_dimensions(rule_set, card),
-            tier: wire_tier(rule_set, card.score),
+            adjustments: wire_adjustments(rule_set, card),
+            tier: wire_tier(rule_set, card),
             coverage: coverage(&published),
         };
         Answer::of(&answer, published.published_at())
@@ -120,7 +127,9 @@ pub(crate) struct MetricsAnswer {
     pub status: StatusTerm,
     /// Signed orders in the rule set's near window.
     pub signed_orders: i64,
-    /// Signed orders that a score takes at least; null where there are as many.
+    /// What is held against the rule set's minimum.
+    pub volume: WireVolume,
+    /// The least volume that is scored; null where there is as much.
     #[schema(required)]
     pub needed: Option<i64>,
     pub metrics: Vec<WireMetric>,
@@ -158,8 +167,9 @@ pub(crate) async fn get_metrics(
         let peers = state.source.peer_values(&published).await?;
         let answer = MetricsAnswer {
             key: ScoreKey::from(&published),
-            status: Term(card.status()),
+            status: Term(card.status),
             signed_orders: card.signed_orders,
+            volume: wire_volume(rule_set, card),
             needed: needed(&published.scored),
             metrics: wire_metrics(rule_set, card, published.run.date),
             peers: peers.iter().map(metric_peers).collect(),
@@ -188,9 +198,9 @@ fn coverage(published: &Published) -> Vec<WireGap> {
     gaps(&published.scored).into_iter().map(wire).collect()
 }
 
-/// Signed orders that a score would take, where there are fewer.
+/// The volume that a score by metrics would take, where there is less.
 fn needed(Scored { rule_set, card }: &Scored) -> Option<i64> {
-    Some(rule_set.minimums.signed_orders).filter(|minimum| card.signed_orders < *minimum)
+    Some(rule_set.minimums.count).filter(|minimum| card.volume < *minimum)
 }
 
 async fn find(state: &AppState, query: CardQuery) -> Result<Published, ReadError> {

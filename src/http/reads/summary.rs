@@ -11,7 +11,6 @@ use super::wire::{FleetKey, Shortest, WireQuantiles, WireTitle, wire_quantiles};
 use crate::answers::summary::{Move, Summary, WantedSummary};
 use crate::domain::id::Id;
 use crate::domain::rules::{PenaltyRule, RuleSet};
-use crate::domain::score::SCORE_PLACES;
 use crate::domain::subject::SubjectKind;
 use crate::domain::tier::{TierRange, tiers};
 use crate::http::answer::Answer;
@@ -47,6 +46,8 @@ pub(crate) struct SummaryAnswer {
     pub previous_date: Option<NaiveDate>,
     pub subjects: i64,
     pub scored: i64,
+    /// With too little volume, and the score that the rule set gives then; not in `score`, the percentiles.
+    pub growth: i64,
     pub insufficient_volume: i64,
     pub score: WireQuantiles,
     /// From tier 0, above all thresholds, down.
@@ -163,10 +164,11 @@ fn answer(kind: SubjectKind, summary: &Summary) -> SummaryAnswer {
     SummaryAnswer {
         key: FleetKey::of(kind, rule_set, run),
         previous_date: summary.previous_date,
-        subjects: summary.scored + summary.insufficient_volume,
+        subjects: summary.scored + summary.growth + summary.insufficient_volume,
         scored: summary.scored,
+        growth: summary.growth,
         insufficient_volume: summary.insufficient_volume,
-        score: wire_quantiles(&summary.score, SCORE_PLACES),
+        score: wire_quantiles(&summary.score, rule_set.score_places),
         tiers: tier_counts(rule_set, &summary.tiers),
         histogram: summary
             .histogram

@@ -10,7 +10,8 @@ use serde_json::value::RawValue;
 use utoipa::ToSchema;
 
 use super::score::CardQuery;
-use super::wire::{Number, ScoreKey, WireDimension, WireMetric, WireTier, wire_dimensions, wire_metrics, wire_tier};
+use super::wire::{Number, Places, ScoreKey, WireDimension, WireMetric, wire_dimensions, wire_metrics, wire_score};
+use super::wire_tier::{WireAdjustmentCount, WireTier, WireVolume, wire_adjustments, wire_tier, wire_volume};
 use crate::answers::what_if::{Target, WhatIf, WhatIfError};
 use crate::domain::decimal::Decimal;
 use crate::domain::fault::{Code, Fault, pointer_to};
@@ -71,15 +72,19 @@ pub(crate) struct WhatIfAnswer {
     pub key: ScoreKey,
     pub status: StatusTerm,
     pub signed_orders: i64,
+    /// What is held against the rule set's minimum.
+    pub volume: WireVolume,
     #[schema(required, value_type = Option<f64>)]
-    pub score: Option<Number<2>>,
+    pub score: Option<Places>,
     pub dimensions: Vec<WireDimension>,
+    /// What the platform added or took off, by code.
+    pub adjustments: Vec<WireAdjustmentCount>,
     #[schema(required)]
     pub tier: Option<WireTier>,
     pub metrics: Vec<WireMetric>,
     /// The published score.
     #[schema(required, value_type = Option<f64>)]
-    pub published_score: Option<Number<2>>,
+    pub published_score: Option<Places>,
     /// Null where no target was named.
     #[schema(required)]
     pub target: Option<TargetAnswer>,
@@ -89,7 +94,7 @@ pub(crate) struct WhatIfAnswer {
 #[derive(Serialize, ToSchema)]
 pub(crate) struct TargetAnswer {
     #[schema(value_type = f64)]
-    pub score: Number<2>,
+    pub score: Places,
     pub reachable: bool,
     /// The least number of additional signed orders without faults that reach the target; null if no number does.
     #[schema(required)]
@@ -135,7 +140,7 @@ fn answer(WhatIf { published, card, target }: &WhatIf, is_bound: bool) -> WhatIf
     }
     let scored = &published.scored;
     let target_answer = |target: &Target| TargetAnswer {
-        score: Number(target.score),
+        score: Places(target.score, scored.rule_set.score_places),
         reachable: target.signed_orders.is_some(),
         signed_orders: target.signed_orders,
         recent_orders_a_day: Number(target.recent_orders_a_day),
@@ -143,13 +148,15 @@ fn answer(WhatIf { published, card, target }: &WhatIf, is_bound: bool) -> WhatIf
     };
     WhatIfAnswer {
         key: ScoreKey::from(published),
-        status: Term(card.status()),
+        status: Term(card.status),
         signed_orders: card.signed_orders,
-        score: card.score.map(Number),
+        volume: wire_volume(&scored.rule_set, card),
+        score: wire_score(&scored.rule_set, card.score),
         dimensions: wire_dimensions(&scored.rule_set, card),
-        tier: wire_tier(&scored.rule_set, card.score),
+        adjustments: wire_adjustments(&scored.rule_set, card),
+        tier: wire_tier(&scored.rule_set, card),
         metrics,
-        published_score: scored.card.score.map(Number),
+        published_score: wire_score(&scored.rule_set, scored.card.score),
         target: target.as_ref().map(target_answer),
     }
 }

@@ -4,15 +4,14 @@ use chrono::{DateTime, NaiveDate, Utc};
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use crate::answers::benchmarks::Quantiles;
 use crate::answers::published::Published;
 use crate::domain::decimal::{Decimal, PLACES_MAX};
 use crate::domain::id::Id;
 pub(crate) use crate::domain::numbers::{Number, Places, Shortest};
+use crate::domain::quantiles::Quantiles;
 use crate::domain::rules::{NamedWindow, RuleSet, Title};
 use crate::domain::score::Card;
 use crate::domain::subject::{Subject, SubjectKind};
-use crate::domain::tier::tier;
 use crate::domain::weights::{dimension_share, weights};
 use crate::http::page::subject_ids;
 use crate::http::terms::{BasisTerm, BetterTerm, KindTerm, Term, UnitTerm};
@@ -32,6 +31,8 @@ pub(crate) struct ScoreKey {
     pub revision: i32,
     pub run_id: String,
     pub published_at: DateTime<Utc>,
+    /// Whether the rule set is in force on the date, of coming dates on the first of them; else its score is a preview.
+    pub in_force: bool,
     /// The category at the time of the run; null for none.
     #[schema(required)]
     pub category_id: Option<String>,
@@ -56,6 +57,7 @@ impl ScoreKey {
             revision: row.revision.unwrap_or_default(),
             run_id: row.run_id.to_string(),
             published_at: row.published_at.unwrap_or_default(),
+            in_force: rule_set.effective.has(row.date),
             category_id: category_id.map(Id::to_string),
         }
     }
@@ -98,6 +100,8 @@ pub(crate) struct FleetKey {
     pub revision: i32,
     pub run_id: String,
     pub published_at: DateTime<Utc>,
+    /// Whether the rule set is in force on the date; else its scores are a preview.
+    pub in_force: bool,
 }
 
 impl FleetKey {
@@ -110,6 +114,7 @@ impl FleetKey {
             revision: run.revision.unwrap_or_default(),
             run_id: run.run_id.to_string(),
             published_at: run.published_at.unwrap_or_default(),
+            in_force: rule_set.effective.has(run.date),
         }
     }
 }
@@ -127,59 +132,9 @@ impl From<&Title> for WireTitle {
     }
 }
 
-/// A score among the penalty thresholds.
-#[derive(Serialize, ToSchema)]
-#[schema(as = Tier)]
-pub(crate) struct WireTier {
-    /// Distinct thresholds that the score is below.
-    pub level: usize,
-    /// The penalties in force, highest threshold first.
-    pub penalties: Vec<WireThreshold>,
-    #[schema(required)]
-    pub next_up: Option<NextUp>,
-    #[schema(required)]
-    pub next_down: Option<NextDown>,
-}
-
-#[derive(Clone, Serialize, ToSchema)]
-#[schema(as = Threshold)]
-pub(crate) struct WireThreshold {
-    pub code: String,
-    #[schema(value_type = f64)]
-    pub below: Shortest,
-}
-
-/// The next threshold to reach.
-#[derive(Serialize, ToSchema)]
-pub(crate) struct NextUp {
-    #[schema(value_type = f64)]
-    pub at_least: Shortest,
-    #[schema(value_type = f64)]
-    pub gap: Number<2>,
-}
-
-/// The next threshold to fall below.
-#[derive(Serialize, ToSchema)]
-pub(crate) struct NextDown {
-    #[schema(value_type = f64)]
-    pub below: Shortest,
-    #[schema(value_type = f64)]
-    pub margin: Number<2>,
-}
-
-/// `None` without a score.
-pub(super) fn wire_tier(rule_set: &RuleSet, score: Option<Decimal>) -> Option<WireTier> {
-    let tier = tier(rule_set, score?);
-    let threshold = |penalty: &&crate::domain::rules::PenaltyRule| WireThreshold {
-        code: penalty.code.clone(),
-        below: Shortest(penalty.below),
-    };
-    Some(WireTier {
-        level: tier.level,
-        penalties: tier.penalties.iter().map(threshold).collect(),
-        next_up: tier.next_up.map(|(at_least, gap)| NextUp { at_least: Shortest(at_least), gap: Number(gap) }),
-        next_down: tier.next_down.map(|(below, margin)| NextDown { below: Shortest(below), margin: Number(margin) }),
-    })
+/// A score with the rule set's places.
+pub(super) fn wire_score(rule_set: &RuleSet, score: Option<Decimal>) -> Option<Places> {
+    score.map(|score| Places(score, rule_set.score_places))
 }
 
 #[derive(Serialize, ToSchema)]

@@ -18,8 +18,8 @@ use crate::http::params::{Input, Nothing};
     info(
         title = "shopscore",
         description = "The open engine for a marketplace's shop experience score (商家体验分) and creator score (带货口碑分).\n\n\
-            The shipped rule sets are derived from undated seller guides of about 2022. They are not the platform's \
-            current rules, and the project is not affiliated with the platform.",
+            The shipped rule sets are derived from undated seller guides of about 2022, and `douyin-2026-09` is an estimate of the \
+            rules in force since 2026-09-08. They are not the platform's own rules, and the project is not affiliated with the platform.",
         license(name = "Apache-2.0", identifier = "Apache-2.0"),
     ),
     tags(
@@ -27,8 +27,10 @@ use crate::http::params::{Input, Nothing};
         (name = "scores", description = "The published score and what it is made of."),
         (name = "registry", description = "Shops and creators with their categories."),
         (name = "exclusions", description = "Exclusions: what the platform removes from scores (剔除)."),
+        (name = "adjustments", description = "Adjustments: what the platform adds to scores or takes off (加分, 扣分)."),
         (name = "keys", description = "API keys. Scopes: `events:write`, `events:relay`, `scores:read`, `webhooks`, `admin`."),
         (name = "runs", description = "Runs: each computes all scores of one date."),
+        (name = "previews", description = "Draft rule sets replayed over the fleet, before anybody is judged by them."),
         (name = "webhooks", description = "Being told what happens, and alert rules. Messages follow Standard Webhooks 1.0; docs/webhooks.md describes them."),
         (name = "audit", description = "Who changed what."),
         (name = "service", description = "The process itself."),

@@ -30,6 +30,8 @@ words! {
     /// What the value of a field is.
     pub(crate) enum FieldShape {
         Id = "id",
+        /// An RFC 3339 time with offset.
+        Time = "time",
         Boolean = "boolean",
         /// A whole number from 1 to 5.
         Stars = "stars",
@@ -110,6 +112,7 @@ fn wire(event_type: EventType) -> WireEventType {
 fn field(field: &FieldDefinition) -> WireField {
     let (shape, words) = match field.shape {
         Shape::Id => (FieldShape::Id, Vec::new()),
+        Shape::Instant => (FieldShape::Time, Vec::new()),
         Shape::Boolean => (FieldShape::Boolean, Vec::new()),
         Shape::Stars => (FieldShape::Stars, Vec::new()),
         Shape::Word(words) => (FieldShape::Word, words()),

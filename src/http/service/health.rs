@@ -46,7 +46,7 @@ pub(crate) struct Readiness {
 )]
 pub(crate) async fn readyz(State(state): State<AppState>, _: Input<Nothing>) -> Result<Json<Readiness>, Problem> {
     // A kind without rule sets would be served nothing.
-    if SubjectKind::ALL.iter().any(|kind| state.context.rules.default_for(*kind).is_none()) {
+    if SubjectKind::ALL.iter().any(|kind| state.context.rules.of_kind(*kind).next().is_none()) {
         return Err(Problem::new(Kind::Unavailable, "no rule set is loaded for shops or creators"));
     }
     let publication = state.source.freshness.publication();

@@ -44,7 +44,7 @@ pub(crate) struct RevocationBody {
 impl RequestBody for RevocationBody {}
 
 /// Checks a text; what is wrong goes to `faults`.
-fn check_text(faults: &mut Vec<Fault>, pointer: String, text: &str, required: bool) {
+pub(super) fn check_text(faults: &mut Vec<Fault>, pointer: String, text: &str, required: bool) {
     if text.chars().count() > TEXT_LENGTH_MAX || text.contains('\0') || (required && text.trim().is_empty()) {
         let name = pointer.rsplit('/').next().unwrap_or_default();
         let detail = format!("{name} must be text of 1-{TEXT_LENGTH_MAX} characters without U+0000");
@@ -52,7 +52,7 @@ fn check_text(faults: &mut Vec<Fault>, pointer: String, text: &str, required: bo
     }
 }
 
-fn check_id(faults: &mut Vec<Fault>, pointer: String, text: &str) -> Option<Id> {
+pub(super) fn check_id(faults: &mut Vec<Fault>, pointer: String, text: &str) -> Option<Id> {
     Id::parse(text).map_err(|invalid| faults.push(Fault::new(pointer, Code::InvalidId, invalid.to_string()))).ok()
 }
 
@@ -99,7 +99,7 @@ impl ExclusionBody {
 impl RevocationBody {
     /// The body, which must say who revokes.
     pub(super) fn check(body: Option<RevocationBody>) -> Result<RevocationBody, Problem> {
-        let missing = "revoked_by is required: who revokes the exclusion";
+        let missing = "revoked_by is required: who revokes it";
         let missing = || Problem::invalid_body(vec![Fault::new("/revoked_by", Code::MissingField, missing)]);
         let body = body.ok_or_else(missing)?;
         let mut faults = Vec::new();

@@ -1,5 +1,7 @@
-//! What changes something: events, the registry, exclusions, runs and keys.
+//! What changes something: events, the registry, exclusions, adjustments, runs and keys.
 
+mod adjustment_bodies;
+pub(crate) mod adjustments;
 pub(crate) mod alerts;
 pub(crate) mod deliveries;
 pub(crate) mod erasures;
@@ -12,6 +14,7 @@ pub(crate) mod exclusions;
 pub(crate) mod exclusions_batch;
 pub(crate) mod keys;
 pub(crate) mod new_keys;
+pub(crate) mod previews;
 pub(crate) mod registry;
 pub(crate) mod registry_batch;
 pub(crate) mod runs;

@@ -79,12 +79,19 @@ impl Writer<'_> {
         let of_order = json!({"order_id": order_id});
         let paid = self.instant();
         if !self.chance(0.05) {
-            let mut data = json!({"order_id": order_id, "product_id": format!("p{}", self.rng.random_range(0..4))});
+            let mut data = json!({"order_id": order_id});
+            if self.chance(0.9) {
+                data["product_id"] = json!(format!("p{}", self.rng.random_range(0..4)));
+            }
             if self.chance(0.2) {
                 data["kind"] = json!("virtual");
             }
-            data["presale"] = json!(self.chance(0.1));
-            data["needs_shipping"] = json!(!self.chance(0.1));
+            if self.chance(0.9) {
+                data["presale"] = json!(self.chance(0.1));
+            }
+            if self.chance(0.9) {
+                data["needs_shipping"] = json!(!self.chance(0.1));
+            }
             if self.chance(0.5) {
                 data["creator_id"] = json!(self.creators.choose(self.rng));
             }
@@ -94,6 +101,9 @@ impl Writer<'_> {
                 let again = paid + self.hours(2.0);
                 self.send(shop, "order.paid", again, data);
             }
+        }
+        for _ in 0..self.rng.random_range(0..2) {
+            self.description(shop, order_id, paid);
         }
         let shipped = paid + self.hours(40.0);
         let picked_up = paid - TimeDelta::hours(3) + self.hours(60.0);
@@ -110,6 +120,11 @@ impl Writer<'_> {
             if self.chance(probability) {
                 self.send(shop, event_type, at, of_order.clone());
             }
+        }
+        for _ in 0..self.rng.random_range(0..3) {
+            let deliver_by = signed - TimeDelta::hours(60) + self.hours(120.0);
+            let at = paid + self.hours(200.0);
+            self.send(shop, "order.promised", at, json!({"order_id": order_id, "deliver_by": deliver_by}));
         }
         for review in 0..self.rng.random_range(0..3) {
             let at = signed + self.hours(300.0);
@@ -129,6 +144,28 @@ impl Writer<'_> {
             }
         }
         self.maybe_retract(shop, "order_id", order_id);
+    }
+
+    /// What was looked up of an order, at any time.
+    fn description(&mut self, shop: &str, order_id: &str, paid: DateTime<Utc>) {
+        let mut data = json!({"order_id": order_id});
+        if self.chance(0.7) {
+            data["product_id"] = json!(format!("p{}", self.rng.random_range(0..4)));
+        }
+        if self.chance(0.5) {
+            data["creator_id"] = json!(self.creators.choose(self.rng));
+        }
+        if self.chance(0.3) {
+            data["kind"] = json!("virtual");
+        }
+        if self.chance(0.3) {
+            data["presale"] = json!(self.chance(0.5));
+        }
+        if self.chance(0.3) {
+            data["needs_shipping"] = json!(self.chance(0.5));
+        }
+        let at = paid - TimeDelta::hours(5) + self.hours(400.0);
+        self.send(shop, "order.described", at, data);
     }
 
     fn review(&mut self, shop: &str, order_id: &str, review: usize, at: DateTime<Utc>) {
@@ -153,7 +190,7 @@ impl Writer<'_> {
         };
         let opened = shipped - TimeDelta::hours(2) + self.hours(380.0);
         let kind = ["refund_only", "return_refund", "exchange"][self.rng.random_range(0..3)];
-        let reason = ["quality", "logistics", "wrong_item", "no_longer_wanted", "other"][self.rng.random_range(0..5)];
+        let reason = self.reason();
         if self.chance(0.9) {
             self.send(shop, "aftersale.opened", opened, with(json!({"kind": kind, "reason": reason})));
         }
@@ -167,11 +204,31 @@ impl Writer<'_> {
             let at = opened + self.hours(70.0);
             self.send(shop, "aftersale.completed", at, with(json!({"outcome": outcome})));
         }
+        if self.chance(0.3) {
+            let mut now = json!({});
+            if self.chance(0.6) {
+                now["kind"] = json!(["refund_only", "return_refund", "exchange"][self.rng.random_range(0..3)]);
+            }
+            if now.get("kind").is_none() || self.chance(0.5) {
+                now["reason"] = json!(self.reason());
+            }
+            let at = opened - TimeDelta::hours(1) + self.hours(70.0);
+            self.send(shop, "aftersale.modified", at, with(now));
+        }
+        if self.chance(0.1) {
+            let at = opened + self.hours(70.0);
+            self.send(shop, "arbitration.opened", at, data.clone());
+        }
         if self.chance(0.2) {
             let liable = ["merchant", "buyer", "platform", "none"][self.rng.random_range(0..4)];
             let at = opened + self.hours(70.0);
             self.send(shop, "arbitration.decided", at, with(json!({"liable": liable})));
         }
+    }
+
+    fn reason(&mut self) -> &'static str {
+        let reasons = ["quality", "logistics", "breakage", "wrong_item", "no_longer_wanted", "other"];
+        reasons[self.rng.random_range(0..reasons.len())]
     }
 
     fn session(&mut self, shop: &str, session_id: &str) {
@@ -190,6 +247,11 @@ impl Writer<'_> {
         for _ in 0..self.rng.random_range(0..3) {
             let at = start + TimeDelta::seconds(self.rng.random_range(-60..400));
             self.send(shop, "im.replied", at, data.clone());
+        }
+        for _ in 0..self.rng.random_range(0..3) {
+            let at = start + TimeDelta::seconds(self.rng.random_range(-60..900));
+            let mark = if self.chance(0.3) { "im.handed_over" } else { "im.asked" };
+            self.send(shop, mark, at, data.clone());
         }
         if self.chance(0.6) {
             let stars = self.rng.random_range(1..=5);
