@@ -1,8 +1,12 @@
-"""How schemathesis writes lines of events."""
+"""How schemathesis writes bodies that are not JSON: lines of events, and rule files."""
 
 import json
 
 import schemathesis
+
+
+def text_of(value):
+    return value if isinstance(value, str) else json.dumps(value)
 
 
 @schemathesis.serializer("application/x-ndjson")
@@ -10,5 +14,9 @@ def lines(ctx, value):
     if isinstance(value, bytes):
         return value
     entries = value if isinstance(value, list) else [value]
-    texts = [entry if isinstance(entry, str) else json.dumps(entry) for entry in entries]
-    return "\n".join(texts).encode("utf-8", "surrogatepass")
+    return "\n".join(map(text_of, entries)).encode("utf-8", "surrogatepass")
+
+
+@schemathesis.serializer("application/toml")
+def rule_file(ctx, value):
+    return value if isinstance(value, bytes) else text_of(value).encode("utf-8", "surrogatepass")
