@@ -11,7 +11,7 @@ use crate::domain::audit::{Action, Actor};
 use crate::domain::subject::Subject;
 use crate::storage::adjustment::{self, AdjustmentRow, NewAdjustment};
 use crate::storage::audit::{self, Change};
-use crate::storage::exclusion::Revocation;
+use crate::storage::revocation::{Ledger, Revocation, revoke as revoke_entry};
 use crate::storage::stripe::{hold, stripe_of};
 use crate::storage::{StoreError, counting};
 
@@ -95,7 +95,8 @@ async fn try_revoke(
     let mut transaction = connection.begin().await?;
     let seq = hold_one(&mut transaction, &row.subject(), context).await?;
     let numbered = (actor.key_id(), seq);
-    let is_revoked = adjustment::revoke(&mut transaction, adjustment_id, revocation, numbered, context.now()).await?;
+    let is_revoked =
+        revoke_entry(&mut transaction, Ledger::Adjustments, adjustment_id, revocation, numbered, context.now()).await?;
     let now = adjustment::get(&mut transaction, adjustment_id).await?;
     if is_revoked && let Some(now) = &now {
         let change = change(Action::AdjustmentRevoked, now, Some(row.audited()));

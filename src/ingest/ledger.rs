@@ -16,9 +16,10 @@ use crate::domain::exclusion::Exclusion;
 use crate::domain::id::Id;
 use crate::domain::subject::{Subject, SubjectKind};
 use crate::storage::audit::{self, Change};
-use crate::storage::exclusion::{ExclusionRow, NewExclusion, Revocation};
+use crate::storage::exclusion::{ExclusionRow, NewExclusion};
 use crate::storage::late_count::LateStamp;
 use crate::storage::registry::Registration;
+use crate::storage::revocation::{Ledger, Revocation, revoke as revoke_entry};
 use crate::storage::stripe::{hold, stripe_of};
 use crate::storage::{StoreError, count, counting, event, excluded, exclusion, registry};
 
@@ -132,8 +133,15 @@ async fn try_revoke(
     counting::check(&mut transaction, context.calendar().zone()).await?;
     let seq = held.get(&stripe).map_or(0, |held| held.head);
     let before = excluded::active_of(&mut transaction, &[&aggregate]).await?;
-    let is_revoked =
-        exclusion::revoke(&mut transaction, exclusion_id, revocation, (actor.key_id(), seq), context.now()).await?;
+    let is_revoked = revoke_entry(
+        &mut transaction,
+        Ledger::Exclusions,
+        exclusion_id,
+        revocation,
+        (actor.key_id(), seq),
+        context.now(),
+    )
+    .await?;
     recount(&mut transaction, &[&aggregate], &before, LateStamp::of(&held), context).await?;
     let now = exclusion::get(&mut transaction, exclusion_id).await?;
     if is_revoked && let Some(now) = &now {

@@ -7,7 +7,6 @@ use serde_json::{Value, json};
 use sqlx::{AssertSqlSafe, FromRow, PgConnection};
 
 use super::StoreError;
-use super::exclusion::Revocation;
 use crate::domain::adjustment::{Adjustment, AdjustmentCounts};
 use crate::domain::id::Id;
 use crate::domain::subject::{Subject, SubjectKind};
@@ -131,29 +130,6 @@ pub(crate) async fn of_sender(
 ) -> Result<Option<AdjustmentRow>, StoreError> {
     let sql = format!("select {COLUMNS} from adjustment where sender_id = $1 collate \"C\"");
     Ok(sqlx::query_as(AssertSqlSafe(sql)).bind(sender_id.as_str()).fetch_optional(connection).await?)
-}
-
-/// Marks an adjustment as revoked; one that was revoked before stays as it is. Tells whether it was revoked now.
-pub(crate) async fn revoke(
-    connection: &mut PgConnection,
-    adjustment_id: i64,
-    revocation: &Revocation,
-    (key_id, seq): (Option<i32>, i64),
-    now: DateTime<Utc>,
-) -> Result<bool, StoreError> {
-    let revoked = sqlx::query(
-        "update adjustment set revoked_at = $2, revoked_by = $3, revoke_note = $4, revoked_seq = $5, revoked_by_key_id = $6
-         where adjustment_id = $1 and revoked_at is null",
-    )
-    .bind(adjustment_id)
-    .bind(now)
-    .bind(&revocation.revoked_by)
-    .bind(&revocation.note)
-    .bind(seq)
-    .bind(key_id)
-    .execute(connection)
-    .await?;
-    Ok(revoked.rows_affected() > 0)
 }
 
 /// Which adjustments to list.

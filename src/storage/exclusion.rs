@@ -194,37 +194,6 @@ pub(crate) async fn get(connection: &mut PgConnection, exclusion_id: i64) -> Res
     Ok(row)
 }
 
-/// Who revokes it, and why.
-#[derive(Clone, Debug)]
-pub(crate) struct Revocation {
-    pub revoked_by: String,
-    pub note: Option<String>,
-}
-
-/// Marks an exclusion as revoked, with a key and under a number; one that was revoked before stays as it is. Tells whether
-/// it was revoked now.
-pub(crate) async fn revoke(
-    connection: &mut PgConnection,
-    exclusion_id: i64,
-    revocation: &Revocation,
-    (key_id, seq): (Option<i32>, i64),
-    now: DateTime<Utc>,
-) -> Result<bool, StoreError> {
-    let revoked = sqlx::query(
-        "update exclusion set revoked_at = $2, revoked_by = $3, revoke_note = $4, revoked_seq = $5, revoked_by_key_id = $6
-         where exclusion_id = $1 and revoked_at is null",
-    )
-    .bind(exclusion_id)
-    .bind(now)
-    .bind(&revocation.revoked_by)
-    .bind(&revocation.note)
-    .bind(seq)
-    .bind(key_id)
-    .execute(connection)
-    .await?;
-    Ok(revoked.rows_affected() > 0)
-}
-
 /// Which exclusions to list.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct ExclusionFilter {

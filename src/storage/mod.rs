@@ -35,6 +35,7 @@ pub mod private;
 pub mod record;
 pub(crate) mod registry;
 pub mod retention;
+pub(crate) mod revocation;
 pub(crate) mod row_type;
 pub mod rule_set;
 pub mod run;

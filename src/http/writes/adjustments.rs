@@ -22,7 +22,6 @@ use crate::http::problem_responses::{AdjustmentNotFound, InvalidBody, WrongParam
 use crate::http::state::AppState;
 use crate::ingest::adjustments::{self, Adjusted};
 use crate::storage::adjustment::{self, AdjustmentFilter, AdjustmentRow};
-use crate::storage::exclusion::Revocation;
 
 /// An adjustment.
 #[derive(Serialize, ToSchema)]
@@ -171,8 +170,7 @@ pub(crate) async fn delete_adjustment(
     Input(path): Input<AdjustmentPath>,
     OptionalJsonBody(body): OptionalJsonBody<RevocationBody>,
 ) -> Result<Json<WireAdjustment>, Problem> {
-    let body = RevocationBody::check(body)?;
-    let revocation = Revocation { revoked_by: body.revoked_by, note: body.note };
+    let revocation = RevocationBody::check(body)?;
     let row = adjustments::revoke(path.number()?, &revocation, caller.actor(), &state.context).await?;
     let row = row.ok_or_else(|| path.not_found())?;
     note_moved(&state, &row);

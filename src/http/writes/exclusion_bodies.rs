@@ -11,6 +11,7 @@ use crate::http::json_body::RequestBody;
 use crate::http::problem::Problem;
 use crate::http::terms::TargetTerm;
 use crate::storage::exclusion::NewExclusion;
+use crate::storage::revocation::Revocation;
 
 /// Characters of a reason, a name or a note.
 const TEXT_LENGTH_MAX: usize = 2_000;
@@ -97,14 +98,15 @@ impl ExclusionBody {
 }
 
 impl RevocationBody {
-    /// The body, which must say who revokes.
-    pub(super) fn check(body: Option<RevocationBody>) -> Result<RevocationBody, Problem> {
+    /// What the body says, which must name who revokes.
+    pub(super) fn check(body: Option<RevocationBody>) -> Result<Revocation, Problem> {
         let missing = "revoked_by is required: who revokes it";
         let missing = || Problem::invalid_body(vec![Fault::new("/revoked_by", Code::MissingField, missing)]);
         let body = body.ok_or_else(missing)?;
         let mut faults = Vec::new();
         check_text(&mut faults, "/revoked_by".to_owned(), &body.revoked_by, true);
         check_text(&mut faults, "/note".to_owned(), body.note.as_deref().unwrap_or_default(), false);
-        if faults.is_empty() { Ok(body) } else { Err(Problem::invalid_body(faults)) }
+        let RevocationBody { revoked_by, note } = body;
+        if faults.is_empty() { Ok(Revocation { revoked_by, note }) } else { Err(Problem::invalid_body(faults)) }
     }
 }

@@ -20,7 +20,7 @@ use crate::http::problem_responses::{ExclusionNotFound, InvalidBody, WrongParame
 use crate::http::state::AppState;
 use crate::http::terms::TargetTerm;
 use crate::ingest::ledger::{self, Excluded};
-use crate::storage::exclusion::{self, ExclusionFilter, ExclusionRow, Revocation};
+use crate::storage::exclusion::{self, ExclusionFilter, ExclusionRow};
 
 /// An exclusion.
 #[derive(Serialize, ToSchema)]
@@ -161,9 +161,8 @@ pub(crate) async fn delete_exclusion(
     Input(path): Input<ExclusionPath>,
     OptionalJsonBody(body): OptionalJsonBody<RevocationBody>,
 ) -> Result<Json<WireExclusion>, Problem> {
-    let body = RevocationBody::check(body)?;
+    let revocation = RevocationBody::check(body)?;
     let exclusion_id = path.number()?;
-    let revocation = Revocation { revoked_by: body.revoked_by, note: body.note };
     let row = ledger::revoke(exclusion_id, &revocation, caller.actor(), &state.context).await?;
     if let Some(row) = &row {
         state.queue.moved().note([&Id::stored(&row.shop_id)].into_iter());
