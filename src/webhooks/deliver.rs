@@ -76,11 +76,11 @@ struct Worker {
     leased: Instant,
 }
 
-/// What may be sent next, with its texts; and whether anything waits that may not.
+/// What may be sent next, with its texts; and, where something waits that may not, until when the endpoint is left alone.
 struct Due {
     rows: Vec<DeliveryRow>,
     texts: HashMap<i64, String>,
-    is_blocked: bool,
+    blocked_until: Option<DateTime<Utc>>,
 }
 
 impl Worker {
@@ -104,9 +104,7 @@ impl Worker {
             }
             after = last.unwrap_or(0);
             let mut condition = condition_of(&webhook);
-            if due.is_blocked {
-                condition.paused_until = Some(self.source.context.now() + BLOCKED_PAUSE);
-            }
+            condition.paused_until = due.blocked_until;
             // With many endpoints it takes a while until each has its turn at the database.
             if last.is_some() && self.leased.elapsed() > RENEW_AFTER {
                 match self.note(&webhook, &[], &condition, false).await? {
@@ -135,9 +133,10 @@ impl Worker {
         // Asked first: what comes between the two questions is found by the second one.
         let is_waiting = after == 0 && delivery::is_waiting(&mut connection, webhook.webhook_id, now).await?;
         let rows = delivery::due(&mut connection, webhook.webhook_id, after, now, limit).await?;
-        let is_blocked = rows.is_empty() && is_waiting;
+        // From the moment that was asked about: what becomes due after it waits for no pause.
+        let blocked_until = (rows.is_empty() && is_waiting).then(|| now + BLOCKED_PAUSE);
         let texts = message::texts(&mut connection, &self.source, &rows).await?;
-        Ok(Due { rows, texts, is_blocked })
+        Ok(Due { rows, texts, blocked_until })
     }
 
     /// Sends messages, as many at a time as the endpoint takes, until it fails too often or the time is over.
