@@ -32,33 +32,67 @@ pub struct KindInputs {
     pub(super) adjustments: HashMap<Id, AdjustmentCounts>,
 }
 
-/// Reads everything that scores depend on in one snapshot, and the sums of settled days with the knowledge that all
-/// stands for. Two connections read that moment: the sums, and the products that do not qualify for the base score,
-/// which are found by key and keep one core busy.
+/// What was read in one snapshot: the inputs of every kind, and the sums of settled days with the knowledge that all stands for.
+type Read = (Vec<KindInputs>, SettledSums);
+
+/// How often reading begins anew where the tables were replaced meanwhile.
+const READINGS_MAX: usize = 3;
+
+/// Reads everything that scores depend on in one snapshot. PostgreSQL's snapshots show no rows of a table that was emptied or
+/// replaced after they began (by `truncate`, or where the tables are moved to another server), so it is looked at the end
+/// whether the stripes are still there as they were at first; if they are not, all is read again.
 pub async fn read(
     connection: &mut PgConnection,
     context: &Context,
     rules: &RuleBook,
     date: NaiveDate,
-) -> Result<(Vec<KindInputs>, SettledSums), StoreError> {
+) -> Result<Read, StoreError> {
+    for _ in 0..READINGS_MAX {
+        if let Some(read) = read_once(connection, context, rules, date).await? {
+            return Ok(read);
+        }
+        tracing::warn!(%date, "tables were emptied or moved while a run read them; it reads again");
+    }
+    let replaced = "tables were emptied or moved each time that a run read them; run again when nothing moves them";
+    Err(StoreError::Settings(replaced.to_owned()))
+}
+
+/// Reads one snapshot; `None` where tables were replaced meanwhile. Two connections read that moment: the sums, and the products
+/// that do not qualify for the base score, which are found by key and keep one core busy.
+async fn read_once(
+    connection: &mut PgConnection,
+    context: &Context,
+    rules: &RuleBook,
+    date: NaiveDate,
+) -> Result<Option<Read>, StoreError> {
     let (mut reading, moment) = snapshot::begin_shared(connection).await?;
     counting::check(&mut reading, context.calendar().zone()).await?;
     retention::check_whole(&mut reading, oldest_day(rules, date)).await?;
+    let heads = stripe::heads(&mut reading).await?;
+    if heads.len() as u64 != stripe::STRIPES {
+        return Ok(None);
+    }
     let mut other = context.store.run.acquire().await?;
     let mut reading_products = snapshot::begin_at(&mut other, &moment).await?;
     // Each may wait for the other.
     snapshot::disable_idle_timeout(&mut reading).await?;
     snapshot::disable_idle_timeout(&mut reading_products).await?;
-    let (summed, unqualified) =
-        tokio::try_join!(read_sums(&mut reading, rules, date), read_unqualified(&mut reading_products, rules, date))?;
+    let (summed, unqualified) = tokio::try_join!(
+        read_sums(&mut reading, rules, date, heads.clone()),
+        read_unqualified(&mut reading_products, rules, date)
+    )?;
+    let (summed, settled_sums) = summed;
+    let is_whole = stripe::heads(&mut reading).await? == heads;
     reading_products.rollback().await?;
     reading.rollback().await?;
-    let (summed, settled_sums) = summed;
+    if !is_whole {
+        return Ok(None);
+    }
     let of_kind = |(summed, unqualified): (Summed, Unqualified)| {
         let Summed { subjects, plan, sums, adjustments } = summed;
         KindInputs { kind: plan.kind, subjects, plan, sums, unqualified, adjustments }
     };
-    Ok((summed.into_iter().zip(unqualified).map(of_kind).collect(), settled_sums))
+    Ok(Some((summed.into_iter().zip(unqualified).map(of_kind).collect(), settled_sums)))
 }
 
 /// The subjects of one kind with their categories, their sums and their adjustments.
@@ -74,8 +108,8 @@ async fn read_sums(
     connection: &mut PgConnection,
     rules: &RuleBook,
     date: NaiveDate,
+    heads: Vec<i64>,
 ) -> Result<(Vec<Summed>, SettledSums), StoreError> {
-    let heads = stripe::heads(connection).await?;
     let plans = SubjectKind::ALL.map(|kind| sum_plan(rules, kind));
     let mut sliding = Sliding::begin(connection, date, heads, &plans).await?;
     let mut summed = Vec::new();

@@ -7,11 +7,12 @@ use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use serde_json::{Value, json};
 use sqlx::postgres::PgConnectOptions;
+use sqlx::{AssertSqlSafe, Executor};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{UnixListener, UnixStream};
 use tokio::sync::watch;
 
-use crate::support::{Choices, TestService, fresh_database, scratch};
+use crate::support::{Choices, TestService, date, fresh_database, scratch};
 
 /// What the proxy does to connections, those that exist included.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -194,5 +195,31 @@ async fn long_work_that_finds_its_connections_broken_and_the_store_there_does_no
     let ended = sqlx::query(others).execute(&service.context.store.read).await.expect("an answer").rows_affected();
     assert!(ended >= 2, "a verification leaves two connections, {ended} were ended");
     service.assert_counts_equal_a_rebuild().await;
+    service.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_run_whose_tables_are_replaced_while_it_reads_them_reads_again() {
+    let service = TestService::start().await;
+    service.register(&["shop-1".to_owned(), "shop-2".to_owned()], &[]).await;
+    let mut mover = service.context.store.read.begin().await.expect("a transaction");
+    // A run waits here after its snapshot has begun, and before it reads anything that it keeps.
+    mover.execute("lock table counting in access exclusive mode").await.expect("a lock");
+    let replacing = async {
+        let waits = "select exists (select from pg_locks where not granted and relation = 'counting'::regclass)";
+        while !sqlx::query_scalar::<_, bool>(waits).fetch_one(&mut *mover).await.expect("an answer") {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+        for table in ["stripe", "subject"] {
+            let replaced = format!(
+                "create temporary table moved_{table} on commit drop as table {table}; truncate {table};
+                 insert into {table} table moved_{table}"
+            );
+            mover.execute(AssertSqlSafe(replaced)).await.expect("a table of the same rows");
+        }
+        mover.commit().await.expect("a commit");
+    };
+    let (run, ()) = tokio::join!(service.run(date("2026-11-19")), replacing);
+    assert_eq!(run["subjects_total"], 2);
     service.stop().await;
 }
