@@ -52,7 +52,9 @@ insert into daily_count (
     negative_orders_1, negative_orders_2, negative_orders_3, delivered_orders, delivery_seconds,
     paid_orders, quality_returns, logistics_returns, complaints, picked_up_orders, pickup_marks,
     refund_only_cases, refund_only_wait_seconds, return_refund_cases, return_refund_wait_seconds,
-    merchant_liable_cases, daytime_sessions, quick_replies, rated_sessions, dissatisfied_sessions)
+    merchant_liable_cases, daytime_sessions, quick_replies, rated_sessions, dissatisfied_sessions,
+    first_quality_returns, pickup_seconds, promised_orders, on_time_orders, breakage_returns, refunded_cases,
+    aftersale_review_seconds, reply_rounds, reply_seconds, opened_cases, platform_cases)
 select day, subject_kind, subject_id, signed, nullif(reviews, 0),
        nullif(5 * reviews - bad_1 - bad_2 - 2 * bad_3 - pg_temp.share(reviews - bad_3, 60, a), 0),
        nullif(bad_1, 0), nullif(bad_2, 0), nullif(bad_3, 0),
@@ -68,7 +70,14 @@ select day, subject_kind, subject_id, signed, nullif(reviews, 0),
        nullif(return_refund, 0), nullif(return_refund * (40000 + fault * 8000 + (c >> 16 & 65535)), 0),
        nullif(pg_temp.share(refund_only + return_refund, 2 * fault, c >> 32), 0),
        nullif(sessions, 0), nullif(pg_temp.share(sessions, 250 - 8 * fault, b >> 40), 0),
-       nullif(rated, 0), nullif(pg_temp.share(rated, 10 + 4 * fault, c >> 40), 0)
+       nullif(rated, 0), nullif(pg_temp.share(rated, 10 + 4 * fault, c >> 40), 0),
+       nullif(quality_returns, 0), nullif(picked_up * (20000 + fault * 4000 + (a & 65535)), 0),
+       signed, nullif(pg_temp.share(signed, 252 - 4 * fault, a >> 57), 0), nullif(logistics_returns, 0),
+       nullif(refund_only + return_refund, 0),
+       nullif((refund_only + return_refund) * (15000 + fault * 3000 + (a >> 16 & 65535)), 0),
+       nullif(2 * sessions, 0), nullif(2 * sessions * (20 + fault * 4 + (b & 31)), 0),
+       nullif(refund_only + return_refund, 0),
+       nullif(pg_temp.share(refund_only + return_refund, 1 + fault / 4, b >> 57), 0)
 from (
     select *, pg_temp.share(bad_3, 192, c) as bad_2,
            pg_temp.share(pg_temp.share(bad_3, 192, c), 128, c >> 8) as bad_1,

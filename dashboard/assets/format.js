@@ -19,11 +19,22 @@ const number = (value, places) =>
 
 export const count = (value) => (value === null || value === undefined ? NONE : number(value, 0));
 
-/** A score: always two decimals, as published. */
-export const score = (value) => (value === null || value === undefined ? NONE : number(value, 2));
+let scorePlaces = 2;
+/** The decimals with which the rule set that is shown publishes scores. */
+export const setScorePlaces = (places) => {
+  scorePlaces = places;
+};
+
+/** A score, with the decimals that it is published with. */
+export const score = (value) => (value === null || value === undefined ? NONE : number(value, scorePlaces));
+/** The smallest difference between two scores. */
+export const scoreStep = () => Number((10 ** -scorePlaces).toFixed(scorePlaces));
+
+/** The points of a metric: two decimals. */
+export const points = (value) => (value === null || value === undefined ? NONE : number(value, 2));
 
 /** A difference with its sign. What rounds to nothing has none. */
-export function signed(value, places = 2) {
+export function signed(value, places = scorePlaces) {
   if (value === null || value === undefined) return NONE;
   const text = number(Math.abs(value), places);
   if (Number(Math.abs(value).toFixed(places)) === 0) return number(0, places);
@@ -40,7 +51,7 @@ export function value(amount, unit) {
 
 export function duration(seconds) {
   const minutes = Math.round(seconds / 60);
-  if (minutes < 1) return t('seconds', { n: Math.round(seconds) });
+  if (seconds < 120) return t('seconds', { n: Math.round(seconds) });
   const [days, hours, rest] = [Math.floor(minutes / 1440), Math.floor((minutes % 1440) / 60), minutes % 60];
   if (days > 0) return t('days_hours', { d: days, h: hours });
   return hours > 0 ? t('hours_minutes', { h: hours, m: rest }) : t('minutes', { n: rest });

@@ -17,8 +17,8 @@ use crate::storage::fleet::{self, CardCount, RunVersion};
 use crate::storage::rule_set::UsedRuleSet;
 use crate::storage::run::RunRow;
 
-/// How wide a bar of the histogram is, in millionths: thresholds stand between bars.
-const BAR_MILLIONTHS: i64 = 50_000;
+/// How many bars of the histogram reach from 0 to the highest score: thresholds stand between bars.
+const BARS: i64 = 100;
 
 /// Whose figures are wanted.
 #[derive(Clone, Debug)]
@@ -45,11 +45,19 @@ pub struct Summary {
     pub score: Quantiles,
     /// Subjects by tier, from tier 0 up to the rule set's last.
     pub tiers: Vec<i64>,
-    /// Subjects by the lower end of their bar, from the lowest score up; empty bars between are listed.
-    pub histogram: Vec<(Decimal, i64)>,
+    /// From the lowest score up; empty bars between are listed.
+    pub histogram: Vec<HistogramBar>,
     pub moves: Vec<Move>,
     /// By id; `None` for those without a category.
     pub categories: Vec<(Option<Id>, CategoryCounts)>,
+}
+
+/// How many subjects have a score from `from` on and below `to`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct HistogramBar {
+    pub from: Decimal,
+    pub to: Decimal,
+    pub subjects: i64,
 }
 
 /// How many subjects went from one tier to another. `None`: without a score.
@@ -108,6 +116,7 @@ fn summarize(run: RunRow, rule_set: Arc<RuleSet>, previous_date: Option<NaiveDat
         category.scored += if one.status == Status::Scored { one.subjects } else { 0 };
     }
     let scores = by_score(counts);
+    let bar = bar_of(&rule_set);
     Summary {
         run,
         rule_set,
@@ -117,7 +126,7 @@ fn summarize(run: RunRow, rule_set: Arc<RuleSet>, previous_date: Option<NaiveDat
         insufficient_volume: count(Status::InsufficientVolume),
         score: Quantiles::counted(&scores),
         tiers,
-        histogram: histogram(&scores),
+        histogram: histogram(&scores, bar),
         moves: moves.into_iter().map(|((from, to), subjects)| Move { from, to, subjects }).collect(),
         categories: categories.into_iter().collect(),
     }
@@ -134,29 +143,40 @@ fn by_score(counts: &[CardCount]) -> Vec<(Decimal, i64)> {
     scores.into_iter().map(|(millionths, subjects)| (Decimal::from_millionths(millionths), subjects)).collect()
 }
 
+/// How wide a bar of the histogram is under a rule set: 0.05 where scores go up to 5.
+fn bar_of(rule_set: &RuleSet) -> Decimal {
+    let (_, most) = rule_set.scale;
+    Decimal::from_millionths((most.millionths() / BARS).max(1))
+}
+
 /// Bars from the lowest score to the highest, each from its lower end on and up to the next one's.
-fn histogram(rising: &[(Decimal, i64)]) -> Vec<(Decimal, i64)> {
-    let bar = |score: &Decimal| score.millionths() / BAR_MILLIONTHS;
+fn histogram(rising: &[(Decimal, i64)], bar: Decimal) -> Vec<HistogramBar> {
+    let place = |score: &Decimal| score.millionths().div_euclid(bar.millionths());
     let (Some((lowest, _)), Some((highest, _))) = (rising.first(), rising.last()) else { return Vec::new() };
-    let first = bar(lowest);
-    let mut bars: Vec<(Decimal, i64)> =
-        (first..=bar(highest)).map(|bar| (Decimal::from_millionths(bar * BAR_MILLIONTHS), 0)).collect();
+    let first = place(lowest);
+    let empty = |place: i64| {
+        let from = Decimal::from_millionths(place * bar.millionths());
+        HistogramBar { from, to: from.plus(bar), subjects: 0 }
+    };
+    let mut bars: Vec<HistogramBar> = (first..=place(highest)).map(empty).collect();
     for (score, subjects) in rising {
-        bars[(bar(score) - first) as usize].1 += subjects;
+        bars[(place(score) - first) as usize].subjects += subjects;
     }
     bars
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{Decimal, histogram};
+    use super::{Decimal, HistogramBar, histogram};
 
     #[test]
     fn a_score_is_in_the_bar_that_begins_at_it() {
         let score = |hundredths: i64| Decimal::from_millionths(hundredths * 10_000);
-        let bars = histogram(&[(score(459), 2), (score(460), 3), (score(464), 1), (score(475), 4)]);
-        let wanted = [(455, 2), (460, 4), (465, 0), (470, 0), (475, 4)].map(|(from, subjects)| (score(from), subjects));
-        assert_eq!(bars, wanted);
-        assert_eq!(histogram(&[]), []);
+        let scores = [(score(459), 2), (score(460), 3), (score(464), 1), (score(475), 4)];
+        let bar = |(from, to, subjects)| HistogramBar { from: score(from), to: score(to), subjects };
+        let wanted = [(455, 460, 2), (460, 465, 4), (465, 470, 0), (470, 475, 0), (475, 480, 4)].map(bar);
+        assert_eq!(histogram(&scores, score(5)), wanted);
+        assert_eq!(histogram(&scores, score(100)), [(400, 500, 10)].map(bar));
+        assert_eq!(histogram(&[], score(5)), []);
     }
 }

@@ -56,7 +56,8 @@ mod tests {
     use super::costs;
     use crate::domain::metric::MetricCount;
     use crate::domain::rules::file;
-    use crate::domain::score::{SubjectCounts, score_all};
+    use crate::domain::score::score_all;
+    use crate::domain::subject_counts::SubjectCounts;
 
     #[test]
     fn the_best_that_a_metric_can_get_is_its_best_step_or_point_wherever_that_is() {

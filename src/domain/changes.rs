@@ -8,7 +8,8 @@
 use super::decimal::{Decimal, PLACES_MAX};
 use super::metric::{Metric, MetricCount};
 use super::rules::{Assessment, MetricRule, Minimums, RuleSet};
-use super::score::{Peers, Scored, SubjectCounts, dimension_scores, mean_of_dimensions, points_of, score_instead};
+use super::score::{Peers, Scored, dimension_scores, mean_of_dimensions, points_of, score_instead};
+use super::subject_counts::SubjectCounts;
 use super::weights::weights;
 
 /// What moved one metric's share of the score.

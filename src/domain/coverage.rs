@@ -71,7 +71,8 @@ mod tests {
     use super::gaps;
     use crate::domain::metric::{Metric, MetricCount};
     use crate::domain::rules::file;
-    use crate::domain::score::{Scored, SubjectCounts, score_all};
+    use crate::domain::score::{Scored, score_all};
+    use crate::domain::subject_counts::SubjectCounts;
 
     fn told(counts: impl Fn(Metric) -> MetricCount, signed_orders: i64) -> Vec<(String, usize)> {
         let rule_set = Arc::new(file::parse(include_str!("../../rules/shop-v2.toml")).expect("sound rules"));

@@ -2,7 +2,7 @@
 //!
 //! A run sums the same counts in the database for everybody; here they are summed for one subject and several dates.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::NaiveDate;
 
@@ -13,8 +13,8 @@ use super::measure::Measure;
 use super::metric::MetricCount;
 use super::product::OffShelf;
 use super::rules::{MetricRule, RuleSet};
-use super::score::SubjectCounts;
-use super::window::DaySpan;
+use super::subject_counts::{SubjectCounts, WindowSums};
+use super::window::{DaySpan, Window};
 
 /// A subject's counts by day, its own and its products'.
 #[derive(Clone, Debug, Default)]
@@ -55,16 +55,35 @@ impl LiveProduct {
     }
 }
 
+/// The sums over one window.
+#[derive(Default)]
+struct LiveSums {
+    all: Counts,
+    unqualified: Counts,
+}
+
+impl WindowSums for BTreeMap<Window, LiveSums> {
+    fn sum(&self, window: Window, measure: Measure) -> i64 {
+        self.get(&window).map_or(0, |sums| sums.all.get(measure))
+    }
+
+    fn unqualified(&self, window: Window, measure: Measure) -> i64 {
+        self.get(&window).map_or(0, |sums| sums.unqualified.get(measure))
+    }
+}
+
 impl LiveCounts {
     /// What the subject would bring into a run of a date.
     pub(crate) fn on(&self, rule_set: &RuleSet, category_id: Option<Id>, score_date: NaiveDate) -> SubjectCounts {
-        SubjectCounts::of(
-            rule_set,
-            category_id,
-            |window| sum(&self.daily, window.days(score_date)),
-            |window| self.unqualified(window.days(score_date), score_date),
-            &AdjustmentCounts::on(&self.adjustments, score_date),
-        )
+        let windows = rule_set.metrics.iter().map(|rule| rule.window.window).chain([rule_set.near.window]);
+        let sums = |window: Window| LiveSums {
+            all: sum(&self.daily, window.days(score_date)),
+            unqualified: self.unqualified(window.days(score_date), score_date),
+        };
+        let windows: BTreeSet<Window> = windows.collect();
+        let sums: BTreeMap<Window, LiveSums> = windows.into_iter().map(|window| (window, sums(window))).collect();
+        let adjustments = AdjustmentCounts::on(&self.adjustments, score_date);
+        SubjectCounts::of(rule_set, category_id, &sums, &adjustments)
     }
 
     /// The sums of the products that do not qualify.

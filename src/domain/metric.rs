@@ -110,9 +110,14 @@ impl Definition {
 
     /// The metric's counts out of sums of measures.
     pub fn count(&self, sums: &Counts, bad_stars_max: u8) -> MetricCount {
+        self.count_by(bad_stars_max, |measure| sums.get(measure))
+    }
+
+    /// The same, where `sum` tells the sum of a measure.
+    pub fn count_by(&self, bad_stars_max: u8, sum: impl Fn(Measure) -> i64) -> MetricCount {
         MetricCount {
-            numerator: sums.get(self.numerator(bad_stars_max)),
-            volume: self.denominator.iter().map(|measure| sums.get(*measure)).sum(),
+            numerator: sum(self.numerator(bad_stars_max)),
+            volume: self.denominator.iter().map(|measure| sum(*measure)).sum(),
         }
     }
 

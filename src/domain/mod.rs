@@ -18,6 +18,7 @@ pub(crate) mod fields;
 pub mod id;
 pub(crate) mod parse;
 pub mod subject;
+pub(crate) mod subject_counts;
 pub(crate) mod words;
 
 // Counting: what a set of facts counts for, on which day.

@@ -83,6 +83,55 @@ pub(crate) struct MetricPeers {
     pub uncategorized: PeerGroup,
 }
 
+/// Where many subjects stand in one metric, by their place, without the values.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Standings {
+    /// How many peers are better; with [`Standings::OF_MARKET`] those of the market, else those of the category.
+    better_peers: Vec<u32>,
+    /// Members of each category, by its place, and of the market.
+    categories: Vec<u32>,
+    market: u32,
+}
+
+impl Standings {
+    const NONE: u32 = u32::MAX;
+    const OF_MARKET: u32 = 1 << 31;
+
+    /// Of members' values with the places of their categories, in the order of the subjects; `None` where a subject is not
+    /// assessed. `categories` are those of the places.
+    pub(crate) fn of(
+        peers: &MetricPeers,
+        categories: &[Id],
+        values: impl Iterator<Item = Option<(Ratio, Option<usize>)>>,
+        (better, peers_min): (Better, i64),
+    ) -> Standings {
+        let members = |group: &PeerGroup| group.members() as u32;
+        let standing = |(value, category): (Ratio, Option<usize>)| {
+            let standing = peers.standing(value, category.map(|place| &categories[place]), better, peers_min)?;
+            let better_peers = standing.better_peers as u32;
+            Some(if standing.basis == Basis::Market { better_peers | Standings::OF_MARKET } else { better_peers })
+        };
+        Standings {
+            better_peers: values.map(|value| value.and_then(standing).unwrap_or(Standings::NONE)).collect(),
+            categories: categories.iter().map(|id| peers.categories.get(id).map_or(0, members)).collect(),
+            market: members(&peers.market),
+        }
+    }
+
+    /// The standing of a subject in a category, by their places; `None` where it is not assessed, or has too few peers.
+    pub(crate) fn at(&self, subject: usize, category: Option<usize>) -> Option<Standing> {
+        let packed = self.better_peers[subject];
+        if packed == Standings::NONE {
+            return None;
+        }
+        let better_peers = i64::from(packed & !Standings::OF_MARKET);
+        if packed & Standings::OF_MARKET != 0 {
+            return Some(Standing { basis: Basis::Market, peers: self.market.into(), better_peers });
+        }
+        Some(Standing { basis: Basis::Category, peers: self.categories[category?].into(), better_peers })
+    }
+}
+
 /// What one subject had in a run: its value, and the category in which it was compared.
 #[derive(Clone, Debug)]
 pub(crate) struct Former {
@@ -158,7 +207,7 @@ impl MetricPeers {
 
 #[cfg(test)]
 mod tests {
-    use super::{Basis, MetricPeers};
+    use super::{Basis, MetricPeers, Standings};
     use crate::domain::curve::{Better, Ratio};
     use crate::domain::id::Id;
 
@@ -175,6 +224,29 @@ mod tests {
         assert_eq!(standing(rate(2, 200)).ratio(), rate(3, 3));
         assert_eq!(standing(rate(1, 50)).better_peers, 2);
         assert_eq!(standing(rate(1, 10)).ratio(), rate(0, 3));
+    }
+
+    #[test]
+    fn standings_by_place_are_those_of_the_values() {
+        let [food, toys] = ["food", "toys"].map(|id| Id::parse(id).expect("id"));
+        let categories = [food, toys];
+        // Twelve in the first category, three in the second, two in none; every fifth is not assessed.
+        let category = |place: usize| [Some(0), Some(1), None][usize::from(place >= 12) + usize::from(place >= 15)];
+        let value = |place: usize| (place % 5 != 4).then(|| rate(place as i64 * 7 % 10, 10));
+        let of = |place: usize| Some((value(place)?, category(place)));
+        let members = (0..17).filter_map(|place| {
+            of(place).map(|(value, category)| (value, category.map(|category| &categories[category])))
+        });
+        let peers = MetricPeers::gather(members, Better::Higher);
+        for peers_min in [2, 9, 13, 20] {
+            let standings = Standings::of(&peers, &categories, (0..17).map(of), (Better::Higher, peers_min));
+            for place in 0..17 {
+                let category_id = category(place).map(|category| &categories[category]);
+                let wanted =
+                    value(place).and_then(|value| peers.standing(value, category_id, Better::Higher, peers_min));
+                assert_eq!(standings.at(place, category(place)), wanted, "{place} with {peers_min}");
+            }
+        }
     }
 
     #[test]

@@ -1,65 +1,21 @@
 //! From counts to cards: metric values, standings, points, dimension scores and the score (scoring law §7).
 //!
-//! [`score_all`] is a run's whole computation for one rule set: it takes every subject's counts and gives every
-//! subject's card. It needs no clock and no database; the same input gives the same cards.
+//! A run scores in two passes: first the values of all subjects, metric by metric ([`peer_value`], [`MetricPeers`]), then the card
+//! of each ([`score_by`]). Nothing here needs a clock or a database; the same input gives the same cards.
 
 use std::sync::Arc;
 
-use super::adjustment::AdjustmentCounts;
 use super::composed::Composed;
-use super::count::Counts;
 use super::curve::Ratio;
 use super::decimal::{Decimal, PLACES_MAX};
 use super::id::Id;
-use super::measure::Measure;
-use super::metric::{Metric, MetricCount, Population};
+use super::metric::{Metric, MetricCount};
 use super::peers::{Basis, Former, MetricPeers, Standing};
 use super::rules::{Assessment, MetricRule, RuleSet};
-use super::window::Window;
+use super::subject_counts::SubjectCounts;
 use super::words::words;
 
 pub(crate) use super::composed::{dimension_scores, mean_of_dimensions, score_of};
-
-/// What one subject brings into a run under one rule set. `metrics` stand in the rule set's order.
-#[derive(Clone, Debug)]
-pub(crate) struct SubjectCounts {
-    pub category_id: Option<Id>,
-    pub signed_orders: i64,
-    /// What is held against the rule set's minimum.
-    pub volume: i64,
-    /// How many adjustments of each code count on the date, in the rule set's order.
-    pub adjustments: Vec<i64>,
-    pub metrics: Vec<MetricCount>,
-}
-
-impl SubjectCounts {
-    /// Takes the counts that a rule set asks for out of window sums. `unqualified` are the sums of the products that do
-    /// not qualify, for metrics that leave them out.
-    pub(crate) fn of(
-        rule_set: &RuleSet,
-        category_id: Option<Id>,
-        sums: impl Fn(Window) -> Counts,
-        unqualified: impl Fn(Window) -> Counts,
-        adjustments: &AdjustmentCounts,
-    ) -> SubjectCounts {
-        let metrics = rule_set.metrics.iter().map(|rule| {
-            let (definition, window) = (rule.metric.definition(), rule.window.window);
-            let counted = match definition.population {
-                Population::All => sums(window),
-                Population::QualifyingProducts => sums(window).minus(&unqualified(window)),
-            };
-            definition.count(&counted, rule_set.bad_stars_max)
-        });
-        let near = sums(rule_set.near.window);
-        SubjectCounts {
-            category_id,
-            signed_orders: near.get(Measure::SignedOrders),
-            volume: near.get(rule_set.minimums.volume),
-            adjustments: rule_set.adjustments.iter().map(|rule| adjustments.of(&rule.code)).collect(),
-            metrics: metrics.collect(),
-        }
-    }
-}
 
 words! {
     pub enum Status {
@@ -164,20 +120,38 @@ impl Scored {
 
 /// Scores all subjects of a rule set's kind. The cards stand in the order of `subjects`; the peers are those that they
 /// stand among.
+#[cfg(test)]
 pub(crate) fn score_all(rule_set: &RuleSet, subjects: &[SubjectCounts]) -> (Vec<Card>, Peers) {
-    let peers = gather_peers(rule_set, subjects);
-    (score_some(rule_set, subjects, &peers), peers)
-}
-
-/// Scores some of the subjects that the peers were gathered of.
-pub(crate) fn score_some(rule_set: &RuleSet, subjects: &[SubjectCounts], peers: &Peers) -> Vec<Card> {
+    let value = |rule: &MetricRule, index: usize, subject: &SubjectCounts| {
+        peer_value(rule_set, rule, subject.volume, &subject.metrics[index])
+    };
+    let peers_of = |(index, rule): (usize, &MetricRule)| {
+        let values =
+            subjects.iter().filter_map(|subject| Some((value(rule, index, subject)?, subject.category_id.as_ref())));
+        MetricPeers::gather(values, rule.metric.definition().better)
+    };
+    let peers: Peers = rule_set.metrics.iter().enumerate().map(peers_of).collect();
     let card = |subject: &SubjectCounts| {
-        let category_id = subject.category_id.as_ref();
-        score_one(rule_set, subject, |index, rule, value| {
-            peers[index].standing(value, category_id, rule.metric.definition().better, rule_set.minimums.peers)
+        score_by(rule_set, subject, |index, value| {
+            let better = rule_set.metrics[index].metric.definition().better;
+            peers[index].standing(value, subject.category_id.as_ref(), better, rule_set.minimums.peers)
         })
     };
-    subjects.iter().map(card).collect()
+    (subjects.iter().map(card).collect(), peers)
+}
+
+/// Scores a subject whose standings are known: `standing` tells the one of a metric's value, by the metric's place.
+pub(crate) fn score_by(
+    rule_set: &RuleSet,
+    subject: &SubjectCounts,
+    standing: impl Fn(usize, Ratio) -> Option<Standing>,
+) -> Card {
+    score_one(rule_set, subject, |index, _, value| standing(index, value))
+}
+
+/// The value with which a subject is a peer in a metric; `None` with too little volume.
+pub(crate) fn peer_value(rule_set: &RuleSet, rule: &MetricRule, volume: i64, count: &MetricCount) -> Option<Ratio> {
+    assessable(rule_set, rule, count).filter(|_| volume >= rule_set.minimums.count)
 }
 
 /// Scores one subject with counts of its own choice among the peers of a run in which it had `former`; everybody else
@@ -215,19 +189,6 @@ fn score_among(
     })
 }
 
-/// The values of every subject with enough volume, per metric.
-pub(crate) fn gather_peers(rule_set: &RuleSet, subjects: &[SubjectCounts]) -> Peers {
-    let members = || subjects.iter().filter(|subject| has_volume(rule_set, subject));
-    let of_metric = |index: usize, rule: &MetricRule| {
-        let assessed = members().filter_map(|subject| {
-            let value = assessable(rule_set, rule, &subject.metrics[index])?;
-            Some((value, subject.category_id.as_ref()))
-        });
-        MetricPeers::gather(assessed, rule.metric.definition().better)
-    };
-    rule_set.metrics.iter().enumerate().map(|(index, rule)| of_metric(index, rule)).collect()
-}
-
 /// Scores one subject. `standing` tells where a value of a metric stands among its peers.
 fn score_one(
     rule_set: &RuleSet,
@@ -235,10 +196,10 @@ fn score_one(
     standing: impl Fn(usize, &MetricRule, Ratio) -> Option<Standing>,
 ) -> Card {
     let category_id = subject.category_id.as_ref();
-    let enough = has_volume(rule_set, subject);
+    let enough = subject.volume >= rule_set.minimums.count;
     let metric_card = |(index, rule): (usize, &MetricRule)| {
         let count = subject.metrics[index];
-        let value = assessable(rule_set, rule, &count).filter(|_| enough);
+        let value = peer_value(rule_set, rule, subject.volume, &count);
         let assessed = value.map(|value| assess(rule_set, rule, value, category_id, || standing(index, rule, value)));
         MetricCard { count, assessed }
     };
@@ -254,10 +215,6 @@ fn score_one(
     };
     let status = status(rule_set, volume, score.is_some());
     Card { category_id, signed_orders, volume, status, adjustments, dimensions, metrics, score }
-}
-
-fn has_volume(rule_set: &RuleSet, subject: &SubjectCounts) -> bool {
-    subject.volume >= rule_set.minimums.count
 }
 
 /// The value of a metric with enough volume of its own.

@@ -4,7 +4,8 @@ use super::curve::Ratio;
 use super::decimal::Decimal;
 use super::metric::{Metric, MetricCount, Wrong};
 use super::rules::{MetricRule, RuleSet};
-use super::score::{Card, MetricCard, Peers, Scored, Status, SubjectCounts, score_in_tenths, score_instead, score_of};
+use super::score::{Card, MetricCard, Peers, Scored, Status, score_in_tenths, score_instead, score_of};
+use super::subject_counts::SubjectCounts;
 
 /// The most further orders that a target is looked for with.
 pub(crate) const FURTHER_ORDERS_MAX: i64 = 1_000_000_000;

@@ -7,7 +7,8 @@ use super::{AmongPeers, Assumption, FURTHER_ORDERS_MAX};
 use crate::domain::decimal::Decimal;
 use crate::domain::metric::{Metric, MetricCount};
 use crate::domain::rules::{RuleSet, file};
-use crate::domain::score::{Scored, SubjectCounts, score_all};
+use crate::domain::score::{Scored, score_all};
+use crate::domain::subject_counts::SubjectCounts;
 
 /// A rule set whose curve and steps rise and fall as they like.
 fn wild_rules(rng: &mut StdRng) -> RuleSet {

@@ -1,5 +1,7 @@
 //! Windows: spans of whole business days counted back from the score date (scoring law §2).
 
+use std::collections::BTreeSet;
+
 use chrono::{Days, NaiveDate};
 
 /// A window as a rule set defines it: from `oldest` days before the score date to `newest` days before it, both days
@@ -81,6 +83,21 @@ impl DaySpan {
         }
     }
 
+    /// Cuts spans where any of them begins or ends: each piece is had by the same ones on all its days, which stand with it.
+    /// Oldest first.
+    pub fn pieces<T: Clone>(spans: &[(T, DaySpan)]) -> Vec<(DaySpan, Vec<T>)> {
+        let after = |span: &DaySpan| span.to + Days::new(1);
+        let cuts: BTreeSet<NaiveDate> = spans.iter().flat_map(|(_, span)| [span.from, after(span)]).collect();
+        let cuts: Vec<NaiveDate> = cuts.into_iter().collect();
+        let piece = |pair: &[NaiveDate]| {
+            let piece = DaySpan::new(pair[0], pair[1] - Days::new(1))?;
+            let having: Vec<T> =
+                spans.iter().filter(|(_, span)| span.contains(piece.from)).map(|(one, _)| one.clone()).collect();
+            (!having.is_empty()).then_some((piece, having))
+        };
+        cuts.windows(2).filter_map(piece).collect()
+    }
+
     pub fn contains(&self, day: NaiveDate) -> bool {
         (self.from..=self.to).contains(&day)
     }
@@ -106,6 +123,23 @@ mod tests {
     fn spans() -> Vec<Option<DaySpan>> {
         let spans = (0..10).flat_map(|from| (0..10).map(move |to| DaySpan::new(day(from), day(to))));
         spans.filter(Option::is_some).chain([None]).collect()
+    }
+
+    #[test]
+    fn pieces_have_every_day_of_every_span_once() {
+        let named: Vec<(usize, DaySpan)> = spans().into_iter().flatten().enumerate().step_by(7).collect();
+        for first in &named {
+            for second in &named {
+                let of = [*first, *second, named[3]];
+                let pieces = DaySpan::pieces(&of);
+                for number in 0..11 {
+                    let having = of.iter().filter(|(_, span)| span.contains(day(number))).map(|(name, _)| *name);
+                    let at = pieces.iter().filter(|(piece, _)| piece.contains(day(number)));
+                    let found: Vec<usize> = at.flat_map(|(_, having)| having.clone()).collect();
+                    assert_eq!(found, having.collect::<Vec<_>>(), "day {number} of {of:?}");
+                }
+            }
+        }
     }
 
     fn is_in(day: NaiveDate, spans: &[DaySpan]) -> bool {

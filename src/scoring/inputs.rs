@@ -14,22 +14,99 @@ use crate::domain::measure::Measure;
 use crate::domain::metric::Population;
 use crate::domain::rules::{RuleBook, RuleSet};
 use crate::domain::subject::SubjectKind;
+use crate::domain::subject_counts::WindowSums;
 use crate::domain::window::Window;
 use crate::storage::settled_sum::SettledSums;
-use crate::storage::window_sum::{SumPlan, Sums, UnqualifiedProducts};
+use crate::storage::window_sum::{SumPlaces, SumPlan, Sums, UnqualifiedProducts};
 use crate::storage::{StoreError, adjustment, counting, registry, retention, snapshot, stripe};
 
 /// The sums of the products that do not qualify, by the window.
-pub type Unqualified = HashMap<Window, UnqualifiedProducts>;
+type Unqualified = Vec<(Window, UnqualifiedProducts)>;
 
-/// What one kind of subject brings into a run.
+/// What one kind of subject brings into a run. Subjects, and their categories, are known by their places.
 pub struct KindInputs {
     pub kind: SubjectKind,
-    pub subjects: Vec<(Id, Option<Id>)>,
-    pub plan: SumPlan,
-    pub sums: Sums,
-    pub unqualified: Unqualified,
-    pub(super) adjustments: HashMap<Id, AdjustmentCounts>,
+    subjects: Vec<KnownSubject>,
+    categories: Vec<Id>,
+    places: SumPlaces,
+    sums: Sums,
+    unqualified: Unqualified,
+    adjustments: HashMap<Id, AdjustmentCounts>,
+}
+
+struct KnownSubject {
+    id: Id,
+    category: Option<u32>,
+    /// Where its sums are; `None` without any.
+    sums: Option<u32>,
+}
+
+impl KindInputs {
+    fn new(summed: Summed, unqualified: Unqualified) -> KindInputs {
+        let Summed { subjects, plan, sums, adjustments } = summed;
+        let mut categories = Vec::new();
+        let mut known: HashMap<Id, u32> = HashMap::new();
+        let mut place_of = |category_id: Id| {
+            *known.entry(category_id).or_insert_with_key(|id| {
+                categories.push(id.clone());
+                categories.len() as u32 - 1
+            })
+        };
+        let subject = |(id, category_id): (Id, Option<Id>)| KnownSubject {
+            category: category_id.map(&mut place_of),
+            sums: sums.place(&id),
+            id,
+        };
+        let subjects = subjects.into_iter().map(subject).collect();
+        KindInputs { kind: plan.kind, subjects, categories, places: plan.places(), sums, unqualified, adjustments }
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.subjects.len()
+    }
+
+    pub(super) fn id(&self, place: usize) -> &Id {
+        &self.subjects[place].id
+    }
+
+    pub(super) fn categories(&self) -> &[Id] {
+        &self.categories
+    }
+
+    pub(super) fn category_place(&self, place: usize) -> Option<usize> {
+        self.subjects[place].category.map(|category| category as usize)
+    }
+
+    pub(super) fn category_id(&self, place: usize) -> Option<&Id> {
+        self.category_place(place).map(|category| &self.categories[category])
+    }
+
+    pub(super) fn sums_of(&self, place: usize) -> SubjectSums<'_> {
+        let subject = &self.subjects[place];
+        SubjectSums { inputs: self, id: &subject.id, sums: subject.sums.map(|place| self.sums.at(place)) }
+    }
+
+    pub(super) fn adjustments_of(&self, place: usize) -> Option<&AdjustmentCounts> {
+        self.adjustments.get(&self.subjects[place].id)
+    }
+}
+
+/// The sums of one subject.
+pub(super) struct SubjectSums<'a> {
+    inputs: &'a KindInputs,
+    id: &'a Id,
+    sums: Option<&'a [i64]>,
+}
+
+impl WindowSums for SubjectSums<'_> {
+    fn sum(&self, window: Window, measure: Measure) -> i64 {
+        self.sums.zip(self.inputs.places.of(window, measure)).map_or(0, |(sums, place)| sums[place])
+    }
+
+    fn unqualified(&self, window: Window, measure: Measure) -> i64 {
+        let of_window = self.inputs.unqualified.iter().find(|(known, _)| *known == window);
+        of_window.map_or(0, |(_, products)| products.of(self.id, measure))
+    }
 }
 
 /// What was read in one snapshot: the inputs of every kind, and the sums of settled days with the knowledge that all stands for.
@@ -88,11 +165,8 @@ async fn read_once(
     if !is_whole {
         return Ok(None);
     }
-    let of_kind = |(summed, unqualified): (Summed, Unqualified)| {
-        let Summed { subjects, plan, sums, adjustments } = summed;
-        KindInputs { kind: plan.kind, subjects, plan, sums, unqualified, adjustments }
-    };
-    Ok(Some((summed.into_iter().zip(unqualified).map(of_kind).collect(), settled_sums)))
+    let kinds = summed.into_iter().zip(unqualified).map(|(summed, unqualified)| KindInputs::new(summed, unqualified));
+    Ok(Some((kinds.collect(), settled_sums)))
 }
 
 /// The subjects of one kind with their categories, their sums and their adjustments.
@@ -134,7 +208,7 @@ async fn read_unqualified(
         for (window, measures) in of_qualifying_products(rules, kind) {
             let (measures, days) = (measures.into_iter().collect(), window.days(date));
             let products = UnqualifiedProducts::read(connection, kind, measures, days, date).await?;
-            unqualified.insert(window, products);
+            unqualified.push((window, products));
         }
         of_kinds.push(unqualified);
     }

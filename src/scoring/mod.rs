@@ -9,4 +9,5 @@ pub mod retention;
 pub mod rule_sets;
 pub mod run;
 pub(crate) mod schedule;
+pub(crate) mod scorer;
 pub mod settled;

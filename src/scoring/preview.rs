@@ -12,18 +12,17 @@ use tokio::sync::Notify;
 use tokio::time::timeout;
 
 use super::inputs::{self, KindInputs};
-use super::run::counts_of;
+use super::scorer::Scorer;
 use super::settled;
 use crate::context::Context;
 use crate::domain::audit::{Action, Actor};
 use crate::domain::preview::{PreviewScore, PreviewSummary, Summing};
 use crate::domain::rules::{RuleBook, RuleSet, file};
-use crate::domain::score::{gather_peers, score_some};
 use crate::storage::audit::{self, Change};
 use crate::storage::preview::{self as rows, Ended, NewPreview, PreviewRow};
 use crate::storage::{StoreError, preview_score, run};
 
-/// Subjects that are scored, or written, between two looks at whether a run begins.
+/// Subjects that are written with one statement.
 const TOGETHER: usize = 2_000;
 /// How often it is looked whether something waits, and whether a run begins.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
@@ -86,26 +85,18 @@ pub(crate) async fn compute(
     computed.map_err(|error| PreviewError::Computation(error.to_string()))?.ok_or(PreviewError::Left)
 }
 
-/// One rule set after the other, on one thread: a preview is in no hurry. `None` where it was stopped.
+/// On one thread: a preview is in no hurry. `None` where it was stopped.
 fn score(pair: &Pair, inputs: KindInputs, stop: &AtomicBool) -> Option<Vec<PreviewScore>> {
-    let mut of_rule_sets = Vec::with_capacity(2);
-    for rule_set in [&pair.against, &pair.draft] {
-        let counts = counts_of(rule_set, &inputs);
-        let peers = gather_peers(rule_set, &counts);
-        let mut cards = Vec::with_capacity(counts.len());
-        for together in counts.chunks(TOGETHER) {
-            if stop.load(Ordering::Relaxed) {
-                return None;
-            }
-            cards.extend(score_some(rule_set, together, &peers));
+    let old = Scorer::new(&pair.against, &inputs);
+    let new = Scorer::new(&pair.draft, &inputs);
+    let score = |place: usize| {
+        if stop.load(Ordering::Relaxed) {
+            return None;
         }
-        of_rule_sets.push(cards);
-    }
-    let (new, old) = (of_rule_sets.pop()?, of_rule_sets.pop()?);
-    let ids = inputs.subjects.into_iter().map(|(id, _)| id);
-    let scores =
-        ids.zip(old).zip(new).map(|((id, old), new)| PreviewScore::of(id, (&pair.against, old), (&pair.draft, new)));
-    Some(scores.collect())
+        let id = inputs.id(place).clone();
+        Some(PreviewScore::of(id, (&pair.against, old.card(place)), (&pair.draft, new.card(place))))
+    };
+    (0..inputs.len()).map(score).collect()
 }
 
 /// What subjects come to together.

@@ -4,36 +4,32 @@
 //! reader sees them, and make them visible in one row. A crash anywhere leaves the last published revision standing.
 
 use std::collections::HashMap;
-use std::panic::resume_unwind;
 use std::sync::Arc;
-use std::thread::{self, ScopedJoinHandle};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use chrono::Days;
 use sqlx::{Connection, PgConnection};
+use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 use tracing::Instrument;
 
 use super::inputs::{self, KindInputs};
+use super::scorer::{Parcel, Unwanted, score_kind};
 use super::settled;
 use crate::context::Context;
-use crate::domain::adjustment::AdjustmentCounts;
-use crate::domain::id::Id;
 use crate::domain::rules::{RuleBook, RuleSet};
 use crate::domain::run::Trigger;
-use crate::domain::score::{Card, Peers, SubjectCounts, score_all};
 use crate::domain::subject::SubjectKind;
-use crate::domain::window::Window;
 use crate::otel::SPANS;
 use crate::storage::lease::{self, RunKnowledge};
 use crate::storage::rule_set::{self, UsedRuleSet};
 use crate::storage::run::{self, RunRow};
-use crate::storage::score::{self, SubjectCards};
-use crate::storage::settled_sum::{self, SettledSums};
-use crate::storage::{StoreError, peer_group, retention};
 
-/// Subjects whose results are written with one statement.
-const WRITE_CHUNK: usize = 5_000;
+use crate::storage::settled_sum::{self, SettledSums};
+use crate::storage::{StoreError, peer_group, retention, score};
+
+/// Parcels of results that wait to be written.
+const PARCELS_WAITING: usize = 4;
 /// How often a run shows that it is alive.
 pub(super) const RENEW_EVERY: Duration = Duration::from_secs(5);
 
@@ -45,14 +41,6 @@ pub enum RunError {
     LeaseLost,
     #[error("the computation failed: {0}")]
     Computation(String),
-}
-
-/// The cards of one kind: per rule set, in the order of the subjects; and per rule set the peers they stand among.
-struct Computed {
-    kind: SubjectKind,
-    subjects: Vec<Id>,
-    cards: Vec<Vec<Card>>,
-    peers: Vec<Peers>,
 }
 
 /// Computes and publishes a run that this process has claimed. A run that fails is marked so, with the reason.
@@ -89,16 +77,12 @@ async fn attempt(context: &Context, row: &RunRow) -> Result<RunRow, RunError> {
     let mut connection = context.store.run.acquire().await.map_err(StoreError::from)?;
     let rules = Rules::of(&mut connection, context, row).await?;
     settled::settle(&mut connection, row.date).await?;
+    let began = Instant::now();
     let (kinds, settled_sums) = inputs::read(&mut connection, context, &rules.book, row.date).await?;
-    let total: usize = kinds.iter().map(|inputs| inputs.subjects.len()).sum();
-    progress(&mut connection, row, total, 0).await?;
-
-    let book = Arc::clone(&rules.book);
-    let computed =
-        tokio::task::spawn_blocking(move || kinds.into_iter().map(|inputs| compute(&book, inputs)).collect());
-    let computed: Vec<Computed> = computed.await.map_err(|error| RunError::Computation(error.to_string()))?;
-
-    write(&mut connection, row, &rules, &computed, total).await?;
+    let read = began.elapsed();
+    score_and_write(&mut connection, row, &rules, kinds).await?;
+    let written = began.elapsed();
+    tracing::debug!(run_id = row.run_id, ?read, ?written, "read all counts, and wrote all cards");
     if let Err(error) = keep_sums(&mut connection, row, &settled_sums).await {
         tracing::warn!(%error, date = %row.date, "the sums of settled days were not kept; the next run sums all days");
     }
@@ -113,46 +97,55 @@ async fn attempt(context: &Context, row: &RunRow) -> Result<RunRow, RunError> {
     published.ok_or(RunError::LeaseLost)
 }
 
-/// Writes all results, chunk by chunk. Every chunk first renews the lease in its own transaction, which holds the run's
-/// row: a process that lost the run writes nothing into the results of the one that has it.
-async fn write(
+/// Computes all results on threads and writes what is ready meanwhile. Every transaction first renews the lease, which holds
+/// the run's row: a process that lost the run writes nothing into the results of the one that has it.
+async fn score_and_write(
     connection: &mut PgConnection,
     row: &RunRow,
     rules: &Rules,
-    computed: &[Computed],
-    total: usize,
+    kinds: Vec<KindInputs>,
 ) -> Result<(), RunError> {
+    let (total, mut done) = (kinds.iter().map(KindInputs::len).sum(), 0);
     let mut transaction = connection.begin().await.map_err(StoreError::from)?;
     progress(&mut transaction, row, total, 0).await?;
     score::delete(&mut transaction, row.run_id).await?;
     peer_group::delete(&mut transaction, row.run_id).await?;
     transaction.commit().await.map_err(StoreError::from)?;
-    let mut done = 0;
-    for kind in computed {
-        let used = |rule_set: &Arc<RuleSet>| UsedRuleSet {
-            version: rules.versions[&rule_set.hash],
-            rule_set: Arc::clone(rule_set),
-        };
-        let rule_sets: Vec<UsedRuleSet> = rules.book.of_kind(kind.kind).map(used).collect();
-        let places: Vec<usize> = (0..kind.subjects.len()).collect();
-        for chunk in places.chunks(WRITE_CHUNK) {
-            let cards = |place: usize| kind.cards.iter().map(|cards| &cards[place]).collect();
-            let subject = |place: &usize| SubjectCards { subject_id: &kind.subjects[*place], cards: cards(*place) };
-            let subjects: Vec<SubjectCards<'_>> = chunk.iter().map(subject).collect();
-            done += chunk.len();
-            let mut transaction = connection.begin().await.map_err(StoreError::from)?;
-            progress(&mut transaction, row, total, done).await?;
-            score::insert(&mut transaction, row.run_id, kind.kind, &rule_sets, &subjects).await?;
-            transaction.commit().await.map_err(StoreError::from)?;
+
+    let (sender, mut parcels) = mpsc::channel(PARCELS_WAITING);
+    let book = Arc::clone(&rules.book);
+    let computing = tokio::task::spawn_blocking(move || score_kinds(&book, kinds, &sender));
+    let mut ready = Vec::with_capacity(PARCELS_WAITING);
+    while parcels.recv_many(&mut ready, PARCELS_WAITING).await > 0 {
+        let mut transaction = connection.begin().await.map_err(StoreError::from)?;
+        lease::hasten(&mut transaction).await?;
+        progress(&mut transaction, row, total, done).await?;
+        for (kind, parcel) in ready.drain(..) {
+            let versions: Vec<i16> = rules.book.of_kind(kind).map(|rule_set| rules.versions[&rule_set.hash]).collect();
+            match &parcel {
+                Parcel::Peers(place, rows) => {
+                    peer_group::insert(&mut transaction, row.run_id, versions[*place], rows).await?;
+                }
+                Parcel::Cards(rows) => {
+                    score::insert(&mut transaction, row.run_id, kind, &versions, rows).await?;
+                    done += rows.len();
+                }
+            }
         }
-        for (used, peers) in rule_sets.iter().zip(&kind.peers) {
-            let mut transaction = connection.begin().await.map_err(StoreError::from)?;
-            progress(&mut transaction, row, total, done).await?;
-            peer_group::insert(&mut transaction, row.run_id, used.version, peers).await?;
-            transaction.commit().await.map_err(StoreError::from)?;
+        transaction.commit().await.map_err(StoreError::from)?;
+    }
+    computing.await.map_err(|error| RunError::Computation(error.to_string()))
+}
+
+/// Scores kind after kind, until nobody takes the parcels any more.
+fn score_kinds(book: &RuleBook, kinds: Vec<KindInputs>, parcels: &mpsc::Sender<(SubjectKind, Parcel)>) {
+    for inputs in kinds {
+        let rule_sets: Vec<Arc<RuleSet>> = book.of_kind(inputs.kind).cloned().collect();
+        let hand_over = |parcel| parcels.blocking_send((inputs.kind, parcel)).map_err(|_| Unwanted);
+        if let Err(Unwanted) = score_kind(&rule_sets, &inputs, hand_over) {
+            return;
         }
     }
-    Ok(())
 }
 
 /// Keeps the sums of settled days for the run of the next date. They hold for the moment that was read, whether the run
@@ -224,33 +217,4 @@ async fn bridges(
         }
     }
     Ok(bridges)
-}
-
-/// What every subject of a kind brings in under a rule set, in their order.
-pub(super) fn counts_of(rule_set: &RuleSet, inputs: &KindInputs) -> Vec<SubjectCounts> {
-    let (nothing, unadjusted) = (vec![0; inputs.plan.sums.len()], AdjustmentCounts::default());
-    let counts = inputs.subjects.iter().map(|(id, category_id)| {
-        let sums = inputs.sums.get(id).unwrap_or(&nothing);
-        let unqualified =
-            |window: Window| inputs.unqualified.get(&window).map(|products| products.of(id)).unwrap_or_default();
-        let adjustments = inputs.adjustments.get(id).unwrap_or(&unadjusted);
-        let sums = |window| inputs.plan.counts(sums, window);
-        SubjectCounts::of(rule_set, category_id.clone(), sums, unqualified, adjustments)
-    });
-    counts.collect()
-}
-
-/// The whole computation of one kind, without I/O.
-fn compute(rules: &RuleBook, inputs: KindInputs) -> Computed {
-    let of_rule_set = |rule_set: &RuleSet| score_all(rule_set, &counts_of(rule_set, &inputs));
-    // Each rule set on a thread of its own: they share nothing but the counts.
-    let (cards, peers) = thread::scope(|scope| {
-        let of_rule_set = &of_rule_set;
-        let threads: Vec<_> =
-            rules.of_kind(inputs.kind).map(|rule_set| scope.spawn(move || of_rule_set(rule_set))).collect();
-        let computed = |thread: ScopedJoinHandle<'_, _>| thread.join().unwrap_or_else(|panic| resume_unwind(panic));
-        threads.into_iter().map(computed).unzip()
-    });
-    let subjects = inputs.subjects.into_iter().map(|(id, _)| id).collect();
-    Computed { kind: inputs.kind, subjects, cards, peers }
 }

@@ -11,7 +11,7 @@ use chrono::{Days, NaiveDate};
 use sqlx::PgConnection;
 
 use crate::domain::id::Id;
-use crate::domain::window::DaySpan;
+use crate::domain::window::{DaySpan, Window};
 use crate::storage::settled_sum::{self, SettledSums, SumHead};
 use crate::storage::window_sum::{Share, SumPlan, Sums, add_days};
 use crate::storage::{StoreError, stripe};
@@ -55,26 +55,18 @@ impl Sliding {
     pub async fn sums(&mut self, connection: &mut PgConnection, plan: &SumPlan) -> Result<Sums, StoreError> {
         let mut sums = match &self.before {
             Some(before) => up_to_date(connection, plan, before).await?,
-            None => Sums::new(),
+            None => Sums::new(plan.sums.len()),
         };
         let head = &self.settled.head;
-        for window in plan.windows() {
-            let from = self.before.as_ref().and_then(|before| before.settled_days(window));
-            let to = head.settled_days(window);
-            for days in DaySpan::difference(to, from) {
-                add_days(connection, plan, window, days, Share::Entering, &mut sums).await?;
-            }
-            for days in DaySpan::difference(from, to) {
-                add_days(connection, plan, window, days, Share::Leaving, &mut sums).await?;
-            }
-        }
+        let from = |window| self.before.as_ref().and_then(|before| before.settled_days(window));
+        let entering = |window| DaySpan::difference(head.settled_days(window), from(window));
+        let leaving = |window| DaySpan::difference(from(window), head.settled_days(window));
+        add(connection, plan, entering, Share::Entering, &mut sums).await?;
+        add(connection, plan, leaving, Share::Leaving, &mut sums).await?;
         self.settled.add(plan.kind, &sums);
         let head = &self.settled.head;
-        for window in plan.windows() {
-            if let Some(fresh) = window.days(head.date).split_after(head.settled_day).1 {
-                add_days(connection, plan, window, fresh, Share::Entering, &mut sums).await?;
-            }
-        }
+        let fresh = |window: Window| window.days(head.date).split_after(head.settled_day).1;
+        add(connection, plan, fresh, Share::Entering, &mut sums).await?;
         Ok(sums)
     }
 
@@ -87,12 +79,26 @@ impl Sliding {
 /// The kept sums with what came to their days since.
 async fn up_to_date(connection: &mut PgConnection, plan: &SumPlan, head: &SumHead) -> Result<Sums, StoreError> {
     let mut sums = settled_sum::load(connection, plan).await?;
-    for window in plan.windows() {
-        if let Some(days) = head.settled_days(window) {
-            add_days(connection, plan, window, days, Share::LateSince(&head.heads), &mut sums).await?;
-        }
-    }
+    let late = |window| head.settled_days(window);
+    add(connection, plan, late, Share::LateSince(&head.heads), &mut sums).await?;
     Ok(sums)
+}
+
+/// Adds to the sums of all windows what days do to them; `days` tells those of a window. Days that several windows have are
+/// read once for all of these.
+async fn add<Days: IntoIterator<Item = DaySpan>>(
+    connection: &mut PgConnection,
+    plan: &SumPlan,
+    days: impl Fn(Window) -> Days,
+    share: Share<'_>,
+    sums: &mut Sums,
+) -> Result<(), StoreError> {
+    let of_window = |window: Window| days(window).into_iter().map(move |days| (window, days));
+    let spans: Vec<(Window, DaySpan)> = plan.windows().into_iter().flat_map(of_window).collect();
+    for (days, windows) in DaySpan::pieces(&spans) {
+        add_days(connection, plan, &windows, days, share, sums).await?;
+    }
+    Ok(())
 }
 
 /// The first differences between the kept sums and sums of the counts, in words, and how many sums differ in all. For a
@@ -104,12 +110,8 @@ pub async fn differences(connection: &mut PgConnection, shown: i64) -> Result<(V
     };
     for plan in head.plans()? {
         let kept = up_to_date(connection, &plan, &head).await?;
-        let mut counted = Sums::new();
-        for window in plan.windows() {
-            if let Some(days) = head.settled_days(window) {
-                add_days(connection, &plan, window, days, Share::Entering, &mut counted).await?;
-            }
-        }
+        let mut counted = Sums::new(plan.sums.len());
+        add(connection, &plan, |window| head.settled_days(window), Share::Entering, &mut counted).await?;
         for difference in differing(&plan, &kept, &counted) {
             total += 1;
             if total <= shown {
@@ -143,10 +145,10 @@ impl Difference<'_> {
 /// The sums of one kind that differ, by subject.
 fn differing<'a>(plan: &SumPlan, kept: &'a Sums, counted: &'a Sums) -> Vec<Difference<'a>> {
     let nothing = vec![0; plan.sums.len()];
-    let subjects: BTreeSet<&Id> = kept.keys().chain(counted.keys()).collect();
+    let subjects: BTreeSet<&Id> = kept.iter().chain(counted.iter()).map(|(id, _)| id).collect();
     let mut differences = Vec::new();
     for id in subjects {
-        let [kept, counted] = [kept, counted].map(|sums| sums.get(id).unwrap_or(&nothing));
+        let [kept, counted] = [kept, counted].map(|sums| sums.of(id).unwrap_or(&nothing));
         for (place, (kept, counted)) in kept.iter().copied().zip(counted.iter().copied()).enumerate() {
             if kept != counted {
                 differences.push(Difference { id, place, kept, counted });

@@ -3,6 +3,8 @@
 //! Counts that several rule sets share (same metric, window and bound of bad stars) are written
 //! once, with the first rule set that has them.
 
+use std::sync::Arc;
+
 use super::StoreError;
 use super::packing::{Packed, put};
 use crate::domain::decimal::Decimal;
@@ -25,7 +27,7 @@ fn count_key(rule_set: &RuleSet, index: usize) -> CountKey {
 }
 
 /// Packs the cards of one subject; `cards` stand in the order of `rule_sets`.
-pub(crate) fn encode(rule_sets: &[&RuleSet], cards: &[&Card]) -> Vec<u8> {
+pub(crate) fn encode(rule_sets: &[Arc<RuleSet>], cards: &[Card]) -> Vec<u8> {
     let mut packed = Vec::with_capacity(256);
     let mut written: Vec<CountKey> = Vec::new();
     for (rule_set, card) in rule_sets.iter().zip(cards) {

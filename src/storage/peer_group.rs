@@ -37,33 +37,42 @@ fn decode(packed: &[u8]) -> Result<PeerGroup, StoreError> {
 /// The id under which those without a category are kept; no category has it.
 const NO_CATEGORY: &str = "";
 
-/// Writes the peers of a run under one rule set, metric by metric in its order.
+/// The rows of one metric's peers, packed.
+#[derive(Debug)]
+pub(crate) struct PeerRows {
+    metric: i16,
+    /// Category, members, values.
+    groups: Vec<(Id, i32, Vec<u8>)>,
+}
+
+impl PeerRows {
+    /// `metric` is the metric's place in the rule set.
+    pub(crate) fn of(metric: usize, peers: &MetricPeers) -> PeerRows {
+        let uncategorized = (&Id::stored(NO_CATEGORY), &peers.uncategorized);
+        let groups = peers.categories.iter().chain([uncategorized]).filter(|(_, group)| group.members() > 0);
+        let row = |(id, group): (&Id, &PeerGroup)| (id.clone(), group.members() as i32, encode(group));
+        PeerRows { metric: metric as i16, groups: groups.map(row).collect() }
+    }
+}
+
+/// Writes the peers of one metric of a run under one rule set.
 pub(crate) async fn insert(
     connection: &mut PgConnection,
     run_id: i64,
     version: i16,
-    peers: &[MetricPeers],
+    rows: &PeerRows,
 ) -> Result<(), StoreError> {
-    let mut rows: Vec<(i16, &str, i32, Vec<u8>)> = Vec::new();
-    for (metric, peers) in peers.iter().enumerate() {
-        let categories = peers.categories.iter().map(|(id, group)| (id.as_str(), group));
-        for (category_id, group) in categories.chain([(NO_CATEGORY, &peers.uncategorized)]) {
-            if group.members() > 0 {
-                rows.push((metric as i16, category_id, group.members() as i32, encode(group)));
-            }
-        }
-    }
-    for chunk in rows.chunks(WRITE_CHUNK) {
+    for chunk in rows.groups.chunks(WRITE_CHUNK) {
         sqlx::query(
             "insert into peer_group (run_id, rule_set, metric, category_id, members, members_values)
-             select $1, $2, * from unnest($3::smallint[], $4::text[], $5::integer[], $6::bytea[])",
+             select $1, $2, $3, * from unnest($4::text[], $5::integer[], $6::bytea[])",
         )
         .bind(run_id)
         .bind(version)
-        .bind(chunk.iter().map(|row| row.0).collect::<Vec<_>>())
+        .bind(rows.metric)
+        .bind(chunk.iter().map(|row| row.0.as_str()).collect::<Vec<_>>())
         .bind(chunk.iter().map(|row| row.1).collect::<Vec<_>>())
-        .bind(chunk.iter().map(|row| row.2).collect::<Vec<_>>())
-        .bind(chunk.iter().map(|row| row.3.as_slice()).collect::<Vec<_>>())
+        .bind(chunk.iter().map(|row| row.2.as_slice()).collect::<Vec<_>>())
         .execute(&mut *connection)
         .await?;
     }

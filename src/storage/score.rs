@@ -1,5 +1,7 @@
 //! Rows of `score` and `score_detail`: what runs computed.
 
+use std::sync::Arc;
+
 use sqlx::{AssertSqlSafe, FromRow, PgConnection, Row};
 
 use super::rule_set::UsedRuleSet;
@@ -13,28 +15,77 @@ use crate::domain::tier::{DimensionPenalties, Tier, tier, tier_of};
 
 pub(super) const HUNDREDTH: i64 = 10_000;
 
-/// All cards of one subject in a run; `cards` stand in the order of the rule sets they are written with.
-pub(crate) struct SubjectCards<'a> {
-    pub subject_id: &'a Id,
-    pub cards: Vec<&'a Card>,
+/// The rows of some subjects' cards, ready to be written.
+#[derive(Debug)]
+pub(crate) struct CardRows {
+    ids: Vec<Id>,
+    category_ids: Vec<Option<Id>>,
+    /// By rule set.
+    short: Vec<ShortRows>,
+    /// The full cards, packed.
+    packed: Vec<Vec<u8>>,
 }
 
-/// Writes the results of subjects of one kind. They are invisible until the run is published.
+/// The columns of short cards under one rule set.
+#[derive(Debug, Default)]
+struct ShortRows {
+    signed_orders: Vec<i64>,
+    hundredths: Vec<Option<i32>>,
+    levels: Vec<Option<i16>>,
+    growth: Vec<Option<bool>>,
+    dimension_penalties: Vec<Option<i64>>,
+}
+
+impl CardRows {
+    pub(crate) fn new(rule_sets: usize) -> CardRows {
+        let short = (0..rule_sets).map(|_| ShortRows::default()).collect();
+        CardRows { ids: Vec::new(), category_ids: Vec::new(), short, packed: Vec::new() }
+    }
+
+    /// Adds a subject with its cards, which stand in the order of the rule sets.
+    pub(crate) fn push(
+        &mut self,
+        rule_sets: &[Arc<RuleSet>],
+        subject_id: &Id,
+        category_id: Option<&Id>,
+        cards: &[Card],
+    ) {
+        self.ids.push(subject_id.clone());
+        self.category_ids.push(category_id.cloned());
+        self.packed.push(card::encode(rule_sets, cards));
+        for ((rule_set, card), rows) in rule_sets.iter().zip(cards).zip(&mut self.short) {
+            rows.push(rule_set, card);
+        }
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.ids.len()
+    }
+}
+
+impl ShortRows {
+    fn push(&mut self, rule_set: &RuleSet, card: &Card) {
+        let DimensionPenalties(penalties) = DimensionPenalties::of(rule_set, &card.dimensions);
+        self.signed_orders.push(card.signed_orders);
+        self.hundredths.push(card.score.map(|score| (score.millionths() / HUNDREDTH) as i32));
+        self.levels.push(tier_of(rule_set, card).map(|tier| tier.level as i16));
+        self.growth.push((card.status == Status::Growth).then_some(true));
+        self.dimension_penalties.push(Some(penalties).filter(|rows| *rows != 0));
+    }
+}
+
+/// Writes the results of subjects of one kind under the numbers of their rule sets. They are invisible until the run is
+/// published.
 pub(crate) async fn insert(
     connection: &mut PgConnection,
     run_id: i64,
     kind: SubjectKind,
-    rule_sets: &[UsedRuleSet],
-    subjects: &[SubjectCards<'_>],
+    versions: &[i16],
+    rows: &CardRows,
 ) -> Result<(), StoreError> {
-    for (index, UsedRuleSet { version, rule_set }) in rule_sets.iter().enumerate() {
-        let cards = || subjects.iter().map(|subject| subject.cards[index]);
-        let level = |card: &Card| tier_of(rule_set, card).map(|tier| tier.level as i16);
-        let growth = |card: &Card| (card.status == Status::Growth).then_some(true);
-        let of_dimensions = |card: &Card| {
-            let DimensionPenalties(rows) = DimensionPenalties::of(rule_set, &card.dimensions);
-            Some(rows).filter(|rows| *rows != 0)
-        };
+    let ids: Vec<&str> = rows.ids.iter().map(Id::as_str).collect();
+    let category_ids: Vec<Option<&str>> = rows.category_ids.iter().map(|id| id.as_ref().map(Id::as_str)).collect();
+    for (version, short) in versions.iter().zip(&rows.short) {
         sqlx::query(
             "insert into score (run_id, rule_set, subject_id, category_id, signed_orders, score_hundredths, tier_level, growth,
                                 dimension_penalties)
@@ -43,25 +94,24 @@ pub(crate) async fn insert(
         )
         .bind(run_id)
         .bind(version)
-        .bind(subjects.iter().map(|subject| subject.subject_id.as_str()).collect::<Vec<_>>())
-        .bind(cards().map(|card| card.category_id.as_ref().map(Id::as_str)).collect::<Vec<_>>())
-        .bind(cards().map(|card| card.signed_orders).collect::<Vec<_>>())
-        .bind(cards().map(|card| card.score.map(|score| (score.millionths() / HUNDREDTH) as i32)).collect::<Vec<_>>())
-        .bind(cards().map(level).collect::<Vec<_>>())
-        .bind(cards().map(growth).collect::<Vec<_>>())
-        .bind(cards().map(of_dimensions).collect::<Vec<_>>())
+        .bind(&ids)
+        .bind(&category_ids)
+        .bind(&short.signed_orders)
+        .bind(&short.hundredths)
+        .bind(&short.levels)
+        .bind(&short.growth)
+        .bind(&short.dimension_penalties)
         .execute(&mut *connection)
         .await?;
     }
-    let sets: Vec<&RuleSet> = rule_sets.iter().map(|used| used.rule_set.as_ref()).collect();
     sqlx::query(
         "insert into score_detail (run_id, subject_kind, subject_id, cards)
          select $1, $2, * from unnest($3::text[], $4::bytea[])",
     )
     .bind(run_id)
     .bind(kind.code())
-    .bind(subjects.iter().map(|subject| subject.subject_id.as_str()).collect::<Vec<_>>())
-    .bind(subjects.iter().map(|subject| card::encode(&sets, &subject.cards)).collect::<Vec<_>>())
+    .bind(&ids)
+    .bind(&rows.packed)
     .execute(connection)
     .await?;
     Ok(())

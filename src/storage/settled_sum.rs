@@ -76,13 +76,13 @@ impl SettledSums {
     /// Adds the sums of one kind, which are packed at once: they wait until the run has computed its cards.
     pub fn add(&mut self, kind: SubjectKind, sums: &Sums) {
         let counted = sums.iter().filter(|(_, sums)| sums.iter().any(|sum| *sum != 0));
-        let counted: Vec<(&Id, &Vec<i64>)> = counted.collect();
+        let counted: Vec<(&Id, &[i64])> = counted.collect();
         let packed = (0..).zip(counted.chunks(CHUNK_SUBJECTS)).map(|(chunk, sums)| (kind, chunk, encode(sums)));
         self.chunks.extend(packed);
     }
 }
 
-fn encode(subjects: &[(&Id, &Vec<i64>)]) -> Vec<u8> {
+fn encode(subjects: &[(&Id, &[i64])]) -> Vec<u8> {
     let mut packed = Vec::new();
     for (id, sums) in subjects {
         put(&mut packed, id.as_str().len() as i64);
@@ -92,22 +92,23 @@ fn encode(subjects: &[(&Id, &Vec<i64>)]) -> Vec<u8> {
     packed
 }
 
-/// Unpacks subjects that have `width` sums each.
-fn decode(packed: &[u8], width: usize, into: &mut Sums) -> Result<(), StoreError> {
+/// Unpacks subjects.
+fn decode(packed: &[u8], into: &mut Sums) -> Result<(), StoreError> {
     let mut reader = Packed { rest: packed };
     while !reader.rest.is_empty() {
-        let (id, sums) = reader.subject(width).ok_or_else(|| StoreError::Corrupt("packed sums".to_owned()))?;
-        into.insert(id, sums);
+        reader.subject(into).ok_or_else(|| StoreError::Corrupt("packed sums".to_owned()))?;
     }
     Ok(())
 }
 
 impl Packed<'_> {
-    fn subject(&mut self, width: usize) -> Option<(Id, Vec<i64>)> {
+    fn subject(&mut self, into: &mut Sums) -> Option<()> {
         let length = usize::try_from(self.number()?).ok()?;
         let id = Id::stored(std::str::from_utf8(self.bytes(length)?).ok()?);
-        let sums = (0..width).map(|_| self.number()).collect::<Option<_>>()?;
-        Some((id, sums))
+        for sum in into.of_mut(id) {
+            *sum = self.number()?;
+        }
+        Some(())
     }
 }
 
@@ -122,11 +123,11 @@ pub async fn head(connection: &mut PgConnection) -> Result<Option<SumHead>, Stor
 
 /// The kept sums of the kind of a plan, which is the one that they were made by.
 pub async fn load(connection: &mut PgConnection, plan: &SumPlan) -> Result<Sums, StoreError> {
-    let mut sums = Sums::new();
+    let mut sums = Sums::new(plan.sums.len());
     let query = sqlx::query("select sums from settled_sum where subject_kind = $1").bind(plan.kind.code());
     let mut rows = query.fetch(connection);
     while let Some(row) = rows.try_next().await? {
-        decode(row.try_get(0)?, plan.sums.len(), &mut sums)?;
+        decode(row.try_get(0)?, &mut sums)?;
     }
     Ok(sums)
 }
@@ -193,6 +194,8 @@ pub(super) async fn forget(connection: &mut PgConnection) -> Result<(), StoreErr
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
+
     use super::{CHUNK_SUBJECTS, SettledSums, SumHead, decode, knows};
     use crate::domain::id::Id;
     use crate::domain::subject::SubjectKind;
@@ -202,18 +205,26 @@ mod tests {
     fn packed_sums_come_back_without_those_who_have_none_and_broken_ones_do_not() {
         let date = "2026-11-20".parse().expect("a date");
         let mut kept = SettledSums::new(SumHead::new(date, date, Vec::new(), &[]));
-        let sum = |number: i64| (Id::stored(&format!("shop-{number}")), vec![number, -number, number << 40]);
-        let mut sums: Sums = (0..2 * CHUNK_SUBJECTS as i64).map(sum).collect();
-        kept.add(SubjectKind::Shop, &sums);
-        sums.remove(&Id::stored("shop-0"));
-        let mut back = Sums::new();
-        for (_, _, packed) in &kept.chunks {
-            decode(packed, 3, &mut back).expect("sound sums");
+        let mut sums = Sums::new(3);
+        for number in 0..2 * CHUNK_SUBJECTS as i64 {
+            let id = Id::stored(&format!("shop-{number}"));
+            sums.of_mut(id).copy_from_slice(&[number, -number, number << 40]);
         }
-        assert_eq!((kept.chunks.len(), &back), (2, &sums));
+        kept.add(SubjectKind::Shop, &sums);
+        let mut back = Sums::new(3);
+        for (_, _, packed) in &kept.chunks {
+            decode(packed, &mut back).expect("sound sums");
+        }
+        let nobody = Id::stored("shop-0");
+        let sorted = |sums: &Sums| -> BTreeMap<Id, Vec<i64>> {
+            let counted = sums.iter().filter(|(id, _)| **id != nobody);
+            counted.map(|(id, sums)| (id.clone(), sums.to_vec())).collect()
+        };
+        assert_eq!((kept.chunks.len(), back.of(&nobody)), (2, None));
+        assert_eq!(sorted(&back), sorted(&sums));
         let packed = &kept.chunks[0].2;
-        assert!(decode(&packed[..packed.len() - 1], 3, &mut back).is_err(), "one byte is missing");
-        assert!(decode(&[0x03], 3, &mut back).is_err(), "the length of an id is negative");
+        assert!(decode(&packed[..packed.len() - 1], &mut back).is_err(), "one byte is missing");
+        assert!(decode(&[0x03], &mut back).is_err(), "the length of an id is negative");
     }
 
     #[test]

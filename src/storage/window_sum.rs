@@ -10,14 +10,68 @@ use sqlx::{AssertSqlSafe, PgConnection, Row};
 
 use super::StoreError;
 use super::measure_columns::{listed, names};
-use crate::domain::count::Counts;
 use crate::domain::id::Id;
 use crate::domain::measure::Measure;
 use crate::domain::subject::SubjectKind;
 use crate::domain::window::{DaySpan, Window};
 
+/// Subjects whose sums lie together.
+const SUBJECTS_TOGETHER: usize = 1_024;
+
 /// Sums of one kind of subject in the order of a plan's sums. Subjects without counts are absent.
-pub(crate) type Sums = HashMap<Id, Vec<i64>>;
+#[derive(Clone, Debug, Default)]
+pub struct Sums {
+    /// Sums of each subject.
+    width: usize,
+    places: HashMap<Id, u32>,
+    /// The sums of [`SUBJECTS_TOGETHER`] subjects each, one subject after the other: so that growing moves none.
+    values: Vec<Vec<i64>>,
+}
+
+impl Sums {
+    /// As yet without any.
+    pub fn new(width: usize) -> Sums {
+        Sums { width, ..Sums::default() }
+    }
+
+    /// Where the sums of a subject are.
+    pub fn place(&self, id: &Id) -> Option<u32> {
+        self.places.get(id).copied()
+    }
+
+    pub fn at(&self, place: u32) -> &[i64] {
+        let (together, first) = self.split(place);
+        &self.values[together][first..first + self.width]
+    }
+
+    pub fn of(&self, id: &Id) -> Option<&[i64]> {
+        Some(self.at(self.place(id)?))
+    }
+
+    /// The sums of a subject, to be changed; zeros at first.
+    pub fn of_mut(&mut self, id: Id) -> &mut [i64] {
+        let next = self.places.len() as u32;
+        let place = *self.places.entry(id).or_insert(next);
+        let (together, first) = self.split(place);
+        if together == self.values.len() {
+            self.values.push(Vec::with_capacity(SUBJECTS_TOGETHER * self.width));
+        }
+        let values = &mut self.values[together];
+        if first == values.len() {
+            values.resize(first + self.width, 0);
+        }
+        &mut values[first..first + self.width]
+    }
+
+    pub fn iter(&self) -> impl Iterator<Item = (&Id, &[i64])> {
+        self.places.iter().map(|(id, place)| (id, self.at(*place)))
+    }
+
+    fn split(&self, place: u32) -> (usize, usize) {
+        let place = place as usize;
+        (place / SUBJECTS_TOGETHER, place % SUBJECTS_TOGETHER * self.width)
+    }
+}
 
 /// The sums of measures over windows that a run needs of one kind of subject. As text, it is kept beside sums that were
 /// made by it.
@@ -33,15 +87,27 @@ impl SumPlan {
         self.sums.iter().map(|(window, _)| *window).collect()
     }
 
-    /// Lays the sums of one subject out by window.
-    pub fn counts(&self, sums: &[i64], window: Window) -> Counts {
-        let mut counts = Counts::default();
-        for ((summed_window, measure), sum) in self.sums.iter().zip(sums) {
-            if *summed_window == window {
-                counts.add(*measure, *sum);
-            }
+    /// Where each sum is.
+    pub fn places(&self) -> SumPlaces {
+        let mut places = SumPlaces::default();
+        for window in self.windows() {
+            let mut of_window = [None; Measure::COUNT];
+            let summed = self.sums.iter().enumerate().filter(|(_, (summed, _))| *summed == window);
+            summed.for_each(|(place, (_, measure))| of_window[*measure as usize] = Some(place));
+            places.0.push((window, of_window));
         }
-        counts
+        places
+    }
+}
+
+/// Where each sum of a plan is, by window and measure.
+#[derive(Clone, Debug, Default)]
+pub struct SumPlaces(Vec<(Window, [Option<usize>; Measure::COUNT])>);
+
+impl SumPlaces {
+    /// `None` where the plan does not have it.
+    pub fn of(&self, window: Window, measure: Measure) -> Option<usize> {
+        self.0.iter().find(|(known, _)| *known == window)?.1[measure as usize]
     }
 }
 
@@ -85,17 +151,22 @@ pub(crate) enum Share<'a> {
     LateSince(&'a [i64]),
 }
 
-/// Adds to the sums of a window what days do to them, for all subjects. Each window is summed by itself: that costs
-/// less than asking of every row and every sum whether the day is in its window.
+/// Adds to the sums of windows what days do to them, for all subjects; every window has all of these days.
 pub(crate) async fn add_days(
     connection: &mut PgConnection,
     plan: &SumPlan,
-    window: Window,
+    windows: &[Window],
     days: DaySpan,
     share: Share<'_>,
     sums: &mut Sums,
 ) -> Result<(), StoreError> {
-    let places: Vec<usize> = (0..plan.sums.len()).filter(|place| plan.sums[*place].0 == window).collect();
+    // Each measure is summed once, and added wherever it is asked for.
+    let wanted = || plan.sums.iter().enumerate().filter(|(_, (window, _))| windows.contains(window));
+    let measures: BTreeSet<Measure> = wanted().map(|(_, (_, measure))| *measure).collect();
+    let measures: Vec<Measure> = measures.into_iter().collect();
+    let place_of = |measure: &Measure| measures.binary_search(measure).ok();
+    let places: Vec<(usize, usize)> =
+        wanted().filter_map(|(place, (_, measure))| Some((place, place_of(measure)?))).collect();
     let (table, newer, sign) = match share {
         Share::Entering => ("daily_count", "", 1),
         Share::Leaving => ("daily_count", "", -1),
@@ -104,11 +175,10 @@ pub(crate) async fn add_days(
     // Of a single day every subject has one row at the most; only notes of what is late have more.
     let one_row_each = days.from == days.to && !matches!(share, Share::LateSince(_));
     let (sum, grouped) = if one_row_each { ("", "") } else { ("sum", "group by subject_id") };
-    let sum = |place: &usize| format!("coalesce({sum}({}), 0)::bigint", plan.sums[*place].1.column());
     let sql = format!(
         "select subject_id, array[{}] from {table}
          where subject_kind = $1 and day between $2 and $3 {newer} {grouped}",
-        places.iter().map(sum).collect::<Vec<_>>().join(", ")
+        listed(&measures, |column| format!("coalesce({sum}({column}), 0)::bigint"))
     );
     // Planned for these very days each time: one day is found through an index, half a table is not.
     let query = sqlx::query(AssertSqlSafe(sql)).persistent(false);
@@ -119,9 +189,9 @@ pub(crate) async fn add_days(
     let mut rows = query.fetch(connection);
     while let Some(row) = rows.try_next().await? {
         let (subject_id, added): (&str, Vec<i64>) = (row.try_get(0)?, row.try_get(1)?);
-        let of_subject = sums.entry(Id::stored(subject_id)).or_insert_with(|| vec![0; plan.sums.len()]);
-        for (place, added) in places.iter().zip(added) {
-            of_subject[*place] += sign * added;
+        let of_subject = sums.of_mut(Id::stored(subject_id));
+        for (place, measure) in &places {
+            of_subject[*place] += sign * added[*measure];
         }
     }
     Ok(())
@@ -130,14 +200,14 @@ pub(crate) async fn add_days(
 /// The sums over a window of the products that do not qualify (scoring law §5, `product_base_score`), of every subject
 /// that has any.
 #[derive(Clone, Debug)]
-pub struct UnqualifiedProducts {
+pub(crate) struct UnqualifiedProducts {
     measures: Vec<Measure>,
-    sums: Sums,
+    sums: HashMap<Id, Vec<i64>>,
 }
 
 impl UnqualifiedProducts {
     /// Reads the sums of `measures`, which are kept per product.
-    pub async fn read(
+    pub(crate) async fn read(
         connection: &mut PgConnection,
         kind: SubjectKind,
         measures: Vec<Measure>,
@@ -156,13 +226,14 @@ impl UnqualifiedProducts {
         Ok(UnqualifiedProducts { measures, sums })
     }
 
-    /// The sums of one subject's.
-    pub fn of(&self, subject_id: &Id) -> Counts {
-        let mut counts = Counts::default();
-        for (measure, sum) in self.measures.iter().zip(self.sums.get(subject_id).into_iter().flatten()) {
-            counts.add(*measure, *sum);
-        }
-        counts
+    /// The sum of one subject's.
+    pub(crate) fn of(&self, subject_id: &Id, measure: Measure) -> i64 {
+        let sum = || {
+            let sums = self.sums.get(subject_id)?;
+            let place = self.measures.iter().position(|known| *known == measure)?;
+            Some(sums[place])
+        };
+        sum().unwrap_or_default()
     }
 }
 

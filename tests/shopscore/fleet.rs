@@ -168,9 +168,9 @@ fn assert_summary(summary: &Value, cards: &[&Value], about: &str) {
     }
     let bars = summary["histogram"].as_array().expect("bars");
     for bar in bars {
-        let from = millionths(&bar["from"]).expect("a score");
-        let is_inside =
-            |card: &Value| millionths(&card["score"]).is_some_and(|score| (from..from + 50_000).contains(&score));
+        let [from, to] = ["from", "to"].map(|end| millionths(&bar[end]).expect("a score"));
+        assert_eq!(to - from, 50_000, "{about}: scores go up to 5");
+        let is_inside = |card: &Value| millionths(&card["score"]).is_some_and(|score| (from..to).contains(&score));
         assert_eq!(bar["subjects"], count(&is_inside), "{about}: {bar}");
     }
     let in_bars: i64 = bars.iter().filter_map(|bar| bar["subjects"].as_i64()).sum();

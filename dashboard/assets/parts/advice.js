@@ -1,7 +1,7 @@
 // What to do: what costs most, which products it comes from, and what leaves the windows by itself.
 import { html } from '../vendor/preact-htm.js';
 import { segment, withQuery } from '../api.js';
-import { count, score, shortDay, signed, value } from '../format.js';
+import { count, points, score, shortDay, signed, value } from '../format.js';
 import { t, titled } from '../language.js';
 import { SELDOM } from '../use.js';
 import { useRows } from './rows.js';
@@ -70,7 +70,7 @@ export function Products({ base, kind }) {
     <tbody>${rows.items.map((one) => html`<tr key=${`${one.shop_id} ${one.product_id}`}><th scope="row">
       <bdi>${one.product_id}</bdi>${kind === 'creators' && html`<small><a href=${`/shops/${segment(one.shop_id)}`}>
       <bdi>${one.shop_id}</bdi></a>
-      </small>`}</th>${rate(one.bad_review_rate)}${rate(one.quality_return_rate)}${rate(one.complaint_rate)}<td class="num">${score(one.mean_stars)}</td>
+      </small>`}</th>${rate(one.bad_review_rate)}${rate(one.quality_return_rate)}${rate(one.complaint_rate)}<td class="num">${points(one.mean_stars)}</td>
       <td class="num">${count(one.paid_orders)}</td><td>${t(one.on_shelf ? 'on_shelf' : 'off_shelf')}</td></tr>`)}</tbody>
       </table></div>
     ${rows.next && html`<button class="quiet" onClick=${rows.more}>${t('more')}</button>`}`;

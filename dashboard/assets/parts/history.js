@@ -6,6 +6,8 @@ import { role } from './tier.js';
 import { useWidth } from '../use.js';
 
 const HEIGHT = 320;
+/** Room above the highest score and below the lowest one, as a part of the scale. */
+const MARGIN = 0.024;
 const seconds = (date) => Date.parse(`${date}T00:00:00Z`) / 1000;
 const colour = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
 
@@ -53,8 +55,9 @@ export function History({ history, forecast, thresholds, scale }) {
 
 function options(width, [, known, coming], thresholds, scale) {
   const values = [...known, ...coming].filter((value) => value !== null);
-  const low = Math.max(scale.min, Math.min(...values) - 0.12);
-  const high = Math.min(scale.max, Math.max(...values) + 0.12);
+  const margin = (scale.max - scale.min) * MARGIN;
+  const low = Math.max(scale.min, Math.min(...values) - margin);
+  const high = Math.min(scale.max, Math.max(...values) + margin);
   const [text, grid, line] = [colour('--quiet'), colour('--rule'), colour('--accent')];
   const font = `12px ${getComputedStyle(document.body).fontFamily}`;
   const axis = { stroke: text, font, grid: { stroke: grid, width: 1 }, ticks: { stroke: grid, width: 1 } };
@@ -67,7 +70,7 @@ function options(width, [, known, coming], thresholds, scale) {
     scales: { x: { time: true }, y: { range: [low, high] } },
     axes: [
       { ...axis, grid: { show: false }, space: 70, values: (_, splits) => splits.map((at) => month.format(new Date(at * 1000))) },
-      { ...axis, grid: { show: false }, size: 46, values: (_, splits) => splits.map((value) => value.toFixed(2)) },
+      { ...axis, grid: { show: false }, size: 46, values: (_, splits) => splits.map(score) },
     ],
     cursor: { y: false, drag: { x: false, y: false } },
     series: [
@@ -95,7 +98,7 @@ function bands(chart, thresholds, [low, high]) {
       ctx.fillStyle = colour('--quiet');
       ctx.fillRect(bbox.left, top, bbox.width, devicePixelRatio);
       ctx.textAlign = 'right';
-      ctx.fillText(edges[index].toFixed(2), bbox.left + bbox.width - 4 * devicePixelRatio, top - 4 * devicePixelRatio);
+      ctx.fillText(score(edges[index]), bbox.left + bbox.width - 4 * devicePixelRatio, top - 4 * devicePixelRatio);
     }
   }
   ctx.restore();

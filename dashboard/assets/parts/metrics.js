@@ -1,6 +1,6 @@
 // Every metric as a row: its value, its counts, where it stands among its peers, and what it costs. A row opens the records.
 import { html, useState } from '../vendor/preact-htm.js';
-import { count, score, shortDay, signed, value } from '../format.js';
+import { count, points, shortDay, signed, value } from '../format.js';
 import { t, titled } from '../language.js';
 import { Records } from './records.js';
 import { Strip } from './strip.js';
@@ -41,7 +41,7 @@ export function Metrics({ answer, changes, costs, rules, base, kind, caller }) {
           <td class="num">${value(metric.value, metric.unit)}</td>
           <td class="num counts">${metric.unit === 'ratio' ? html`${count(metric.numerator)} / ${count(metric.denominator)}` : t('of_n', { n: count(metric.denominator) })}</td>
           <td class="peers"><${Strip} metric=${metric} peers=${peers.get(metric.id)} /></td>
-          <td class="num points">${score(metric.points)}</td>
+          <td class="num points">${points(metric.points)}</td>
           <td class="num costs">${cost(metric) === null ? '–' : html`<span class="cost">
             <span class="cost-bar" aria-hidden="true" style=${{ width: `${(cost(metric) / worst) * 100}%` }}>
             </span>${cost(metric) < 0.0005 ? '0' : signed(-cost(metric), 3)}</span>`}</td>

@@ -6,10 +6,14 @@ import { useWidth } from '../use.js';
 
 const [HEIGHT, TOP, BOTTOM] = [150, 24, 34];
 
+/** The parts of a change that are shown: adjustments only where there are any. */
+const changePartsOf = ({ parts }) => ['own', 'peers', 'weights', ...(parts.adjustments ? ['adjustments'] : [])];
+
 export function Waterfall({ changes }) {
   const [place, width] = useWidth();
   const { from, to, parts } = changes;
-  const steps = ['own', 'peers', 'weights'].map((name) => ({ name, by: parts[name] }));
+  const names = changePartsOf(changes);
+  const steps = names.map((name) => ({ name, by: parts[name] }));
   let at = from.unrounded;
   const bars = steps.map(({ name, by }) => {
     const start = at;
@@ -34,13 +38,8 @@ export function Waterfall({ changes }) {
   const step = width / columns.length;
   const bar = Math.min(64, step * 0.62);
   const center = (index) => step * (index + 0.5);
-  const label = t('waterfall_label', {
-    from: score(from.score),
-    to: score(to.score),
-    own: signed(parts.own, 4),
-    peers: signed(parts.peers, 4),
-    weights: signed(parts.weights, 4),
-  });
+  const told = names.map((name) => `${t(`part_${name}`)} ${signed(parts[name], 4)}`).join(t('comma'));
+  const label = t('waterfall_label', { from: score(from.score), to: score(to.score), parts: told });
   return html`<figure class="waterfall" ref=${place}>${
     width > 0 &&
     html`<svg width=${width} height=${HEIGHT} role="img" aria-label=${label}>

@@ -1,7 +1,7 @@
 // The score under an assumption: more good orders, or fewer faults. And how many good orders reach the next line.
 import { html, useEffect, useState } from '../vendor/preact-htm.js';
 import { ask } from '../api.js';
-import { count, day, score, signed, value } from '../format.js';
+import { count, day, score, scoreStep, signed, value } from '../format.js';
 import { t, titled } from '../language.js';
 import { Failure } from './states.js';
 import { Change, TierBadge } from './tier.js';
@@ -11,7 +11,7 @@ const SLIDERS = 4;
 const ORDERS_MAX = 1000;
 const WAIT = 200;
 
-export function WhatIf({ base, card, metrics, costs, thresholds }) {
+export function WhatIf({ base, card, metrics, costs, thresholds, scale }) {
   const [orders, setOrders] = useState(0);
   const [faults, setFaults] = useState({});
   const [result, setResult] = useState({});
@@ -78,15 +78,15 @@ export function WhatIf({ base, card, metrics, costs, thresholds }) {
         setFaults({});
       }}>${t('reset')}</button>`
     }
-    <${Target} base=${base} card=${card} thresholds=${thresholds} />
+    <${Target} base=${base} card=${card} thresholds=${thresholds} scale=${scale} />
     <p class="quiet-text">${t('what_if_about')}</p>
   </div>`;
 }
 
 /** How many good orders it takes to reach a score. */
-function Target({ base, card, thresholds }) {
-  const next = card.tier.next_up?.at_least ?? Math.min(5, card.score + 0.05);
-  const [wanted, setWanted] = useState(next.toFixed(2));
+function Target({ base, card, thresholds, scale }) {
+  const next = card.tier.next_up?.at_least ?? Math.min(scale.max, card.score + (scale.max - scale.min) / 100);
+  const [wanted, setWanted] = useState(String(Number(next.toFixed(2))));
   const [state, setState] = useState({});
   const look = async (event) => {
     event?.preventDefault();
@@ -103,7 +103,7 @@ function Target({ base, card, thresholds }) {
   };
   const { target, error } = state;
   return html`<form class="target" onSubmit=${look}><label for="target">${t('orders_to')}</label>
-    <input id="target" type="number" min="0" max="5" step="0.01" required list="lines" value=${wanted} onInput=${(event) => setWanted(event.target.value)} />
+    <input id="target" type="number" min=${scale.min} max=${scale.max} step=${scoreStep()} required list="lines" value=${wanted} onInput=${(event) => setWanted(event.target.value)} />
     <datalist id="lines">${thresholds.map((line) => html`<option key=${line} value=${line}></option>`)}</datalist>
     <button class="main" disabled=${state.isAsking}>${t('work_out')}</button>
     <p role="status">${error ? error.message : target && (target.reachable ? html`<strong>${t('orders_needed', { n: count(target.signed_orders) })}</strong> ${target.earliest_date ? t('orders_pace', { pace: target.recent_orders_a_day, date: day(target.earliest_date) }) : t('orders_no_pace')}` : html`<strong>${t('unreachable')}</strong>`)}

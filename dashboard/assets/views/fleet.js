@@ -1,12 +1,12 @@
 // All shops or creators: how they stand, who moved, and a table to find one in.
 import { html, useEffect, useState } from '../vendor/preact-htm.js';
-import { withQuery } from '../api.js';
+import { segment, withQuery } from '../api.js';
 import { saveCsv } from '../parts/csv.js';
 import { FleetTable } from '../parts/fleet_table.js';
 import { Histogram } from '../parts/histogram.js';
 import { AsOf, Empty, Failure, Loading } from '../parts/states.js';
 import { role, shape } from '../parts/tier.js';
-import { count, day, percent, score } from '../format.js';
+import { count, day, percent, score, scoreStep, setScorePlaces } from '../format.js';
 import { t, titled } from '../language.js';
 import { go, OFTEN, useAddress, useAnswer } from '../use.js';
 import { useRows } from '../parts/rows.js';
@@ -16,9 +16,15 @@ const SOON = 3_000;
 /** What of the address the service is asked for. */
 const FILTERS = ['q', 'category_id', 'tier_level', 'status', 'moved', 'below', 'sort'];
 
+/** The scale of scores until the rule set says it. */
+const SCALE = { min: 0, max: 5 };
+
+const ruleSetOf = (answer) => withQuery(`/v1/rule-sets/${segment(answer.rule_set)}`, { version: answer.rule_set_version });
+
 export function Fleet({ caller, kind }) {
   const { query } = useAddress();
   const summary = useAnswer(withQuery('/v1/scores/summary', { kind, category_id: query.get('category_id') }), OFTEN);
+  const rules = useAnswer(summary.answer ? ruleSetOf(summary.answer) : null);
   const filters = Object.fromEntries(FILTERS.map((name) => [name, query.get(name) ?? undefined]));
   const change = (changed) => {
     const next = { kind: kind === 'creators' ? kind : undefined, ...filters, ...changed };
@@ -31,6 +37,8 @@ export function Fleet({ caller, kind }) {
       : html`<${Failure} error=${summary.error} reload=${summary.reload} />`;
   }
   const figures = summary.answer;
+  const scale = rules.answer?.scale ?? SCALE;
+  setScorePlaces(rules.answer?.score_places ?? 2);
   return html`<h1 class="title">${t(kind === 'shops' ? 'all_shops' : 'all_creators')}</h1>
     <${AsOf} answer=${figures} caller=${caller}>${caller.scopes.includes('admin') && html`<${RunUnderWay} />`}<//>
     <div class="figures">
@@ -38,7 +46,7 @@ export function Fleet({ caller, kind }) {
       <${Moves} figures=${figures} filters=${filters} change=${change} />
       <section class="card wide"><h2>${t('spread')}</h2><${Histogram} summary=${figures} /></section>
     </div>
-    <${Listed} figures=${figures} kind=${kind} filters=${filters} change=${change} />`;
+    <${Listed} figures=${figures} kind=${kind} filters=${filters} change=${change} scale=${scale} />`;
 }
 
 /** Before the first run: what is missing, and how far a run is. */
@@ -76,11 +84,18 @@ function Tiers({ figures, filters, change }) {
       <span class="num">${count(tier.subjects)}</span>
     </button></li>`,
     )}
-    <li>
-      <button class="row" aria-pressed=${filters.status === 'insufficient_volume'} onClick=${() => change({ status: filters.status ? undefined : 'insufficient_volume', tier_level: undefined })}>
-      <span class="name"><span class="dot none" aria-hidden="true">○</span> ${t('too_few_orders')}</span><span></span>
-        <span class="num">${count(figures.insufficient_volume)}</span></button></li></ul>
+    ${figures.growth > 0 && html`<${OfStatus} status="growth" title=${t('growth')} subjects=${figures.growth} filters=${filters} change=${change} />`}
+    <${OfStatus} status="insufficient_volume" title=${t('too_few_orders')} subjects=${figures.insufficient_volume} filters=${filters} change=${change} /></ul>
   </section>`;
+}
+
+/** Those who have no score of metrics. */
+function OfStatus({ status, title, subjects, filters, change }) {
+  const isChosen = filters.status === status;
+  return html`<li>
+    <button class="row" aria-pressed=${isChosen} onClick=${() => change({ status: isChosen ? undefined : status, tier_level: undefined })}>
+      <span class="name"><span class="dot none" aria-hidden="true">○</span> ${title}</span><span></span>
+      <span class="num">${count(subjects)}</span></button></li>`;
 }
 
 const range = ({ at_least: least, below }) =>
@@ -88,7 +103,7 @@ const range = ({ at_least: least, below }) =>
     ? t('from_score', { least: score(least) })
     : least === null
       ? t('below_score', { below: score(below) })
-      : `${score(least)} – ${score(below - 0.01)}`;
+      : `${score(least)} – ${score(below - scoreStep())}`;
 
 function Moves({ figures, filters, change }) {
   const { moves, previous_date: before } = figures;
@@ -111,7 +126,7 @@ function Moves({ figures, filters, change }) {
   </section>`;
 }
 
-function Listed({ figures, kind, filters, change }) {
+function Listed({ figures, kind, filters, change, scale }) {
   const sort = filters.sort ?? 'change';
   const path = withQuery('/v1/scores', { kind, ...filters, sort, history: 30, limit: 100 });
   const rows = useRows(path, OFTEN);
@@ -127,7 +142,7 @@ function Listed({ figures, kind, filters, change }) {
           ${one.category_id} (${count(one.subjects)})</option>`)}
       </select></label>
       <label><span class="label">${t('below')}</span>
-        <input type="number" min="0" max="5" step="0.01" inputmode="decimal" value=${filters.below ?? ''} onChange=${(event) => change({ below: event.target.value || undefined })} />
+        <input type="number" min=${scale.min} max=${scale.max} step=${scoreStep()} inputmode="decimal" value=${filters.below ?? ''} onChange=${(event) => change({ below: event.target.value || undefined })} />
         </label>
       ${FILTERS.some((name) => filters[name] && name !== 'sort') && html`<button class="quiet" onClick=${() => change(Object.fromEntries(FILTERS.map((name) => [name, name === 'sort' ? filters.sort : undefined])))}>
         ${t('clear_filters')}</button>`}

@@ -1,7 +1,7 @@
 // One shop or creator: where it stands, where it goes, why it moved, and what to do.
 import { html, useEffect } from '../vendor/preact-htm.js';
 import { segment, withQuery } from '../api.js';
-import { count, day, score as shown, shortDay, signed } from '../format.js';
+import { count, day, score as shown, setScorePlaces, shortDay, signed } from '../format.js';
 import { language, t, titled } from '../language.js';
 import { Advice, Leaving, Products } from '../parts/advice.js';
 import { History } from '../parts/history.js';
@@ -49,6 +49,21 @@ function TooFew({ card }) {
     <p>${t('too_few_about', { have: count(card.volume.count), need: count(card.needed ?? 0) })}</p></div>`;
 }
 
+function Growth({ card }) {
+  const { count: have, minimum } = card.volume;
+  return html`<div class="card notice"><strong>${t('growth_title')}</strong>
+    <p>${t('growth_about', { have: count(have), need: count(minimum), score: shown(card.score) })}</p></div>`;
+}
+
+/** What the platform added and took off. */
+function Adjustments({ card }) {
+  if (!card.adjustments.length) return null;
+  return html`<section class="card"><h2>${t('adjustments')}</h2><ul class="lines">${card.adjustments.map(
+    (one) => html`<li key=${one.code}><span class="num ${one.points < 0 ? 'bad-text' : 'good-text'}">${signed(one.points)}</span>
+      <span>${titled(one.title)}</span><span class="quiet-text">× ${count(one.count)}</span></li>`,
+  )}</ul></section>`;
+}
+
 /** Everything about one published card. It is made anew for each revision. */
 function Card({ card, base, kind, caller }) {
   const at = (route, parameters) => withQuery(`${base}/${route}`, parameters);
@@ -65,7 +80,10 @@ function Card({ card, base, kind, caller }) {
   const changes = useAnswer(hasEarlier ? at('score/changes', { date: card.date }) : null);
   const thresholds = [...new Set(ruleSet.answer?.penalties.filter((penalty) => penalty.dimension === null).map((penalty) => penalty.below) ?? [])];
   const rules = ruleSet.answer;
+  const scale = rules?.scale ?? { min: 0, max: 5 };
+  setScorePlaces(rules?.score_places ?? 2);
   return html`
+    ${card.status === 'growth' && html`<${Growth} card=${card} />`}
     ${
       isScored &&
       html`<section class="card hero" aria-label=${t('score')}>
@@ -78,10 +96,11 @@ function Card({ card, base, kind, caller }) {
     </section>`
     }
     <${Dimensions} card=${card} rules=${rules} />
+    <${Adjustments} card=${card} />
     ${
       isScored &&
       html`<section class="card half"><h2>${t('history')}</h2><${Shown} of=${history}>
-        ${(past) => html`<${History} history=${past.scores} forecast=${forecast.answer?.days ?? []} thresholds=${thresholds} scale=${rules?.scale ?? { min: 0, max: 5 }} />`}<//>
+        ${(past) => html`<${History} history=${past.scores} forecast=${forecast.answer?.days ?? []} thresholds=${thresholds} scale=${scale} />`}<//>
         </section>
     <section class="card half">
       <h2>${t('why_moved')}</h2><${Why} changes=${changes} metrics=${metrics.answer} isKnown=${!history.answer || hasEarlier} />
@@ -95,7 +114,7 @@ function Card({ card, base, kind, caller }) {
       isScored &&
       html`<section class="card half"><h2>${t('advice')}</h2><${Advice} advice=${advice} /></section>
     <section class="card half">
-      <h2>${t('what_if')}</h2>${metrics.answer && html`<${WhatIf} base=${base} card=${card} metrics=${metrics.answer} costs=${costs} thresholds=${thresholds} />`}</section>
+      <h2>${t('what_if')}</h2>${metrics.answer && html`<${WhatIf} base=${base} card=${card} metrics=${metrics.answer} costs=${costs} thresholds=${thresholds} scale=${scale} />`}</section>
     <section class="card half"><h2>${t('penalties')}</h2>${rules && html`<${Shown} of=${penalties}>
       ${(answer) => html`<${Lines} ruleSet=${rules} penalties=${answer.penalties} />`}<//>`}</section>
     <section class="card half"><h2>${t('leaving')}</h2><${Shown} of=${forecast}>
@@ -180,7 +199,7 @@ function Dimensions({ card, rules }) {
 function Why({ changes, metrics, isKnown }) {
   if (!isKnown) return html`<p class="quiet-text">${t('first_date')}</p>`;
   return html`<${Shown} of=${changes}>${(answer) => {
-    if (answer.change === null) return html`<p class="quiet-text">${t('no_change_known')}</p>`;
+    if (answer.change === null) return html`<p class="quiet-text">${answer.untold ? titled(answer.untold) : t('no_change_known')}</p>`;
     const titles = new Map(metrics?.metrics.map((metric) => [metric.id, titled(metric.title)]) ?? []);
     const moved = answer.metrics
       .filter((one) => Math.abs(one.total) >= 0.00005)
@@ -199,7 +218,7 @@ function Why({ changes, metrics, isKnown }) {
         </tr>`)}
       <tr class="sum">
         <th scope="row">${t('sum')}</th>${['own', 'peers', 'weights'].map((part) => html`<td class="num" key=${part}>
-        ${signed(answer.parts[part], 4)}</td>`)}<td class="num">${signed(answer.change, 4)}</td></tr></tbody></table>`
+        ${signed(answer.parts[part], 4)}</td>`)}<td class="num">${signed(answer.change - answer.parts.adjustments, 4)}</td></tr></tbody></table>`
       }`;
   }}<//>`;
 }

@@ -1,7 +1,7 @@
 //! What happens in the made-up marketplace, day by day: orders with all that follows, sessions, shelves.
 
 use chrono::{DateTime, Days, NaiveDate, NaiveTime, TimeDelta, Utc};
-use rand::RngExt;
+use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use serde_json::{Value, json};
 
@@ -20,12 +20,15 @@ pub(super) struct Writer {
     end: DateTime<Utc>,
     events: Vec<(DateTime<Utc>, String)>,
     numbers: u64,
+    /// Draws the facts that came with the rules of 2026, so that everything else stays as it is drawn without them.
+    newer: ChaCha8Rng,
 }
 
 impl Writer {
     pub(super) fn new(calendar: Calendar, today: NaiveDate) -> Writer {
         let end = calendar.instant(today, NaiveTime::MIN);
-        Writer { calendar, today, end, events: Vec::new(), numbers: 0 }
+        let newer = ChaCha8Rng::seed_from_u64(2026);
+        Writer { calendar, today, end, events: Vec::new(), numbers: 0, newer }
     }
 
     pub(super) fn finish(mut self) -> Vec<String> {
@@ -97,6 +100,7 @@ impl Writer {
         if virtual_goods {
             self.send(shop, "order.confirmed", signed, of_order());
         } else {
+            self.promise(shop, &order_id, paid);
             self.send(shop, "order.shipped", shipped, of_order());
             let picked_up = shipped + hours(rng.random_range(0.5..6.0));
             self.send(shop, "order.picked_up", picked_up, of_order());
@@ -107,6 +111,14 @@ impl Writer {
         }
         self.review(shop, &order_id, signed, quality, rng);
         self.trouble(shop, &order_id, shipped, signed, quality, rng);
+    }
+
+    /// What the carrier promises when an order is paid.
+    fn promise(&mut self, shop: &Shop, order_id: &str, paid: DateTime<Utc>) {
+        let days = CATEGORIES[shop.category].2 * 1.2 + self.newer.random_range(0.8..2.0);
+        let deliver_by = (paid + hours(24.0 * days)).with_timezone(&self.calendar.zone()).to_rfc3339();
+        let data = json!({"order_id": order_id, "deliver_by": deliver_by});
+        self.send(shop, "order.promised", paid + TimeDelta::minutes(1), data);
     }
 
     fn review(&mut self, shop: &Shop, order_id: &str, signed: DateTime<Utc>, quality: f64, rng: &mut ChaCha8Rng) {
@@ -162,6 +174,9 @@ impl Writer {
             let opened = (if kind == "refund_only" { shipped } else { signed }) + hours(rng.random_range(2.0..90.0));
             let answered = opened + hours(rng.random_range(0.5..10.0) + (1.0 - quality) * rng.random_range(0.0..40.0));
             self.send(shop, "aftersale.opened", opened, case(json!({"kind": kind, "reason": reason})));
+            if reason == "logistics" && self.newer.random_bool(0.6) {
+                self.send(shop, "aftersale.modified", opened + hours(0.2), case(json!({"reason": "breakage"})));
+            }
             self.send(shop, "aftersale.merchant_responded", answered, case(json!({})));
             let again = answered + hours(rng.random_range(20.0..60.0));
             let mut completed = answered + hours(1.0);
@@ -172,6 +187,9 @@ impl Writer {
             if rng.random_bool(0.08) {
                 let liable = if rng.random_bool(0.2 + 0.6 * (1.0 - quality)) { "merchant" } else { "buyer" };
                 self.send(shop, "arbitration.decided", completed - hours(0.5), case(json!({"liable": liable})));
+            }
+            if self.newer.random_bool(0.01 + 0.08 * (1.0 - quality)) {
+                self.send(shop, "arbitration.opened", completed - hours(0.7), case(json!({})));
             }
             let outcome = if kind == "exchange" { "exchanged" } else { "refunded" };
             self.send(shop, "aftersale.completed", completed, case(json!({"outcome": outcome})));
@@ -194,7 +212,9 @@ impl Writer {
         let of_session = json!({"session_id": session_id});
         if rng.random_bool(0.9) {
             let limit = if rng.random_bool(0.4 + 0.58 * quality) { 170 } else { 1_500 };
-            self.send(shop, "im.replied", start + TimeDelta::seconds(rng.random_range(5..limit)), of_session);
+            let replied = start + TimeDelta::seconds(rng.random_range(5..limit));
+            self.send(shop, "im.replied", replied, of_session.clone());
+            self.further_rounds(shop, replied, quality, &of_session);
         }
         if rng.random_bool(0.3) {
             let stars = if rng.random_bool(0.04 + 0.3 * (1.0 - quality)) {
@@ -204,6 +224,18 @@ impl Writer {
             };
             let data = json!({"session_id": session_id, "stars": stars});
             self.send(shop, "im.rated", start + hours(1.0), data);
+        }
+    }
+
+    /// The buyer asks again, and is answered.
+    fn further_rounds(&mut self, shop: &Shop, replied: DateTime<Utc>, quality: f64, of_session: &Value) {
+        let mut last = replied;
+        for _ in 0..self.newer.random_range(0..3) {
+            let asked = last + TimeDelta::seconds(self.newer.random_range(20..300));
+            let slowest = 15 + (120.0 * (1.0 - quality)) as i64;
+            last = asked + TimeDelta::seconds(self.newer.random_range(5..slowest.max(10)));
+            self.send(shop, "im.asked", asked, of_session.clone());
+            self.send(shop, "im.replied", last, of_session.clone());
         }
     }
 }

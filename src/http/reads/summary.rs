@@ -84,9 +84,12 @@ pub(crate) struct TierPenalty {
 /// How many scores are in a bar.
 #[derive(Serialize, ToSchema)]
 pub(crate) struct HistogramBar {
-    /// The lowest score of the bar; the next bar begins 0.05 above.
+    /// The lowest score of the bar.
     #[schema(value_type = f64)]
     pub from: Shortest,
+    /// Scores of the bar are below this: a hundredth of the highest possible score above `from`.
+    #[schema(value_type = f64)]
+    pub to: Shortest,
     pub subjects: i64,
 }
 
@@ -173,7 +176,7 @@ fn answer(kind: SubjectKind, summary: &Summary) -> SummaryAnswer {
         histogram: summary
             .histogram
             .iter()
-            .map(|(from, subjects)| HistogramBar { from: Shortest(*from), subjects: *subjects })
+            .map(|bar| HistogramBar { from: Shortest(bar.from), to: Shortest(bar.to), subjects: bar.subjects })
             .collect(),
         moves: moves(&summary.moves),
         categories: summary
