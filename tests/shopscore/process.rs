@@ -206,6 +206,9 @@ async fn nothing_acknowledged_is_lost_or_counted_twice_when_the_service_or_postg
     let stored: i64 =
         sqlx::query_scalar("select count(*) from event").fetch_one(&mut connection).await.expect("a count");
     assert_eq!(stored as usize, events.len(), "every acknowledged event is there once");
+    let compression: String =
+        sqlx::query_scalar("show wal_compression").fetch_one(&mut connection).await.expect("a setting");
+    assert_ne!(compression, "off");
     let (success, said) = output(program(&directory, &["verify"]));
     assert!(success, "{said}");
     let requests = sent.load(Ordering::SeqCst);

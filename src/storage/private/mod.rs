@@ -17,7 +17,7 @@ use std::time::Duration;
 
 use rustix::fs::{FlockOperation, flock};
 use sqlx::postgres::PgConnectOptions;
-use sqlx::{ConnectOptions, Connection, Executor};
+use sqlx::{AssertSqlSafe, ConnectOptions, Connection, Executor, PgConnection};
 
 use binaries::Binaries;
 use directory::{create_directory, private_file, socket_directory, state_directory};
@@ -177,6 +177,20 @@ fn init_data(binaries: &Binaries, state_dir: &Path, data_dir: &Path, identity: &
     fs::rename(&aside, data_dir).map_err(io("cannot move into place", data_dir))
 }
 
+/// Compresses whole pages in the write-ahead log as well as this build of PostgreSQL can. After a checkpoint the first change
+/// of each page writes the page as a whole; where events touch pages here and there, that is most of the log.
+async fn compress_wal(connection: &mut PgConnection) -> Result<(), sqlx::Error> {
+    let known = "select enumvals, setting from pg_settings where name = 'wal_compression'";
+    let (known, kept): (Vec<String>, String) = sqlx::query_as(known).fetch_one(&mut *connection).await?;
+    let best = ["zstd", "lz4"].into_iter().find(|method| known.iter().any(|known| known == method)).unwrap_or("on");
+    if kept != best {
+        let set = format!("alter system set wal_compression = {best}");
+        sqlx::raw_sql(AssertSqlSafe(set)).execute(&mut *connection).await?;
+        sqlx::raw_sql("select pg_reload_conf()").execute(connection).await?;
+    }
+    Ok(())
+}
+
 /// Waits until the server answers and its database exists.
 async fn wait_ready(options: &PgConnectOptions, state_dir: &Path, server: Option<&Server>) -> Result<(), PrivateError> {
     let deadline = tokio::time::Instant::now() + READY_WAIT;
@@ -188,6 +202,9 @@ async fn wait_ready(options: &PgConnectOptions, state_dir: &Path, server: Option
             if there || connection.execute("create database shopscore").await.is_ok() {
                 if let Some(server) = server {
                     server.note_ready();
+                    if let Err(error) = compress_wal(&mut connection).await {
+                        tracing::warn!(%error, "the write-ahead log is not compressed");
+                    }
                 }
                 return Ok(());
             }
