@@ -236,6 +236,15 @@ fn connections(text: &str) -> Result<usize, String> {
         .ok_or_else(|| "must be 16 to 1000000".to_owned())
 }
 
+/// Ways in besides `/v1/events`.
+#[derive(Clone, Debug, Default, Args)]
+#[command(next_help_heading = "Intake")]
+pub struct ConnectSettings {
+    /// File of connectors (TOML): what platforms push to /v1/push/<id> in their own words
+    #[arg(long, env = "SHOPSCORE_CONNECTORS", value_name = "FILE", global = true)]
+    pub connectors: Option<PathBuf>,
+}
+
 impl LimitSettings {
     /// Fills in the rates that a service on this address has by default.
     pub fn for_address(mut self, address: SocketAddr) -> LimitSettings {

@@ -11,6 +11,7 @@ pub(crate) mod answers;
 pub mod cli;
 pub mod clock;
 pub mod config;
+pub mod connect;
 pub mod context;
 pub mod domain;
 pub mod http;

@@ -11,6 +11,7 @@ use tokio::task::JoinSet;
 use crate::access::{LastUsed, Rates};
 use crate::answers::source::Source;
 use crate::config::LimitSettings;
+use crate::connect::connector::Connector;
 use crate::context::{Context, StartError};
 use crate::http::answer::AnswerCache;
 use crate::http::bodies::BodyBudget;
@@ -69,6 +70,7 @@ impl Service {
         listener: TcpListener,
         keys: Keys,
         limits: LimitSettings,
+        connectors: Vec<Connector>,
     ) -> Result<Service, StartError> {
         let address = listener.local_addr()?;
         let mut connection = context.store.read.acquire().await.map_err(StoreError::from)?;
@@ -124,6 +126,7 @@ impl Service {
             readiness: LastReady::default(),
             slow_intakes: SlowIntakes::default(),
             cursor_key,
+            connectors,
         });
         let (stop, stopped) = oneshot::channel::<()>();
         let routes = router(&state);

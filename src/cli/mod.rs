@@ -2,6 +2,7 @@
 
 mod backup;
 pub mod client;
+mod connectors;
 mod date_word;
 mod demo;
 mod documents;
@@ -63,6 +64,7 @@ async fn carry_out(cli: &Cli) -> Result<ExitCode, CommandError> {
         Some(Command::Verify) => maintain::verify(cli).await,
         Some(Command::Retain) => maintain::retain(cli).await,
         Some(Command::Rules { command }) => rules::rules(cli, command).await,
+        Some(Command::Connectors { command }) => connectors::connectors(cli, command),
         Some(Command::Key { command }) => key::key(cli, command).await,
         Some(Command::Demo(settings)) => demo::demo(cli, settings).await,
         Some(Command::Openapi) => documents::openapi().map(|()| Status::Done.into()),

@@ -9,6 +9,7 @@ use rustix::fs::{FlockOperation, flock};
 use tokio::net::TcpListener;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
+use super::connectors;
 use super::exit::{CommandError, Status};
 use super::open::{Opened, open_migrated};
 use super::settings::Cli;
@@ -20,6 +21,7 @@ use crate::storage::private::Sharing;
 
 pub async fn serve(cli: &Cli) -> Result<ExitCode, CommandError> {
     check_exposure(&cli.listening)?;
+    let connectors = connectors::load(cli.connecting.connectors.as_deref())?;
     let opened = open_migrated(cli, Sharing::Exclusive).await?;
     if let Some((wanted, allowed)) = opened.context.store.lacking_connections().await? {
         tracing::warn!(
@@ -37,7 +39,7 @@ pub async fn serve(cli: &Cli) -> Result<ExitCode, CommandError> {
         }
         let listener = bind(&cli.listening)?;
         let limits = cli.limits.clone().for_address(cli.listening.listen);
-        Service::start(&opened.context, listener, keys, limits).await.map_err(CommandError::from)
+        Service::start(&opened.context, listener, keys, limits, connectors).await.map_err(CommandError::from)
     };
     let mut service = match started.await {
         Ok(service) => service,

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 
+use super::connectors::commands::ConnectorsCommand;
 use super::date_word::DateWord;
 use super::exit::LEGEND;
 use super::progress::Voice;
@@ -11,7 +12,8 @@ use super::report::Form;
 use super::rules::commands::RulesCommand;
 use crate::access::{GRACE_HOURS_DEFAULT, GRACE_HOURS_MAX};
 use crate::config::{
-    DatabaseSettings, IntakeSettings, LimitSettings, ListenSettings, LogFormat, RetentionSettings, ScoringSettings,
+    ConnectSettings, DatabaseSettings, IntakeSettings, LimitSettings, ListenSettings, LogFormat, RetentionSettings,
+    ScoringSettings,
 };
 
 /// Version and commit.
@@ -36,6 +38,8 @@ pub struct Cli {
     pub listening: ListenSettings,
     #[command(flatten)]
     pub limits: LimitSettings,
+    #[command(flatten)]
+    pub connecting: ConnectSettings,
     /// How the log is written to standard error; SHOPSCORE_LOG says how much (such as debug or info,sqlx=warn)
     #[arg(long, env = "SHOPSCORE_LOG_FORMAT", value_name = "FORMAT", value_enum, default_value_t = LogFormat::Text, global = true, help_heading = "Output")]
     pub log_format: LogFormat,
@@ -104,6 +108,11 @@ pub enum Command {
     Verify,
     /// Apply the retention policy now; a running service does so once a day
     Retain,
+    /// Work with connectors, which take what platforms push
+    Connectors {
+        #[command(subcommand)]
+        command: ConnectorsCommand,
+    },
     /// Work with rule sets
     Rules {
         #[command(subcommand)]
@@ -153,6 +162,7 @@ impl Command {
             Command::Verify => "verify",
             Command::Retain => "retain",
             Command::Rules { .. } => "rules",
+            Command::Connectors { .. } => "connectors",
             Command::Key { .. } => "key",
             Command::Openapi => "openapi",
             Command::Reference { .. } => "reference",

@@ -106,6 +106,17 @@ impl<S: Send + Sync> FromRequestParts<S> for Caller {
     }
 }
 
+/// Fails unless the key of a request has one of some scopes: for routes that are open to others who prove themselves otherwise.
+pub(crate) async fn check(
+    state: &AppState,
+    scopes: &'static [Scope],
+    headers: &HeaderMap,
+    address: IpAddr,
+) -> Result<(), Problem> {
+    let gate = Gate { state: state.clone(), scopes };
+    admit(&gate, &Method::POST, headers, address).await.map(|_| ())
+}
+
 /// A caller who showed a key. Where none is asked for, anybody could make keys that stay good later.
 pub(crate) struct KeyHolder {
     key_id: i32,

@@ -31,6 +31,7 @@ kinds! {
     InvalidParameter = BAD_REQUEST, "invalid-parameter", "A parameter is unknown or wrong", "参数未知或有误";
     UnreadableBody = BAD_REQUEST, "unreadable-body", "The body cannot be read; nothing was written", "请求体无法读取；未写入任何数据";
     Unauthorized = UNAUTHORIZED, "unauthorized", "A valid API key is needed", "需要有效的 API 密钥";
+    WrongSignature = UNAUTHORIZED, "wrong-signature", "The message is not signed by the platform", "消息未经平台签名";
     Forbidden = FORBIDDEN, "forbidden", "The key is not allowed to do this", "密钥无权执行此操作";
     NotFound = NOT_FOUND, "not-found", "Not found", "未找到";
     SubjectNotFound = NOT_FOUND, "subject-not-found", "Unknown shop or creator", "店铺或达人不存在";
@@ -43,6 +44,7 @@ kinds! {
     WebhookNotFound = NOT_FOUND, "webhook-not-found", "Unknown webhook", "Webhook 不存在";
     DeliveryNotFound = NOT_FOUND, "delivery-not-found", "Unknown delivery", "投递记录不存在";
     AlertNotFound = NOT_FOUND, "alert-not-found", "Unknown alert rule", "预警规则不存在";
+    ConnectorNotFound = NOT_FOUND, "connector-not-found", "Unknown connector", "连接器不存在";
     RuleSetNotFound = NOT_FOUND, "rule-set-not-found", "Unknown rule set", "规则集不存在";
     MetricNotFound = NOT_FOUND, "metric-not-found", "The rule set has no such metric", "规则集中没有该指标";
     RunNotFound = NOT_FOUND, "run-not-found", "Unknown run", "计算任务不存在";

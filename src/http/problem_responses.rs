@@ -47,6 +47,13 @@ problem_responses! {
     TooManyWebhooks { "409": "`too-many-webhooks`", }
     DeliveryNotFound { "404": "`webhook-not-found` or `delivery-not-found`", }
     AlertNotFound { "404": "`alert-not-found`", }
+    ConnectorNotFound { "404": "`connector-not-found`", }
+    PushProblems {
+        "401": "`wrong-signature`: nothing was read. With `dry_run` `unauthorized`: a key with the scope `admin` is needed.",
+        "403": "With `dry_run`: the key lacks the scope `admin`.",
+        "404": "`connector-not-found`",
+        "503": "Nothing is acknowledged; the platform sends again.",
+    }
     RunNotFound { "404": "`run-not-found`", }
     RuleSetNotFound { "404": "`rule-set-not-found`", }
     WhatIfProblems {

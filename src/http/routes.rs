@@ -14,13 +14,13 @@ use super::description::{add_examples, add_problems, describe_scopes, operations
 use super::params::{Input, Nothing};
 use super::reads::{
     advice, audit, benchmarks, changes, fleet, history, intake, lookup, outlook, preview_scores, previews, products,
-    record_changes, records, rule_sets, score, summary, what_if,
+    record_changes, records, rule_sets, score, summary, unread, what_if,
 };
 use super::service::{caller, dashboard, docs, event_types, figures, health};
 use super::state::AppState;
 use super::writes::previews as new_previews;
 use super::writes::{
-    adjustments, alerts, deliveries, erasures, events, exclusions, exclusions_batch, keys, new_keys, registry,
+    adjustments, alerts, deliveries, erasures, events, exclusions, exclusions_batch, keys, new_keys, push, registry,
     registry_batch, runs, webhooks,
 };
 use super::{middleware, problem};
@@ -35,6 +35,7 @@ fn api(api: Api<'_>) -> Api<'_> {
         routes!(docs::openapi_yaml),
         routes!(openapi_json),
         routes!(event_types::list_event_types),
+        routes!(push::post_push),
     ])
     .needs(&Scope::ALL, [routes!(caller::get_caller)])
     .needs(&[Scope::EventsWrite], [routes!(events::post_events)])
@@ -95,6 +96,7 @@ fn api(api: Api<'_>) -> Api<'_> {
             routes!(adjustments::get_adjustment, adjustments::delete_adjustment),
             routes!(runs::post_run, runs::list_runs),
             routes!(runs::get_run),
+            routes!(unread::list_unread),
             routes!(new_previews::post_preview),
             routes!(previews::get_preview),
             routes!(preview_scores::list_preview_scores),
@@ -117,7 +119,7 @@ impl<'a> Api<'a> {
         Api { router: OpenApiRouter::with_openapi(docs::openapi()), state }
     }
 
-    /// Routes that anybody may ask: they tell nothing about shops.
+    /// Routes that anybody may ask: they tell nothing about shops, or take only what is signed.
     fn open(mut self, routes: impl IntoIterator<Item = UtoipaMethodRouter<AppState>>) -> Api<'a> {
         for one in routes {
             self.router = self.router.routes(one);

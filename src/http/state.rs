@@ -13,6 +13,7 @@ use super::remembered::{LastReady, RunFigures, SlowIntakes};
 use super::telemetry::Telemetry;
 use crate::access::LastUsed;
 use crate::answers::source::Source;
+use crate::connect::connector::Connector;
 use crate::context::Context;
 use crate::domain::id::Id;
 use crate::ingest::categories::Categories;
@@ -64,4 +65,6 @@ pub struct App {
     pub readiness: LastReady,
     pub slow_intakes: SlowIntakes,
     pub cursor_key: SigningKey,
+    /// Ways in for what platforms push.
+    pub connectors: Vec<Connector>,
 }

@@ -11,6 +11,7 @@ use metrics::{
 };
 use metrics_exporter_prometheus::{BuildError, Matcher, PrometheusBuilder, PrometheusRecorder};
 
+use crate::connect::message::Fate;
 use crate::domain::fault::Code;
 use crate::domain::words::Word;
 use crate::ingest::queue::Depth;
@@ -20,6 +21,7 @@ const REQUESTS: &str = "shopscore_http_requests_total";
 const DURATION: &str = "shopscore_http_request_duration_seconds";
 const EVENTS: &str = "shopscore_events_total";
 const REJECTIONS: &str = "shopscore_event_rejections_total";
+const PUSHED: &str = "shopscore_push_messages_total";
 /// What events are answered with.
 const OUTCOMES: [&str; 4] = ["accepted", "duplicate", "conflict", "rejected"];
 /// How often samples are sorted.
@@ -62,6 +64,7 @@ impl Telemetry {
         with_local_recorder(&recorder, || {
             describe_counter!(EVENTS, "Events answered by this process, by outcome.");
             describe_counter!(REJECTIONS, "Events that this process rejected, by the code of the first fault.");
+            describe_counter!(PUSHED, "Messages that platforms pushed, by connector, tag and what became of them.");
             describe_counter!(REQUESTS, "Requests answered by this process, by route, method and status.");
             describe_histogram!(DURATION, "From a request's head to its answer's head, by route and method.");
             describe_gauge!("shopscore_ingest_waiting_events", "Events that wait for a writer.");
@@ -103,6 +106,12 @@ impl Telemetry {
     /// Counts an event that was rejected.
     pub(crate) fn count_rejection(&self, code: Code) {
         with_local_recorder(&self.0.recorder, || counter!(REJECTIONS, "code" => code.as_str()).increment(1));
+    }
+
+    /// Counts messages that a platform pushed.
+    pub(crate) fn count_push(&self, connector: &str, tag: &str, fate: Fate, messages: u64) {
+        let labels = [("connector", connector.to_owned()), ("tag", tag.to_owned()), ("outcome", fate.to_string())];
+        with_local_recorder(&self.0.recorder, || counter!(PUSHED, &labels).increment(messages));
     }
 
     /// Counts a request that was answered. `route` is the path with its parameters' names.

@@ -20,7 +20,7 @@ use crate::domain::event::Aggregate;
 use crate::domain::id::Id;
 use crate::storage::retention as rows;
 use crate::storage::{
-    StoreError, announcement, api_key, audit, delivery_upkeep, freshness, intake, peer_group, preview,
+    StoreError, announcement, api_key, audit, delivery_upkeep, freshness, intake, peer_group, preview, unread_message,
 };
 
 /// Full cards that one statement deletes.
@@ -90,6 +90,7 @@ pub async fn sweep_if_due(context: &Context) -> Result<Option<Swept>, StoreError
         delivery_upkeep::forget_orphans(&mut connection).await?;
         announcement::forget(&mut connection, now - ANNOUNCED_KEPT).await?;
         preview::forget(&mut connection, now).await?;
+        unread_message::forget(&mut connection, now - MISTAKES_KEPT).await?;
     }
     drop(connection);
     if taken { sweep(context).await.map(Some) } else { Ok(None) }

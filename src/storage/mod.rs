@@ -46,6 +46,7 @@ pub mod settled_sum;
 pub mod snapshot;
 pub mod stripe;
 pub(crate) mod touched;
+pub(crate) mod unread_message;
 pub(crate) mod webhook;
 pub(crate) mod webhook_lease;
 pub(crate) mod window_sum;

@@ -5,8 +5,9 @@ use serde_json::{Value, json};
 use shopscore::http;
 
 use crate::keys::guarded_with;
+use crate::push::{connectors, signed_md5};
 use crate::support::receiver::Receiver;
-use crate::support::{TestService, answer};
+use crate::support::{Choices, TestService, answer};
 use crate::webhooks::{opened, subscribe};
 
 pub fn order(shop: &str, order: &str, creator: Option<&str>) -> Vec<String> {
@@ -232,7 +233,8 @@ fn assert_described(description: &Value, path: &str, method: &str, status: u16, 
 
 #[tokio::test(flavor = "multi_thread")]
 async fn every_described_operation_exists_takes_its_parameters_and_answers_as_described() {
-    let (service, receiver) = (guarded_with(opened()).await, Receiver::start().await);
+    let choices = Choices { connectors: connectors(), ..opened() };
+    let (service, receiver) = (guarded_with(choices).await, Receiver::start().await);
     let hook = json!({"url": receiver.url("/"), "events": ["metric.alert"]});
     // The last of each is deleted on the way.
     let rule = json!({"webhook_id": "1", "all": true, "score": "score", "op": "below", "value": 4.6});
@@ -275,6 +277,7 @@ async fn every_described_operation_exists_takes_its_parameters_and_answers_as_de
                 .replace("{alert_id}", of_two)
                 .replace("{delivery_id}", tried.as_str().expect("id"))
                 .replace("{kind}", "shops")
+                .replace("{connector}", "dd-main")
                 .replace("/v1/rule-sets/{id}", "/v1/rule-sets/shop-v1")
                 .replace("{id}", "s-1")
                 .replace("{order_id}", "o-1")
@@ -289,6 +292,7 @@ async fn every_described_operation_exists_takes_its_parameters_and_answers_as_de
                 .replace("{preview_id}", "1");
             let url = service.url(&concrete);
             let body = match (method.as_str(), path.as_str()) {
+                ("post", "/v1/push/{connector}") => Some(json!([{"tag": 0, "msg_id": "m", "data": {}}])),
                 ("post", "/v1/events") => Some(serde_json::from_str(&order("s-1", "o-new", None)[0]).expect("event")),
                 ("post", "/v1/exclusions") => {
                     Some(json!({"shop_id": "s-1", "target": "order", "id": "o-2", "reason": "r", "decided_by": "d"}))
@@ -317,6 +321,9 @@ async fn every_described_operation_exists_takes_its_parameters_and_answers_as_de
             let mut request = service.client.request(method_name, &url);
             if let Some(body) = &body {
                 request = request.json(body);
+            }
+            if let Some(body) = body.as_ref().filter(|_| path == "/v1/push/{connector}") {
+                request = request.header("event-sign", signed_md5(body.to_string().as_bytes()));
             }
             if path == "/v1/previews" {
                 request = request.header("content-type", "application/toml").body(draft);

@@ -16,7 +16,7 @@ use crate::support::{Choices, TestService, date, fresh_database, scratch};
 
 /// What the proxy does to connections, those that exist included.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Mode {
+pub enum Mode {
     Pass,
     /// Connections break off, and new ones break off at once.
     Cut,
@@ -26,7 +26,7 @@ enum Mode {
     LoseReplies,
 }
 
-struct Proxy {
+pub struct Proxy {
     mode: watch::Sender<Mode>,
     folder: PathBuf,
 }
@@ -50,7 +50,7 @@ impl Proxy {
         options.clone().socket(&self.folder)
     }
 
-    fn set(&self, mode: Mode) {
+    pub fn set(&self, mode: Mode) {
         self.mode.send_replace(mode);
     }
 }
@@ -91,16 +91,16 @@ fn event(shop: usize, order: usize, id: &str) -> Value {
            "data": {"order_id": format!("o-{order}")}})
 }
 
-async fn service_behind(name: &str) -> (TestService, Proxy) {
+pub async fn service_behind(name: &str, choices: Choices) -> (TestService, Proxy) {
     let options = fresh_database().await;
     let proxy = Proxy::start(&options, name).await;
-    let service = TestService::start_on(proxy.options(&options), Choices::default()).await;
+    let service = TestService::start_on(proxy.options(&options), choices).await;
     (service, proxy)
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn while_the_store_is_cut_or_stands_still_everyone_is_told_within_3_seconds_and_afterwards_all_is_well() {
-    let (service, proxy) = service_behind("cut").await;
+    let (service, proxy) = service_behind("cut", Choices::default()).await;
     assert_eq!(service.post("/v1/events", &event(1, 1, "before")).await.0, 201);
     for mode in [Mode::Cut, Mode::Stall] {
         proxy.set(mode);
@@ -137,7 +137,7 @@ async fn lost_replies_and_broken_connections_lose_nothing_and_count_nothing_twic
     let seed = rand::random::<u32>().into();
     println!("seed {seed}");
     let mut rng = ChaCha8Rng::seed_from_u64(seed);
-    let (service, proxy) = service_behind("lost").await;
+    let (service, proxy) = service_behind("lost", Choices::default()).await;
     let batches: Vec<Vec<String>> = (0..120)
         .map(|batch| (0..40).map(|n| event(n % 9, batch * 10 + n / 4, &format!("e-{batch}-{n}")).to_string()).collect())
         .collect();

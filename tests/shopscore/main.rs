@@ -34,6 +34,7 @@ mod parameters;
 mod previews;
 mod process;
 mod products;
+mod push;
 mod recent;
 mod record_changes;
 mod records;

@@ -5,11 +5,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 /// The modules of the crate with those that each may import, from the ground up.
-const LAYERS: [(&str, &[&str]); 14] = [
+const LAYERS: [(&str, &[&str]); 15] = [
     ("domain", &[]),
     ("clock", &[]),
     ("otel", &[]),
     ("config", &["domain"]),
+    ("connect", &["domain"]),
     ("storage", &["domain"]),
     ("context", &["clock", "config", "domain", "storage"]),
     ("access", &["domain", "storage"]),
@@ -17,9 +18,24 @@ const LAYERS: [(&str, &[&str]); 14] = [
     ("scoring", &["context", "domain", "otel", "storage"]),
     ("answers", &["access", "context", "domain", "scoring", "storage"]),
     ("webhooks", &["answers", "context", "domain", "ingest", "otel", "storage"]),
-    ("http", &["access", "answers", "config", "context", "domain", "ingest", "otel", "scoring", "storage", "webhooks"]),
-    ("service", &["access", "answers", "config", "context", "http", "ingest", "scoring", "storage", "webhooks"]),
-    ("cli", &["access", "clock", "config", "context", "domain", "http", "ingest", "scoring", "service", "storage"]),
+    (
+        "http",
+        &[
+            "access", "answers", "config", "connect", "context", "domain", "ingest", "otel", "scoring", "storage",
+            "webhooks",
+        ],
+    ),
+    (
+        "service",
+        &["access", "answers", "config", "connect", "context", "http", "ingest", "scoring", "storage", "webhooks"],
+    ),
+    (
+        "cli",
+        &[
+            "access", "clock", "config", "connect", "context", "domain", "http", "ingest", "scoring", "service",
+            "storage",
+        ],
+    ),
 ];
 
 /// Lines that a source file may have, but for the rows of the tables of the law.

@@ -54,7 +54,7 @@ async fn show_market(cli: &Cli, settings: &DemoSettings) -> Result<ExitCode, Com
     let opened = open_migrated(cli, Sharing::Exclusive).await?;
     let result = async {
         let listener = bind(&cli.listening)?;
-        let service = Service::start(&opened.context, listener, Keys::NotAsked, cli.limits.clone()).await?;
+        let service = Service::start(&opened.context, listener, Keys::NotAsked, cli.limits.clone(), Vec::new()).await?;
         say(format_args!("the dashboard is at http://{}/ and fills while you look\n", service.address));
         let shown = fill_and_show(&service, &opened.context, settings, cli.voice()).await;
         if shown.is_ok() && !settings.exit {

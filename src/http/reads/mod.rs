@@ -20,6 +20,7 @@ mod rule_set_wire;
 pub(crate) mod rule_sets;
 pub(crate) mod score;
 pub(crate) mod summary;
+pub(crate) mod unread;
 pub(crate) mod what_if;
 mod wire;
 mod wire_tier;

@@ -24,6 +24,7 @@ use crate::http::params::{Input, Nothing};
     ),
     tags(
         (name = "events", description = "What happened: orders, reviews, after-sale cases, complaints, IM sessions, products."),
+        (name = "push", description = "What platforms push in their own words; docs/connectors.md says what it becomes."),
         (name = "scores", description = "The published score and what it is made of."),
         (name = "registry", description = "Shops and creators with their categories."),
         (name = "exclusions", description = "Exclusions: what the platform removes from scores (剔除)."),

@@ -15,6 +15,8 @@ pub(crate) mod exclusions_batch;
 pub(crate) mod keys;
 pub(crate) mod new_keys;
 pub(crate) mod previews;
+pub(crate) mod push;
+mod push_outcome;
 pub(crate) mod registry;
 pub(crate) mod registry_batch;
 pub(crate) mod runs;

@@ -19,6 +19,7 @@ use rand::Rng;
 use serde_json::{Value, json};
 use shopscore::clock::Clock;
 use shopscore::config::{IntakeSettings, LimitSettings, RetentionSettings};
+use shopscore::connect::connector::Connector;
 use shopscore::context::Context;
 use shopscore::domain::calendar::Calendar;
 use shopscore::domain::rules::RuleBook;
@@ -116,6 +117,7 @@ pub struct Choices {
     pub intake: IntakeSettings,
     pub time_zone: Tz,
     pub limits: LimitSettings,
+    pub connectors: Vec<Connector>,
 }
 
 impl Default for Choices {
@@ -129,6 +131,7 @@ impl Default for Choices {
             intake: IntakeSettings::default(),
             time_zone: chrono_tz::Asia::Shanghai,
             limits: LimitSettings::default(),
+            connectors: Vec::new(),
         }
     }
 }
@@ -169,7 +172,8 @@ impl TestService {
         context.prepare().await.expect("a prepared database");
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
         let keys = if choices.auth_required { Keys::Required } else { Keys::NotAsked };
-        let service = Service::start(&context, listener, keys, choices.limits).await.expect("a service");
+        let service =
+            Service::start(&context, listener, keys, choices.limits, choices.connectors).await.expect("a service");
         let base = format!("http://{}", service.address);
         let (client, service) = (client(), Some(service));
         TestService { base, client, context, auth_required: choices.auth_required, service }

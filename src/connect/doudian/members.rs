@@ -1,0 +1,95 @@
+//! Members of a message's data, as Doudian writes them: ids as texts or numbers, times as seconds or as RFC 3339.
+
+use chrono::{DateTime, Utc};
+use serde_json::{Map, Value};
+
+use crate::connect::message::Unread;
+
+/// Moments before this, and so far after now, are no times but something else.
+const FIRST_SECOND: i64 = 1_262_304_000;
+const LAST_SECOND: i64 = 4_102_444_800;
+
+/// A text, or a whole number as it is written; `None` for nothing and zero.
+pub(super) fn word(value: &Value) -> Option<String> {
+    let text = match value {
+        Value::String(text) => text.trim().to_owned(),
+        Value::Number(number) => {
+            Some(number.to_string()).filter(|text| text.bytes().all(|byte| byte.is_ascii_digit()))?
+        }
+        _ => return None,
+    };
+    (!text.is_empty()).then_some(text)
+}
+
+/// The data of one message, with what says when it happened.
+pub(super) struct Members<'a> {
+    data: &'a Map<String, Value>,
+    pub tag: &'a str,
+    id: Option<&'a str>,
+    now: DateTime<Utc>,
+}
+
+impl<'a> Members<'a> {
+    pub(super) fn new(
+        data: &'a Map<String, Value>,
+        tag: &'a str,
+        id: Option<&'a str>,
+        now: DateTime<Utc>,
+    ) -> Members<'a> {
+        Members { data, tag, id, now }
+    }
+
+    /// The id of the message's `number`th event.
+    pub(super) fn event_id(&self, number: usize) -> Result<String, Unread> {
+        let id = self.id.ok_or_else(|| Unread::new("missing_member", "the message has no msg_id"))?;
+        Ok(format!("dd:{}:{id}:{number}", self.tag))
+    }
+
+    /// An id. Zero stands for none.
+    pub(super) fn id(&self, name: &str) -> Result<String, Unread> {
+        let id = self.data.get(name).and_then(word).filter(|id| id != "0");
+        id.ok_or_else(|| Unread::new("missing_member", format!("data.{name} is missing, or no id")))
+    }
+
+    /// A list of ids.
+    pub(super) fn ids(&self, name: &str) -> Result<Vec<String>, Unread> {
+        let listed = self.data.get(name).and_then(Value::as_array).into_iter().flatten();
+        let ids: Option<Vec<String>> = listed.map(word).collect();
+        ids.filter(|ids| !ids.is_empty())
+            .ok_or_else(|| Unread::new("missing_member", format!("data.{name} is missing, or no list of ids")))
+    }
+
+    /// A whole number.
+    pub(super) fn number(&self, name: &str) -> Option<i64> {
+        self.data.get(name).and_then(word)?.parse().ok()
+    }
+
+    pub(super) fn object(&self, name: &str) -> Option<&'a Map<String, Value>> {
+        self.data.get(name)?.as_object()
+    }
+
+    /// When it happened: the first of some members that is there, else the second in the message's id, else now.
+    pub(super) fn time(&self, names: &[&str]) -> Result<DateTime<Utc>, Unread> {
+        for name in names {
+            let Some(value) = self.data.get(*name).filter(|value| !value.is_null()) else { continue };
+            let Some(text) = word(value).filter(|text| text != "0") else { continue };
+            let wrong = || Unread::new("unknown_value", format!("data.{name} is {text:?}, which is no time"));
+            return moment(&text).ok_or_else(wrong);
+        }
+        Ok(self.second_of_id().unwrap_or(self.now))
+    }
+
+    /// The second that stands between colons in the message's id, as in `…::212:1618990587:…`.
+    fn second_of_id(&self) -> Option<DateTime<Utc>> {
+        self.id?.split(':').find_map(|part| seconds(part).filter(|_| part.len() == 10))
+    }
+}
+
+fn moment(text: &str) -> Option<DateTime<Utc>> {
+    seconds(text).or_else(|| Some(DateTime::parse_from_rfc3339(text).ok()?.to_utc()))
+}
+
+fn seconds(text: &str) -> Option<DateTime<Utc>> {
+    let second: i64 = text.parse().ok()?;
+    DateTime::from_timestamp(second, 0).filter(|_| (FIRST_SECOND..LAST_SECOND).contains(&second))
+}

@@ -1,0 +1,93 @@
+//! Doudian (抖店): message pushes of its open platform. A body is an array of messages, or one of them. Each sub-order of theirs is
+//! an order of ours.
+
+mod made;
+mod members;
+mod tags;
+
+use chrono::{DateTime, Utc};
+use serde::Deserialize;
+use serde_json::value::RawValue;
+use serde_json::{Map, Value, json};
+
+use self::members::Members;
+use super::connector::{Connector, Header};
+use super::message::{Meaning, Message, Unread};
+use super::signature::{SignMethod, hmac_sha256, is_hex_of, md5};
+
+/// Whether `event-sign` is of these bytes: app_key, body and secret, one behind the other.
+pub(super) fn is_signed(connector: &Connector, header: Header<'_>, body: &[u8]) -> bool {
+    let Some(signature) = header("event-sign") else { return false };
+    let signed = [connector.app_key.as_bytes(), body, &connector.secret];
+    let wanted = match connector.sign_method {
+        SignMethod::Md5 => md5(&signed),
+        SignMethod::HmacSha256 => hmac_sha256(&connector.secret, &signed),
+    };
+    is_hex_of(signature, &wanted)
+}
+
+pub(super) fn acknowledgement() -> Value {
+    json!({"code": 0, "msg": "success"})
+}
+
+/// A message as it is sent. Ids may be numbers of 19 digits: they are read as texts.
+#[derive(Deserialize)]
+struct Sent {
+    tag: Value,
+    #[serde(alias = "msgId")]
+    msg_id: Option<Value>,
+    #[serde(default)]
+    data: Value,
+}
+
+/// Reads all messages of a body.
+pub(super) fn read(connector: &Connector, body: &[u8], now: DateTime<Utc>) -> Vec<Message> {
+    let body = body.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(body);
+    let messages: Result<Vec<&RawValue>, _> = match body.iter().find(|byte| !byte.is_ascii_whitespace()) {
+        Some(b'[') => serde_json::from_slice(body),
+        _ => serde_json::from_slice(body).map(|one| vec![one]),
+    };
+    match messages {
+        Ok(messages) => messages.into_iter().map(|message| read_one(connector, message.get(), now)).collect(),
+        Err(error) => {
+            let text = String::from_utf8_lossy(body).into_owned();
+            vec![unread(text, Unread::new("malformed_json", format!("the body is not JSON: {error}")))]
+        }
+    }
+}
+
+/// A message of which nothing could be read.
+fn unread(text: String, why: Unread) -> Message {
+    Message { tag: String::new(), is_known: false, id: None, text, meaning: Meaning::Unread(why) }
+}
+
+fn read_one(connector: &Connector, text: &str, now: DateTime<Utc>) -> Message {
+    let sent: Sent = match serde_json::from_str(text) {
+        Ok(sent) => sent,
+        Err(error) => {
+            return unread(text.to_owned(), Unread::new("malformed_message", format!("not a message: {error}")));
+        }
+    };
+    let tag = members::word(&sent.tag).unwrap_or_default();
+    let id = sent.msg_id.as_ref().and_then(members::word);
+    let row = tags::row(&tag);
+    let meaning = match (row, data_of(sent.data)) {
+        (None, _) => Meaning::Unread(Unread::new("unknown_tag", format!("no meaning is known of the tag {tag:?}"))),
+        (Some(row), _) if row.says_nothing() => Meaning::Nothing,
+        (Some(_), None) => Meaning::Unread(Unread::new("malformed_message", "data is no JSON object")),
+        (Some(row), Some(data)) => {
+            let members = Members::new(&data, &tag, id.as_deref(), now);
+            made::meaning(connector, row, &members).unwrap_or_else(Meaning::Unread)
+        }
+    };
+    Message { is_known: row.is_some(), tag, id, text: text.to_owned(), meaning }
+}
+
+/// The data of a message, which come as an object, or as a text that holds one.
+fn data_of(data: Value) -> Option<Map<String, Value>> {
+    match data {
+        Value::Object(members) => Some(members),
+        Value::String(text) => serde_json::from_str(text.trim_start_matches('\u{feff}')).ok(),
+        _ => None,
+    }
+}

@@ -1,0 +1,9 @@
+//! Connectors: what platforms push, in their own words, becomes events. [`file`] says which connectors there are; each platform
+//! has a module that is a pure function of a message's headers and body. HTTP and the database are not known here.
+
+pub mod connector;
+mod doudian;
+pub mod file;
+pub(crate) mod message;
+pub(crate) mod platform;
+pub(crate) mod signature;

@@ -1,0 +1,31 @@
+//! What the platforms have in common: a message proves where it is from, is read, and is answered in the platform's own words.
+
+use chrono::{DateTime, Utc};
+use serde_json::Value;
+
+use super::connector::{Connector, Header, Platform};
+use super::doudian;
+use super::message::Message;
+
+impl Connector {
+    /// Whether a body carries the platform's signature.
+    pub(crate) fn is_signed(&self, header: Header<'_>, body: &[u8]) -> bool {
+        match self.platform {
+            Platform::Doudian => doudian::is_signed(self, header, body),
+        }
+    }
+
+    /// Reads the messages of a body. `now` is when it came.
+    pub(crate) fn read(&self, body: &[u8], now: DateTime<Utc>) -> Vec<Message> {
+        match self.platform {
+            Platform::Doudian => doudian::read(self, body, now),
+        }
+    }
+
+    /// The answer that tells the platform that everything arrived.
+    pub(crate) fn acknowledgement(&self) -> Value {
+        match self.platform {
+            Platform::Doudian => doudian::acknowledgement(),
+        }
+    }
+}

@@ -1,0 +1,158 @@
+//! `POST /v1/push/{connector}`: what platforms push, in their own words.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use axum::Json;
+use axum::extract::{Request, State};
+use axum::http::HeaderMap;
+use axum::response::{IntoResponse, Response};
+use serde::Serialize;
+use serde_json::Value;
+use utoipa::ToSchema;
+
+use super::push_outcome::{Pushed, PushedMessage};
+use crate::access::Scope;
+use crate::connect::connector::Connector;
+use crate::connect::message::Fate;
+use crate::domain::event::Relay;
+use crate::domain::parse::Envelope;
+use crate::http::auth;
+use crate::http::bodies::BodyLimit;
+use crate::http::param_types::TextSegment;
+use crate::http::params::{Input, parameters};
+use crate::http::problem::{Kind, Problem};
+use crate::http::problem_responses::PushProblems;
+use crate::http::state::{App, AppState};
+use crate::ingest::door::{Acceptance, read_event};
+use crate::ingest::{Atomicity, Outcome, SentEvent, Unavailable};
+use crate::storage::unread_message;
+
+/// The most bytes that a platform pushes at a time.
+const PUSH_BYTES_MAX: usize = 4 * 1024 * 1024;
+
+parameters! {
+    /// Which connector is meant.
+    pub(crate) struct ConnectorPath {
+        /// As the file of connectors names it.
+        connector: TextSegment,
+    }
+}
+
+parameters! {
+    /// What is to become of the messages.
+    pub(crate) struct PushQuery {
+        connector: ConnectorPath,
+        /// Answer what would become of the messages, and store nothing. Takes a key with the scope `admin`, and no signature.
+        dry_run: Option<bool>,
+    }
+}
+
+/// What would become of a body.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct PushRehearsal {
+    /// Whether the body carries the platform's signature.
+    pub signed: bool,
+    pub messages: Vec<PushedMessage>,
+}
+
+/// The answer in the platform's own words, or what would become of the messages.
+#[derive(Serialize, ToSchema)]
+#[serde(untagged)]
+pub(crate) enum PushAnswer {
+    /// In the platform's own words.
+    Acknowledged(Value),
+    Rehearsed(PushRehearsal),
+}
+
+/// Takes messages that a platform pushes.
+///
+/// Open to anybody, but takes only what the platform has signed. A message is acknowledged when its events are stored durably; one
+/// that is not understood is acknowledged and kept.
+#[utoipa::path(
+    post,
+    path = "/v1/push/{connector}",
+    tag = "push",
+    params(PushQuery),
+    request_body(content = Value, content_type = "application/json", description = "As the platform sends it."),
+    responses(
+        (status = 200, description = "In the platform's own words; with `dry_run` what would become of the messages.", body = PushAnswer),
+        PushProblems
+    )
+)]
+pub(crate) async fn post_push(
+    State(state): State<AppState>,
+    Input(query): Input<PushQuery>,
+    request: Request,
+) -> Result<Response, Problem> {
+    let connector = found(&state, &query.connector)?;
+    let address = state.limits.client(&request);
+    let (parts, body) = request.into_parts();
+    let is_dry = query.dry_run == Some(true);
+    if is_dry {
+        auth::check(&state, &[Scope::Admin], &parts.headers, address).await?;
+    }
+    let (bytes, _room) = state.bodies.read(body, BodyLimit { bytes: PUSH_BYTES_MAX, weight: 1, key_id: None }).await?;
+    let signed = is_signed(connector, &parts.headers, &bytes);
+    if !signed && !is_dry {
+        state.telemetry.count_push(&connector.id, "", Fate::Unsigned, 1);
+        let detail = "the body does not carry the platform's signature; compare app_key, secret and sign_method of the connector";
+        return Err(Problem::new(Kind::WrongSignature, detail));
+    }
+    let messages = connector.read(&bytes, state.context.now());
+    let pushed = Pushed::of(messages, |text| read_event(text, Envelope::Native, &Acceptance::of(&state.context)));
+    if is_dry {
+        let messages = pushed.into_iter().map(PushedMessage::from).collect();
+        return Ok(Json(PushAnswer::Rehearsed(PushRehearsal { signed, messages })).into_response());
+    }
+    // What is not acknowledged, the platform sends again.
+    store(&state, connector, pushed).await?;
+    Ok(Json(PushAnswer::Acknowledged(connector.acknowledgement())).into_response())
+}
+
+pub(crate) fn found<'a>(state: &'a App, path: &ConnectorPath) -> Result<&'a Connector, Problem> {
+    let wanted = &path.connector.0;
+    let found = state.connectors.iter().find(|connector| connector.id == *wanted);
+    found.ok_or_else(|| Problem::no_such(Kind::ConnectorNotFound, "connector", wanted))
+}
+
+fn is_signed(connector: &Connector, headers: &HeaderMap, body: &[u8]) -> bool {
+    connector.is_signed(&|name| headers.get(name)?.to_str().ok(), body)
+}
+
+/// Stores the events of messages and keeps what was not understood. All is durable when this returns.
+async fn store(state: &App, connector: &Connector, mut pushed: Vec<Pushed>) -> Result<(), Unavailable> {
+    let sent =
+        |event: &_| SentEvent { event: Arc::clone(event), key_id: None, relay: Relay::Everything, is_strict: false };
+    let events: Vec<SentEvent> = pushed.iter().flat_map(|message| &message.events).map(sent).collect();
+    let outcomes = if events.is_empty() { Vec::new() } else { state.queue.write(events, Atomicity::EachAlone).await? };
+    let mut outcomes = outcomes.into_iter();
+    for message in &mut pushed {
+        let of_message: Vec<Outcome> = outcomes.by_ref().take(message.events.len()).collect();
+        message.note(&of_message);
+    }
+    let unread: Vec<_> = pushed.iter().filter_map(Pushed::unread).collect();
+    if !unread.is_empty() {
+        let mut connection = state.context.store.ingest.acquire().await.map_err(|_| Unavailable)?;
+        let kept = unread_message::keep(&mut connection, &connector.id, &unread, state.context.now()).await;
+        kept.map_err(|error| {
+            tracing::warn!(%error, connector = connector.id, "messages that are not understood were not kept");
+            Unavailable
+        })?;
+    }
+    count(state, connector, &pushed);
+    Ok(())
+}
+
+fn count(state: &App, connector: &Connector, pushed: &[Pushed]) {
+    let mut counts: HashMap<(&str, Fate), u64> = HashMap::new();
+    for message in pushed {
+        *counts.entry((message.tag_shown(), message.fate())).or_default() += 1;
+        state.telemetry.count_events("accepted", message.stored);
+        state.telemetry.count_events("duplicate", message.repeated);
+        state.telemetry.count_events("rejected", message.rejected());
+    }
+    for ((tag, fate), count) in counts {
+        state.telemetry.count_push(&connector.id, tag, fate, count);
+    }
+}
