@@ -10,7 +10,7 @@ use super::settings::Cli;
 /// The commands by what they are for.
 const GROUPS: [(&str, &[&str]); 5] = [
     ("Service", &["serve", "demo", "health"]),
-    ("Events", &["send", "load"]),
+    ("Events", &["send", "load", "connectors"]),
     ("Scores", &["run", "rules"]),
     ("Upkeep", &["migrate", "key", "backup", "restore", "verify", "rebuild", "retain"]),
     ("Documents", &["openapi", "reference", "completions", "man"]),
@@ -28,7 +28,7 @@ fn users_of(setting: &str) -> Option<&'static [&'static str]> {
         "card_days" | "audit_days" => &["serve", "retain"],
         "event_days" => &["serve", "load", "retain"],
         "oldest_time" | "keep_unknown_data" => &["serve", "load"],
-        "merchants_name_creators" | "auth" | "bootstrap_key_file" => &["serve"],
+        "merchants_name_creators" | "auth" | "bootstrap_key_file" | "connectors" => &["serve"],
         "connections"
         | "trusted_proxies"
         | "proxy_header"
@@ -37,13 +37,37 @@ fn users_of(setting: &str) -> Option<&'static [&'static str]> {
         | "webhook_allow" => &["serve", "demo"],
         "listen" => &["serve", "demo", "health"],
         "json" => &[
-            "health", "send", "load", "run", "rules", "migrate", "key", "backup", "restore", "verify", "rebuild",
+            "health",
+            "send",
+            "load",
+            "connectors",
+            "run",
+            "rules",
+            "migrate",
+            "key",
+            "backup",
+            "restore",
+            "verify",
+            "rebuild",
             "retain",
         ],
         "quiet" => &["demo", "send", "load", "run", "restore", "verify", "rebuild"],
         "log_format" => &[
-            "serve", "demo", "health", "send", "load", "run", "rules", "migrate", "key", "backup", "restore", "verify",
-            "rebuild", "retain",
+            "serve",
+            "demo",
+            "health",
+            "send",
+            "load",
+            "connectors",
+            "run",
+            "rules",
+            "migrate",
+            "key",
+            "backup",
+            "restore",
+            "verify",
+            "rebuild",
+            "retain",
         ],
         _ => return None,
     };

@@ -22,6 +22,14 @@ impl Connector {
         }
     }
 
+    /// Reads answers of the platform's API that somebody asked for. `shop_id` is the platform's id of the shop, for answers that
+    /// do not name theirs.
+    pub(crate) fn read_details(&self, body: &[u8], shop_id: Option<&str>, now: DateTime<Utc>) -> Vec<Message> {
+        match self.platform {
+            Platform::Doudian => doudian::read_details(self, body, shop_id, now),
+        }
+    }
+
     /// The answer that tells the platform that everything arrived.
     pub(crate) fn acknowledgement(&self) -> Value {
         match self.platform {

@@ -38,7 +38,7 @@ fn api(api: Api<'_>) -> Api<'_> {
         routes!(push::post_push),
     ])
     .needs(&Scope::ALL, [routes!(caller::get_caller)])
-    .needs(&[Scope::EventsWrite], [routes!(events::post_events)])
+    .needs(&[Scope::EventsWrite], [routes!(events::post_events), routes!(push::post_details)])
     .needs(&[Scope::ScoresRead, Scope::Admin], [routes!(registry::get_subject)])
     .needs(
         &[Scope::ScoresRead],

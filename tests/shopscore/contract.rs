@@ -4,7 +4,7 @@
 use serde_json::{Value, json};
 use shopscore::http;
 
-use crate::keys::guarded_with;
+use crate::keys::{guarded_with, make};
 use crate::push::{connectors, signed_md5};
 use crate::support::receiver::Receiver;
 use crate::support::{Choices, TestService, answer};
@@ -256,6 +256,7 @@ async fn every_described_operation_exists_takes_its_parameters_and_answers_as_de
     service.run("2026-11-19".parse().expect("date")).await;
     let run = service.run("2026-11-20".parse().expect("date")).await;
     let key_id = service.post("/v1/keys", &json!({"scopes": ["admin"]})).await.1["key_id"].clone();
+    let (relaying, _) = make(&service, &["events:write", "events:relay"], &[]).await;
     let exclusion = json!({"shop_id": "s-1", "target": "order", "id": "o-1", "reason": "r", "decided_by": "d"});
     let exclusion_id = service.post("/v1/exclusions", &exclusion).await.1["exclusion_id"].clone();
     let adjustment =
@@ -292,6 +293,7 @@ async fn every_described_operation_exists_takes_its_parameters_and_answers_as_de
                 .replace("{preview_id}", "1");
             let url = service.url(&concrete);
             let body = match (method.as_str(), path.as_str()) {
+                ("post", "/v1/push/{connector}/details") => Some(json!([])),
                 ("post", "/v1/push/{connector}") => Some(json!([{"tag": 0, "msg_id": "m", "data": {}}])),
                 ("post", "/v1/events") => Some(serde_json::from_str(&order("s-1", "o-new", None)[0]).expect("event")),
                 ("post", "/v1/exclusions") => {
@@ -324,6 +326,9 @@ async fn every_described_operation_exists_takes_its_parameters_and_answers_as_de
             }
             if let Some(body) = body.as_ref().filter(|_| path == "/v1/push/{connector}") {
                 request = request.header("event-sign", signed_md5(body.to_string().as_bytes()));
+            }
+            if path == "/v1/push/{connector}/details" {
+                request = request.bearer_auth(&relaying);
             }
             if path == "/v1/previews" {
                 request = request.header("content-type", "application/toml").body(draft);

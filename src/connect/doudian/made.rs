@@ -21,7 +21,7 @@ pub(super) fn meaning(connector: &Connector, row: &Row, members: &Members<'_>) -
         Made::OfCase(event_type) => vec![(event_type, case(members)?)],
         Made::OfCaseWithKind(event_type) => {
             let mut data = case(members)?;
-            data["kind"] = json!(kind(members)?.as_str());
+            data["kind"] = json!(kind(members, "aftersale_type")?.as_str());
             data["reason"] = json!(reason(connector, members).as_str());
             vec![(event_type, data)]
         }
@@ -73,22 +73,23 @@ fn case(members: &Members<'_>) -> Result<Value, Unread> {
     Ok(Value::Object(data))
 }
 
-fn kind(members: &Members<'_>) -> Result<AftersaleKind, Unread> {
-    match members.number("aftersale_type") {
+/// The kind of a case, by the member that says it.
+pub(super) fn kind(members: &Members<'_>, name: &str) -> Result<AftersaleKind, Unread> {
+    match members.number(name) {
         Some(0) => Ok(AftersaleKind::ReturnRefund),
         Some(1 | 2) => Ok(AftersaleKind::RefundOnly),
         Some(3) => Ok(AftersaleKind::Exchange),
-        other => Err(Unread::new("unknown_value", format!("data.aftersale_type is {other:?}; known are 0 to 3"))),
+        other => Err(Unread::new("unknown_value", format!("{name} is {other:?}; known are 0 to 3"))),
     }
 }
 
 /// What the connector's file says of the code.
-fn reason(connector: &Connector, members: &Members<'_>) -> AftersaleReason {
+pub(super) fn reason(connector: &Connector, members: &Members<'_>) -> AftersaleReason {
     let code = members.number("reason_code").map(|code| code.to_string());
     code.and_then(|code| connector.reasons.get(&code).copied()).unwrap_or(AftersaleReason::Other)
 }
 
-fn liable(members: &Members<'_>) -> Result<&'static str, Unread> {
+pub(super) fn liable(members: &Members<'_>) -> Result<&'static str, Unread> {
     match members.number("arbitrate_conclusion") {
         Some(1 | 3) => Ok("merchant"),
         Some(2) => Ok("buyer"),

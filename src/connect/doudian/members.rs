@@ -68,13 +68,19 @@ impl<'a> Members<'a> {
         self.data.get(name)?.as_object()
     }
 
+    /// A moment, if it has come: zero stands for none.
+    pub(super) fn moment(&self, name: &str) -> Result<Option<DateTime<Utc>>, Unread> {
+        let Some(text) = self.data.get(name).and_then(word).filter(|text| text != "0") else { return Ok(None) };
+        let wrong = || Unread::new("unknown_value", format!("{name} is {text:?}, which is no time"));
+        moment(&text).map(Some).ok_or_else(wrong)
+    }
+
     /// When it happened: the first of some members that is there, else the second in the message's id, else now.
     pub(super) fn time(&self, names: &[&str]) -> Result<DateTime<Utc>, Unread> {
         for name in names {
-            let Some(value) = self.data.get(*name).filter(|value| !value.is_null()) else { continue };
-            let Some(text) = word(value).filter(|text| text != "0") else { continue };
-            let wrong = || Unread::new("unknown_value", format!("data.{name} is {text:?}, which is no time"));
-            return moment(&text).ok_or_else(wrong);
+            if let Some(time) = self.moment(name)? {
+                return Ok(time);
+            }
         }
         Ok(self.second_of_id().unwrap_or(self.now))
     }

@@ -1,6 +1,7 @@
 //! Doudian (抖店): message pushes of its open platform. A body is an array of messages, or one of them. Each sub-order of theirs is
 //! an order of ours.
 
+mod details;
 mod made;
 mod members;
 mod tags;
@@ -42,18 +43,32 @@ struct Sent {
 
 /// Reads all messages of a body.
 pub(super) fn read(connector: &Connector, body: &[u8], now: DateTime<Utc>) -> Vec<Message> {
+    match split(body) {
+        Ok(messages) => messages.into_iter().map(|message| read_one(connector, message.get(), now)).collect(),
+        Err(message) => vec![message],
+    }
+}
+
+pub(super) fn read_details(
+    connector: &Connector,
+    body: &[u8],
+    shop_id: Option<&str>,
+    now: DateTime<Utc>,
+) -> Vec<Message> {
+    details::read(connector, body, shop_id, now)
+}
+
+/// The members of a list, or the only one.
+fn split(body: &[u8]) -> Result<Vec<&RawValue>, Message> {
     let body = body.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(body);
-    let messages: Result<Vec<&RawValue>, _> = match body.iter().find(|byte| !byte.is_ascii_whitespace()) {
+    let messages = match body.iter().find(|byte| !byte.is_ascii_whitespace()) {
         Some(b'[') => serde_json::from_slice(body),
         _ => serde_json::from_slice(body).map(|one| vec![one]),
     };
-    match messages {
-        Ok(messages) => messages.into_iter().map(|message| read_one(connector, message.get(), now)).collect(),
-        Err(error) => {
-            let text = String::from_utf8_lossy(body).into_owned();
-            vec![unread(text, Unread::new("malformed_json", format!("the body is not JSON: {error}")))]
-        }
-    }
+    messages.map_err(|error: serde_json::Error| {
+        let text = String::from_utf8_lossy(body).into_owned();
+        unread(text, Unread::new("malformed_json", format!("the body is not JSON: {error}")))
+    })
 }
 
 /// A message of which nothing could be read.

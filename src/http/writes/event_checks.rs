@@ -13,11 +13,21 @@ use crate::ingest::door::{Read, ReadEvent, Rejected};
 /// Rejects what the caller may not send, and what a strict sender would be warned of.
 pub(super) fn check(parsed: &mut Parsed, caller: &Caller, is_strict: bool) {
     for read in &mut parsed.events {
-        let fault = read.as_ref().ok().and_then(|read| not_the_callers(&read.event, caller, parsed.envelope));
-        refuse(read, fault.into_iter().collect());
+        refuse_others(read, caller, parsed.envelope);
         let warnings = read.as_mut().ok().filter(|_| is_strict).map(|read| std::mem::take(&mut read.warnings));
         refuse(read, warnings.unwrap_or_default());
     }
+}
+
+/// An event in this service's own form, rejected where the caller may not send it.
+pub(super) fn checked(mut read: Read, caller: &Caller) -> Read {
+    refuse_others(&mut read, caller, Envelope::Native);
+    read
+}
+
+fn refuse_others(read: &mut Read, caller: &Caller, envelope: Envelope) {
+    let fault = read.as_ref().ok().and_then(|read| not_the_callers(&read.event, caller, envelope));
+    refuse(read, fault.into_iter().collect());
 }
 
 /// A warning of the event's shop, once for each of those that have no category. It is no fault of the event, so it rejects

@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use axum::Json;
+use axum::body::Body;
 use axum::extract::{Request, State};
 use axum::http::HeaderMap;
 use axum::response::{IntoResponse, Response};
@@ -11,18 +12,21 @@ use serde::Serialize;
 use serde_json::Value;
 use utoipa::ToSchema;
 
+use super::event_checks::checked;
 use super::push_outcome::{Pushed, PushedMessage};
 use crate::access::Scope;
 use crate::connect::connector::Connector;
 use crate::connect::message::Fate;
-use crate::domain::event::Relay;
+use crate::domain::event::{Event, Relay};
+use crate::domain::id::Id;
 use crate::domain::parse::Envelope;
-use crate::http::auth;
+use crate::http::auth::{self, Caller};
 use crate::http::bodies::BodyLimit;
+use crate::http::limits::rates::Unit;
 use crate::http::param_types::TextSegment;
 use crate::http::params::{Input, parameters};
 use crate::http::problem::{Kind, Problem};
-use crate::http::problem_responses::PushProblems;
+use crate::http::problem_responses::{ConnectorNotFound, PushProblems, WrongParameter};
 use crate::http::state::{App, AppState};
 use crate::ingest::door::{Acceptance, read_event};
 use crate::ingest::{Atomicity, Outcome, SentEvent, Unavailable};
@@ -120,17 +124,23 @@ fn is_signed(connector: &Connector, headers: &HeaderMap, body: &[u8]) -> bool {
     connector.is_signed(&|name| headers.get(name)?.to_str().ok(), body)
 }
 
-/// Stores the events of messages and keeps what was not understood. All is durable when this returns.
-async fn store(state: &App, connector: &Connector, mut pushed: Vec<Pushed>) -> Result<(), Unavailable> {
+/// Stores the events of messages, and notes what became of them.
+async fn write(state: &App, pushed: &mut [Pushed], key_id: Option<i32>) -> Result<(), Unavailable> {
     let sent =
-        |event: &_| SentEvent { event: Arc::clone(event), key_id: None, relay: Relay::Everything, is_strict: false };
+        |event: &Arc<Event>| SentEvent { event: Arc::clone(event), key_id, relay: Relay::Everything, is_strict: false };
     let events: Vec<SentEvent> = pushed.iter().flat_map(|message| &message.events).map(sent).collect();
     let outcomes = if events.is_empty() { Vec::new() } else { state.queue.write(events, Atomicity::EachAlone).await? };
     let mut outcomes = outcomes.into_iter();
-    for message in &mut pushed {
+    for message in pushed {
         let of_message: Vec<Outcome> = outcomes.by_ref().take(message.events.len()).collect();
         message.note(&of_message);
     }
+    Ok(())
+}
+
+/// Stores the events of messages and keeps what was not understood. All is durable when this returns.
+async fn store(state: &App, connector: &Connector, mut pushed: Vec<Pushed>) -> Result<(), Unavailable> {
+    write(state, &mut pushed, None).await?;
     let unread: Vec<_> = pushed.iter().filter_map(Pushed::unread).collect();
     if !unread.is_empty() {
         let mut connection = state.context.store.ingest.acquire().await.map_err(|_| Unavailable)?;
@@ -155,4 +165,61 @@ fn count(state: &App, connector: &Connector, pushed: &[Pushed]) {
     for ((tag, fate), count) in counts {
         state.telemetry.count_push(&connector.id, tag, fate, count);
     }
+}
+
+parameters! {
+    /// Whose answers these are, and what is to become of them.
+    pub(crate) struct DetailsQuery {
+        connector: ConnectorPath,
+        /// The platform's id of the shop, for answers that do not name theirs.
+        shop_id: Option<Id>,
+        /// Answer what would become of the answers, and store nothing.
+        dry_run: Option<bool>,
+    }
+}
+
+/// What became of answers of a platform's API.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct DetailsAnswer {
+    pub messages: Vec<PushedMessage>,
+}
+
+/// Takes answers of a platform's API, as they are.
+///
+/// What a push does not say: products, creators, pick-up, sign-off. One answer or a list of them; the same answer again says nothing
+/// new. Takes a key with the scopes `events:write` and `events:relay`; a bound one sends of its shops.
+#[utoipa::path(
+    post,
+    path = "/v1/push/{connector}/details",
+    tag = "push",
+    params(DetailsQuery),
+    request_body(content = Value, content_type = "application/json", description = "As the platform answers."),
+    responses(
+        (status = 200, description = "What became of each answer.", body = DetailsAnswer),
+        ConnectorNotFound,
+        WrongParameter
+    )
+)]
+pub(crate) async fn post_details(
+    State(state): State<AppState>,
+    caller: Caller,
+    Input(query): Input<DetailsQuery>,
+    body: Body,
+) -> Result<Json<DetailsAnswer>, Problem> {
+    let connector = found(&state, &query.connector)?;
+    if !caller.has(Scope::EventsRelay) {
+        return Err(Problem::new(Kind::Forbidden, "this key lacks the `events:relay` scope"));
+    }
+    let limit = BodyLimit { bytes: PUSH_BYTES_MAX, weight: 1, key_id: caller.key_id() };
+    let (bytes, _room) = state.bodies.read(body, limit).await?;
+    let shop_id = query.shop_id.as_ref().map(Id::as_str);
+    let messages = connector.read_details(&bytes, shop_id, state.context.now());
+    let acceptance = Acceptance::of(&state.context);
+    let mut pushed = Pushed::of(messages, |text| checked(read_event(text, Envelope::Native, &acceptance), &caller));
+    caller.take(&state.limits, Unit::Events, pushed.iter().map(|one| one.events.len()).sum())?;
+    if query.dry_run != Some(true) {
+        write(&state, &mut pushed, caller.key_id()).await?;
+        count(&state, connector, &pushed);
+    }
+    Ok(Json(DetailsAnswer { messages: pushed.into_iter().map(PushedMessage::from).collect() }))
 }
