@@ -6,6 +6,7 @@
 pub(crate) mod advice;
 pub(crate) mod benchmarks;
 pub(crate) mod changes;
+pub(crate) mod export;
 pub(crate) mod fleet;
 pub(crate) mod freshness;
 pub(crate) mod history;
@@ -20,4 +21,5 @@ mod recount;
 pub(crate) mod rule_sets;
 pub(crate) mod source;
 pub(crate) mod summary;
+pub(crate) mod table;
 pub(crate) mod what_if;

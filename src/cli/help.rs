@@ -11,7 +11,7 @@ use super::settings::Cli;
 const GROUPS: [(&str, &[&str]); 5] = [
     ("Service", &["serve", "demo", "health"]),
     ("Events", &["send", "load", "connectors"]),
-    ("Scores", &["run", "rules"]),
+    ("Scores", &["run", "rules", "export"]),
     ("Upkeep", &["migrate", "key", "backup", "restore", "verify", "rebuild", "retain"]),
     ("Documents", &["openapi", "reference", "completions", "man"]),
 ];
@@ -19,12 +19,15 @@ const GROUPS: [(&str, &[&str]); 5] = [
 /// The commands that have a use for a setting; `None` if that is no setting.
 fn users_of(setting: &str) -> Option<&'static [&'static str]> {
     let users: &[&str] = match setting {
-        "database_url" | "state_dir" | "postgres_bin" => {
-            &["serve", "load", "run", "rules", "migrate", "key", "backup", "restore", "verify", "rebuild", "retain"]
+        "database_url" | "state_dir" | "postgres_bin" => &[
+            "serve", "load", "run", "rules", "migrate", "key", "backup", "restore", "verify", "rebuild", "retain",
+            "export",
+        ],
+        "time_zone" => {
+            &["serve", "demo", "load", "run", "rules", "export", "key", "restore", "verify", "rebuild", "retain"]
         }
-        "time_zone" => &["serve", "demo", "load", "run", "rules", "key", "restore", "verify", "rebuild", "retain"],
         "slot" => &["serve", "demo", "run"],
-        "rules_dir" => &["serve", "demo", "run", "rules", "retain"],
+        "rules_dir" => &["serve", "demo", "run", "rules", "retain", "export"],
         "card_days" | "audit_days" => &["serve", "retain"],
         "event_days" => &["serve", "load", "retain"],
         "oldest_time" | "keep_unknown_data" => &["serve", "load"],

@@ -7,6 +7,7 @@ mod date_word;
 mod demo;
 mod documents;
 mod exit;
+mod export;
 mod health;
 mod help;
 mod key;
@@ -64,6 +65,7 @@ async fn carry_out(cli: &Cli) -> Result<ExitCode, CommandError> {
         Some(Command::Verify) => maintain::verify(cli).await,
         Some(Command::Retain) => maintain::retain(cli).await,
         Some(Command::Rules { command }) => rules::rules(cli, command).await,
+        Some(Command::Export(settings)) => export::export(cli, settings).await,
         Some(Command::Connectors { command }) => connectors::connectors(cli, command),
         Some(Command::Key { command }) => key::key(cli, command).await,
         Some(Command::Demo(settings)) => demo::demo(cli, settings).await,

@@ -7,6 +7,7 @@ use clap::{Args, Parser, Subcommand};
 use super::connectors::commands::ConnectorsCommand;
 use super::date_word::DateWord;
 use super::exit::LEGEND;
+use super::export::settings::ExportSettings;
 use super::progress::Voice;
 use super::report::Form;
 use super::rules::commands::RulesCommand;
@@ -108,6 +109,8 @@ pub enum Command {
     Verify,
     /// Apply the retention policy now; a running service does so once a day
     Retain,
+    /// Write every card of a date with all its metrics to a file
+    Export(ExportSettings),
     /// Work with connectors, which take what platforms push
     Connectors {
         #[command(subcommand)]
@@ -162,6 +165,7 @@ impl Command {
             Command::Verify => "verify",
             Command::Retain => "retain",
             Command::Rules { .. } => "rules",
+            Command::Export(_) => "export",
             Command::Connectors { .. } => "connectors",
             Command::Key { .. } => "key",
             Command::Openapi => "openapi",

@@ -13,6 +13,7 @@ pub mod event;
 pub(crate) mod event_type;
 pub(crate) mod event_words;
 pub(crate) mod exclusion;
+pub mod export;
 pub(crate) mod fault;
 pub(crate) mod fields;
 pub mod id;

@@ -13,8 +13,8 @@ use super::auth::{Gate, authorize};
 use super::description::{add_examples, add_problems, describe_scopes, operations};
 use super::params::{Input, Nothing};
 use super::reads::{
-    advice, audit, benchmarks, changes, fleet, history, intake, lookup, outlook, preview_scores, previews, products,
-    record_changes, records, rule_sets, score, summary, unread, what_if,
+    advice, audit, benchmarks, changes, exports, fleet, history, intake, lookup, outlook, preview_scores, previews,
+    products, record_changes, records, rule_sets, score, summary, unread, what_if,
 };
 use super::service::{caller, dashboard, docs, event_types, figures, health};
 use super::state::AppState;
@@ -61,6 +61,7 @@ fn api(api: Api<'_>) -> Api<'_> {
             routes!(history::get_scores),
             routes!(fleet::list_scores),
             routes!(summary::get_summary),
+            routes!(exports::export_scores),
             routes!(benchmarks::get_benchmarks),
             routes!(rule_sets::list_rule_sets),
             routes!(rule_sets::get_rule_set),

@@ -22,6 +22,7 @@ pub(crate) mod excluded;
 pub(crate) mod exclusion;
 pub(crate) mod fleet;
 pub(crate) mod freshness;
+pub(crate) mod full_card;
 pub(crate) mod intake;
 pub mod late_count;
 pub mod lease;

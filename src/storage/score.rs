@@ -154,35 +154,6 @@ pub(crate) async fn cards(
     card::decode(&sets, &packed, category_id.map(Id::stored)).map(Some)
 }
 
-/// The cards of some subjects of a kind in a run under one of its rule sets, by id. `rule_sets` are the run's own, of the kind.
-pub(crate) async fn cards_under(
-    connection: &mut PgConnection,
-    run_id: i64,
-    kind: SubjectKind,
-    ids: &[&str],
-    (rule_sets, version): (&[UsedRuleSet], i16),
-) -> Result<Vec<(String, Card)>, StoreError> {
-    let rows: Vec<(String, Vec<u8>, Option<String>)> = sqlx::query_as(
-        "select detail.subject_id, detail.cards, score.category_id
-         from score_detail as detail
-         join score on score.run_id = detail.run_id and score.subject_id = detail.subject_id and score.rule_set = $4
-         where detail.run_id = $1 and detail.subject_kind = $2 and detail.subject_id = any($3 collate \"C\")",
-    )
-    .bind(run_id)
-    .bind(kind.code())
-    .bind(ids)
-    .bind(version)
-    .fetch_all(connection)
-    .await?;
-    let Some(place) = rule_sets.iter().position(|used| used.version == version) else { return Ok(Vec::new()) };
-    let sets: Vec<&RuleSet> = rule_sets.iter().map(|used| used.rule_set.as_ref()).collect();
-    let decoded = rows.into_iter().map(|(id, packed, category_id)| {
-        let mut cards = card::decode(&sets, &packed, category_id.as_deref().map(Id::stored))?;
-        Ok((id, cards.swap_remove(place)))
-    });
-    decoded.collect()
-}
-
 /// A subject's short card in a run.
 #[derive(Clone, Debug, FromRow)]
 pub struct ShortCard {

@@ -335,7 +335,7 @@ async fn every_described_operation_exists_takes_its_parameters_and_answers_as_de
             }
             let (status, answered) = answer(request).await;
             assert!((200..300).contains(&status), "{method} {path}: {status} {answered}");
-            if path != "/openapi.yaml" && path != "/metrics" {
+            if !["/openapi.yaml", "/metrics", "/v1/exports/scores"].contains(&path.as_str()) {
                 assert_described(&description, path, method, status, &answered);
             }
             let described = operation["parameters"].as_array().cloned().unwrap_or_default();

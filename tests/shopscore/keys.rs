@@ -84,6 +84,7 @@ fn contracted(method: &str, path: &str) -> &'static [&'static str] {
         "/v1/{kind}/{id}" if method == "GET" => &["scores:read", "admin"],
         "/v1/scores"
         | "/v1/scores/summary"
+        | "/v1/exports/scores"
         | "/v1/categories/{category_id}/benchmarks"
         | "/v1/rule-sets"
         | "/v1/rule-sets/{id}" => &["scores:read"],

@@ -11,6 +11,7 @@ mod documentation;
 mod door;
 mod erasures;
 mod events;
+mod exports;
 mod faults;
 mod fleet;
 mod golden;

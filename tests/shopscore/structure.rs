@@ -32,8 +32,8 @@ const LAYERS: [(&str, &[&str]); 15] = [
     (
         "cli",
         &[
-            "access", "clock", "config", "connect", "context", "domain", "http", "ingest", "scoring", "service",
-            "storage",
+            "access", "answers", "clock", "config", "connect", "context", "domain", "http", "ingest", "scoring",
+            "service", "storage",
         ],
     ),
 ];

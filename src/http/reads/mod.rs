@@ -6,6 +6,7 @@ pub(crate) mod audit;
 pub(crate) mod benchmarks;
 mod category_rule_wire;
 pub(crate) mod changes;
+pub(crate) mod exports;
 pub(crate) mod fleet;
 pub(crate) mod history;
 pub(crate) mod intake;
