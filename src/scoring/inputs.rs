@@ -229,6 +229,18 @@ pub fn sum_plan(rules: &RuleBook, kind: SubjectKind) -> SumPlan {
     SumPlan { kind, sums: sums.into_iter().collect() }
 }
 
+/// Whether all that the rule sets of a book ask for is read for another one.
+pub(super) fn is_read_for(rules: &RuleBook, other: &RuleBook) -> bool {
+    SubjectKind::ALL.iter().all(|kind| {
+        let has = |sum: &(Window, Measure)| sum_plan(other, *kind).sums.contains(sum);
+        let read = of_qualifying_products(other, *kind);
+        let has_products = |(window, measures): (&Window, &BTreeSet<Measure>)| {
+            read.get(window).is_some_and(|read| measures.is_subset(read))
+        };
+        sum_plan(rules, *kind).sums.iter().all(has) && of_qualifying_products(rules, *kind).iter().all(has_products)
+    })
+}
+
 /// Of metrics that leave products out: the windows with the measures that are summed over them.
 fn of_qualifying_products(rules: &RuleBook, kind: SubjectKind) -> BTreeMap<Window, BTreeSet<Measure>> {
     let mut windows: BTreeMap<Window, BTreeSet<Measure>> = BTreeMap::new();
@@ -253,4 +265,29 @@ fn summed(
         sums.collect::<Vec<_>>()
     };
     rules.of_kind(kind).flat_map(of_rule_set)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::is_read_for;
+    use crate::domain::rules::{RuleBook, file};
+    use crate::scoring::rule_sets;
+
+    #[test]
+    fn what_runs_read_is_enough_for_rules_that_ask_for_no_more() {
+        let in_force = rule_sets::load(None).expect("built-in rule sets");
+        let text = include_str!("../../rules/shop-v2.toml");
+        let alone = |text: &str| RuleBook { rule_sets: vec![Arc::new(file::parse(text).expect("a rule set"))] };
+        assert!(is_read_for(&alone(text), &in_force));
+        let other = |from: &str, to: &str| {
+            let other = text.replace(from, to);
+            assert_ne!(other, text, "the rule set has {from}");
+            alone(&other)
+        };
+        assert!(is_read_for(&other("[4.2, 4.0]", "[4.2, 3.9]"), &in_force));
+        assert!(!is_read_for(&other("[90, 1]", "[89, 1]"), &in_force), "another window");
+        assert!(!is_read_for(&in_force, &alone(text)), "runs read more");
+    }
 }

@@ -11,7 +11,7 @@ use sqlx::Connection;
 use tokio::sync::Notify;
 use tokio::time::timeout;
 
-use super::inputs::{self, KindInputs};
+use super::inputs::{self, KindInputs, is_read_for};
 use super::scorer::Scorer;
 use super::settled;
 use crate::context::Context;
@@ -26,7 +26,7 @@ use crate::storage::{StoreError, preview_score, run};
 const TOGETHER: usize = 2_000;
 /// How often it is looked whether something waits, and whether a run begins.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
-const GIVE_WAY_EVERY: Duration = Duration::from_millis(250);
+const GIVE_WAY_EVERY: Duration = Duration::from_millis(50);
 
 /// Why a preview was not finished.
 #[derive(Debug, thiserror::Error)]
@@ -74,15 +74,21 @@ pub(crate) async fn compute(
     stop: Arc<AtomicBool>,
 ) -> Result<Vec<PreviewScore>, PreviewError> {
     let mut connection = context.store.run.acquire().await.map_err(StoreError::from)?;
-    let book = RuleBook { rule_sets: vec![Arc::clone(&pair.against), Arc::clone(&pair.draft)] };
     // As a run does: what is settled is told apart from what is still written.
     settled::settle(&mut connection, date).await?;
-    let (kinds, _) = inputs::read(&mut connection, context, &book, date).await?;
+    let (kinds, _) = inputs::read(&mut connection, context, &read_for(&context.rules, pair), date).await?;
     drop(connection);
     let of_kind = kinds.into_iter().find(|inputs| inputs.kind == pair.draft.kind);
     let (pair, inputs) = (pair.clone(), of_kind.ok_or(PreviewError::Left)?);
     let computed = tokio::task::spawn_blocking(move || score(&pair, inputs, &stop)).await;
     computed.map_err(|error| PreviewError::Computation(error.to_string()))?.ok_or(PreviewError::Left)
+}
+
+/// The rule sets for which a preview reads sums. Where both need nothing that runs do not read, those of runs: their sums are kept
+/// and need not be made anew.
+fn read_for(in_force: &RuleBook, pair: &Pair) -> RuleBook {
+    let own = RuleBook { rule_sets: vec![Arc::clone(&pair.against), Arc::clone(&pair.draft)] };
+    if is_read_for(&own, in_force) { in_force.clone() } else { own }
 }
 
 /// On one thread: a preview is in no hurry. `None` where it was stopped.
