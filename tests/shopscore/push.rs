@@ -194,6 +194,8 @@ async fn only_what_is_signed_is_taken_byte_by_byte() {
         let (status, problem) = push_as(&service, "dd-main", plain.as_bytes(), wrong).await;
         assert_eq!((status, &problem["type"]), (401, &json!("urn:shopscore:problem:wrong-signature")), "{wrong:?}");
     }
+    let long = vec![b' '; 1024 * 1024 + 1];
+    assert_eq!(push_as(&service, "dd-main", &long, Some(&signed_md5(&long))).await.0, 413);
     // Another byte, another signature; where HMAC is asked for, MD5 is refused.
     assert_eq!(push_as(&service, "dd-main", format!("{plain} ").as_bytes(), Some(&good)).await.0, 401);
     assert_eq!(push_as(&service, "dd-hmac", plain.as_bytes(), Some(&good)).await.0, 401);

@@ -32,8 +32,11 @@ use crate::ingest::door::{Acceptance, read_event};
 use crate::ingest::{Atomicity, Outcome, SentEvent, Unavailable};
 use crate::storage::unread_message;
 
-/// The most bytes that a platform pushes at a time.
-const PUSH_BYTES_MAX: usize = 4 * 1024 * 1024;
+/// The most bytes that a platform pushes at a time, and of answers of its API.
+const PUSH_BYTES_MAX: usize = 1024 * 1024;
+const DETAILS_BYTES_MAX: usize = 4 * 1024 * 1024;
+/// In whose name bodies of pushes take room: no key has this number.
+const ANYBODY: i32 = -1;
 
 parameters! {
     /// Which connector is meant.
@@ -96,7 +99,9 @@ pub(crate) async fn post_push(
     if is_dry {
         auth::check(&state, &[Scope::Admin], &parts.headers, address).await?;
     }
-    let (bytes, _room) = state.bodies.read(body, BodyLimit { bytes: PUSH_BYTES_MAX, weight: 1, key_id: None }).await?;
+    // Anybody can send a body, signed or not: all of them together hold a share of the room as one key does.
+    let limit = BodyLimit { bytes: PUSH_BYTES_MAX, weight: 1, key_id: Some(ANYBODY) };
+    let (bytes, _room) = state.bodies.read(body, limit).await?;
     let signed = is_signed(connector, &parts.headers, &bytes);
     if !signed && !is_dry {
         state.telemetry.count_push(&connector.id, "", Fate::Unsigned, 1);
@@ -210,7 +215,7 @@ pub(crate) async fn post_details(
     if !caller.has(Scope::EventsRelay) {
         return Err(Problem::new(Kind::Forbidden, "this key lacks the `events:relay` scope"));
     }
-    let limit = BodyLimit { bytes: PUSH_BYTES_MAX, weight: 1, key_id: caller.key_id() };
+    let limit = BodyLimit { bytes: DETAILS_BYTES_MAX, weight: 1, key_id: caller.key_id() };
     let (bytes, _room) = state.bodies.read(body, limit).await?;
     let shop_id = query.shop_id.as_ref().map(Id::as_str);
     let messages = connector.read_details(&bytes, shop_id, state.context.now());
