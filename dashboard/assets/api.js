@@ -83,3 +83,9 @@ export function withQuery(path, parameters) {
   const text = query.toString();
   return text ? `${path}?${text}` : path;
 }
+
+/** The path of the rule set that made an answer. */
+export const ruleSetOf = (answer) => withQuery(`/v1/rule-sets/${segment(answer.rule_set)}`, { version: answer.rule_set_version });
+
+/** The scale of scores until the rule set has said its own. */
+export const SCALE = { min: 0, max: 5 };

@@ -3,6 +3,8 @@
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::{Digest, Sha256};
 
+use crate::domain::hex::hex;
+
 /// Characters of the public part, and of the secret one.
 const PREFIX_LENGTH: usize = 16;
 const SECRET_LENGTH: usize = 64;
@@ -24,8 +26,7 @@ impl Secret {
     pub(super) fn repeatable(prefix: String, salt: &[u8], idempotency_key: &str) -> Option<Secret> {
         let mut mac = Hmac::<Sha256>::new_from_slice(salt).ok()?;
         mac.update(idempotency_key.as_bytes());
-        let secret: String = mac.finalize().into_bytes().iter().map(|byte| format!("{byte:02x}")).collect();
-        Some(Secret::new(prefix, &secret))
+        Some(Secret::new(prefix, &hex(&mac.finalize().into_bytes())))
     }
 
     fn new(prefix: String, secret: &str) -> Secret {

@@ -1,5 +1,6 @@
 //! All cards of a revision, page by page, in constant memory.
 
+use std::collections::VecDeque;
 use std::sync::Arc;
 
 use chrono::NaiveDate;
@@ -11,7 +12,7 @@ use crate::domain::id::Id;
 use crate::domain::rules::RuleSet;
 use crate::domain::score::Card;
 use crate::domain::subject::SubjectKind;
-use crate::storage::full_card::{self, CardsOf};
+use crate::storage::full_card::CardsOf;
 use crate::storage::rule_set::UsedRuleSet;
 
 /// Cards that are read at a time.
@@ -38,9 +39,16 @@ pub struct Export {
     version: i16,
     /// All of the run's kind, in their order.
     rule_sets: Vec<UsedRuleSet>,
-    ids: Option<Vec<Id>>,
-    after: String,
-    is_done: bool,
+    rest: Rest,
+}
+
+/// What is left of an export.
+enum Rest {
+    /// All after an id.
+    After(String),
+    /// These, by id.
+    Of(VecDeque<Id>),
+    Nothing,
 }
 
 impl Source {
@@ -52,6 +60,13 @@ impl Source {
         let used = self.used_rule_set(&mut connection, &run, wanted.kind, wanted.rule_set.as_deref()).await?;
         let of_run = self.context.archive.all_of_run(&mut connection, &run).await?;
         let key = ExportKey { date: run.date, revision: run.revision.unwrap_or_default(), kind: wanted.kind };
+        let rest = match wanted.ids {
+            None => Rest::After(String::new()),
+            Some(mut ids) => {
+                ids.sort();
+                Rest::Of(ids.into())
+            }
+        };
         Ok(Export {
             source: self.clone(),
             key,
@@ -59,9 +74,7 @@ impl Source {
             run_id: run.run_id,
             version: used.version,
             rule_sets: of_run.into_iter().filter(|used| used.rule_set.kind == wanted.kind).collect(),
-            ids: wanted.ids,
-            after: String::new(),
-            is_done: false,
+            rest,
         })
     }
 }
@@ -69,17 +82,30 @@ impl Source {
 impl Export {
     /// The next cards, by id; empty at the end.
     pub async fn next(&mut self) -> Result<Vec<(Id, Card)>, ReadError> {
-        if self.is_done {
+        if matches!(self.rest, Rest::Nothing) {
             return Ok(Vec::new());
         }
         let mut connection = self.source.connection().await?;
-        let of =
-            CardsOf { run_id: self.run_id, kind: self.key.kind, rule_sets: &self.rule_sets, version: self.version };
-        let page = full_card::cards_after(&mut connection, of, &self.after, self.ids.as_deref(), PAGE as i64).await?;
-        self.is_done = page.len() < PAGE;
-        if let Some((last, _)) = page.last() {
-            self.after = last.to_string();
+        let Export { run_id, key, ref rule_sets, version, .. } = *self;
+        let of = CardsOf { run_id, kind: key.kind, rule_sets, version };
+        match &mut self.rest {
+            Rest::Nothing => Ok(Vec::new()),
+            Rest::After(after) => {
+                let page = of.after(&mut connection, after, PAGE as i64).await?;
+                self.rest = match page.last() {
+                    Some((last, _)) if page.len() == PAGE => Rest::After(last.to_string()),
+                    _ => Rest::Nothing,
+                };
+                Ok(page)
+            }
+            // Of some there may be no cards, which is not the end.
+            Rest::Of(ids) => loop {
+                let next: Vec<Id> = ids.drain(..ids.len().min(PAGE)).collect();
+                let page = of.of_ids(&mut connection, &next.iter().map(Id::as_str).collect::<Vec<_>>()).await?;
+                if !page.is_empty() || ids.is_empty() {
+                    return Ok(page);
+                }
+            },
         }
-        Ok(page)
     }
 }

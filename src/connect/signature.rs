@@ -5,16 +5,13 @@ use md5::{Digest, Md5};
 use sha2::Sha256;
 use subtle::ConstantTimeEq;
 
+use crate::domain::hex::hex;
+
 /// How a message is signed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum SignMethod {
     Md5,
     HmacSha256,
-}
-
-/// Hexadecimal, in small letters.
-pub(super) fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// The MD5 of parts one behind the other.
@@ -36,7 +33,8 @@ pub(super) fn is_hex_of(signature: &str, wanted: &[u8]) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::{hex, hmac_sha256, is_hex_of, md5};
+    use super::{hmac_sha256, is_hex_of, md5};
+    use crate::domain::hex::hex;
 
     #[test]
     fn digests_are_those_of_the_standards() {

@@ -32,6 +32,11 @@ pub(crate) fn same_members(left: &str, right: &str, counts: impl Fn(&str) -> boo
     left == right || members(left).zip(members(right)).is_some_and(|(left, right)| same_value(&left, &right))
 }
 
+/// The text behind a byte order mark, which UTF-8 files may start with.
+pub(crate) fn without_mark(text: &[u8]) -> &[u8] {
+    text.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(text)
+}
+
 /// A JSON text with every half of a surrogate pair, which stands for no character, replaced by U+FFFD; `None` where it
 /// has no such half.
 pub(crate) fn without_half_pairs(text: &[u8]) -> Option<Vec<u8>> {

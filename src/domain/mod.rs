@@ -16,6 +16,7 @@ pub(crate) mod exclusion;
 pub mod export;
 pub(crate) mod fault;
 pub(crate) mod fields;
+pub(crate) mod hex;
 pub mod id;
 pub(crate) mod parse;
 pub mod subject;

@@ -13,6 +13,8 @@ use sha2::{Digest, Sha256};
 
 use super::problem::Problem;
 
+use crate::domain::hex::hex;
+
 /// What all kept answers may take together, in bytes.
 const KEPT_BYTES_MAX: u64 = 28 * 1024 * 1024;
 /// What an answer takes besides its body: path, headers, bookkeeping.
@@ -39,7 +41,7 @@ impl Answer {
     /// An answer that says nothing of when it last changed.
     pub fn undated<T: Serialize>(body: &T) -> Result<Answer, Problem> {
         let body = serde_json::to_vec(body).map_err(|error| fault(&error))?;
-        let digest: String = Sha256::digest(&body).iter().take(16).map(|byte| format!("{byte:02x}")).collect();
+        let digest = hex(&Sha256::digest(&body)[..16]);
         let etag = HeaderValue::try_from(format!("\"{digest}\"")).map_err(|error| fault(&error))?;
         Ok(Answer { body: body.into(), etag, modified: None })
     }

@@ -9,6 +9,7 @@ use axum::http::Uri;
 use hmac::{Hmac, Mac};
 use sha2::Sha256;
 
+use crate::domain::hex::hex;
 use crate::domain::id::Id;
 
 /// Parameters that may change from page to page.
@@ -81,7 +82,7 @@ impl Signer {
     pub(crate) fn close(&self, key: &impl CursorKey) -> String {
         let place = key.write().into_bytes();
         let signature = self.signature(&place).finalize().into_bytes();
-        signature.iter().take(SIGNATURE_BYTES).chain(&place).map(|byte| format!("{byte:02x}")).collect()
+        hex(signature.iter().take(SIGNATURE_BYTES).chain(&place))
     }
 
     /// The place that a cursor stands for; `None` if it was not written for this list.

@@ -18,8 +18,8 @@ use super::bodies::{BodyLimit, Room, SMALL_BYTES};
 use super::media::check_json;
 use super::problem::{Kind, Problem};
 use super::state::AppState;
+use crate::domain::content::without_mark;
 use crate::domain::fault::{Code, Fault, pointer_to};
-use crate::ingest::door::without_mark;
 
 /// The body of a route.
 pub(crate) trait RequestBody: DeserializeOwned + Send + 'static {

@@ -7,8 +7,9 @@ use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
 
 use super::problem::{Kind, Problem};
+use crate::domain::content::without_mark;
 use crate::domain::parse::Envelope;
-use crate::ingest::door::{is_utf16, without_mark};
+use crate::ingest::door::is_utf16;
 
 /// The most bytes of a request body, after decompression.
 pub(crate) const BODY_BYTES_MAX: usize = 16 * 1024 * 1024;

@@ -19,11 +19,6 @@ const EVENT_BYTES_MAX: usize = 64 * 1024;
 /// How far the clock of a sender may run ahead of ours.
 const FUTURE_MAX: TimeDelta = TimeDelta::minutes(5);
 
-/// The text behind a byte order mark, which UTF-8 files may start with.
-pub(crate) fn without_mark(text: &[u8]) -> &[u8] {
-    text.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(text)
-}
-
 /// Whether a text begins as UTF-16 files do.
 pub(crate) fn is_utf16(text: &[u8]) -> bool {
     matches!(text, [0xFE, 0xFF, ..] | [0xFF, 0xFE, ..])

@@ -118,7 +118,7 @@ async fn score_and_write(
     let mut ready = Vec::with_capacity(PARCELS_WAITING);
     while parcels.recv_many(&mut ready, PARCELS_WAITING).await > 0 {
         let mut transaction = connection.begin().await.map_err(StoreError::from)?;
-        lease::hasten(&mut transaction).await?;
+        lease::commit_asynchronously(&mut transaction).await?;
         progress(&mut transaction, row, total, done).await?;
         for (kind, parcel) in ready.drain(..) {
             let versions: Vec<i16> = rules.book.of_kind(kind).map(|rule_set| rules.versions[&rule_set.hash]).collect();

@@ -6,9 +6,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::thread;
 
-use super::inputs::{KindInputs, SubjectSums};
+use super::inputs::KindInputs;
 use crate::domain::adjustment::AdjustmentCounts;
-use crate::domain::metric::MetricCount;
 use crate::domain::peers::{MetricPeers, Standings};
 use crate::domain::rules::RuleSet;
 use crate::domain::score::{Card, peer_value, score_by};
@@ -63,9 +62,8 @@ impl<'a> Scorer<'a> {
 fn rank(rule_set: &RuleSet, inputs: &KindInputs, metric: usize) -> (MetricPeers, Standings) {
     let rule = &rule_set.metrics[metric];
     let value = |place: usize| {
-        let sums: SubjectSums<'_> = inputs.sums_of(place);
-        let count: MetricCount = count_of(rule_set, rule, &sums);
-        peer_value(rule_set, rule, volume_of(rule_set, &sums), &count)
+        let sums = inputs.sums_of(place);
+        peer_value(rule_set, rule, volume_of(rule_set, &sums), &count_of(rule_set, rule, &sums))
     };
     let values: Vec<_> = (0..inputs.len()).map(value).collect();
     let better = rule.metric.definition().better;

@@ -57,9 +57,9 @@ pub async fn renew(connection: &mut PgConnection, run: &RunRow, total: i64, done
     Ok(renewed.rows_affected() == 1)
 }
 
-/// Lets this transaction end before it is on disk: what it writes is seen by nobody before [`publish`], whose own end waits for
+/// Lets this transaction commit before it is on disk (PostgreSQL's asynchronous commit): what it writes is seen by nobody before [`publish`], whose own end waits for
 /// everything before it.
-pub async fn hasten(connection: &mut PgConnection) -> Result<(), StoreError> {
+pub async fn commit_asynchronously(connection: &mut PgConnection) -> Result<(), StoreError> {
     sqlx::query("set local synchronous_commit = off").execute(connection).await?;
     Ok(())
 }

@@ -23,7 +23,7 @@ use crate::domain::webhook::HookEvent;
 use crate::ingest::moved::Moved;
 use crate::storage::alert::{self, AlertRow};
 use crate::storage::delivery::{self, NewDelivery};
-use crate::storage::full_card::{self, CardsOf};
+use crate::storage::full_card::CardsOf;
 use crate::storage::score::ShortCard;
 use crate::storage::webhook::{self, WebhookRow};
 use crate::storage::{StoreError, registry};
@@ -125,7 +125,7 @@ async fn values(
     let mut of_run = source.context.archive.all_of_run(connection, &told.run).await?;
     of_run.retain(|used| used.rule_set.kind == SubjectKind::Shop);
     let (run_id, kind, version) = (told.run.run_id, SubjectKind::Shop, told.used.version);
-    let full = full_card::cards_under(connection, CardsOf { run_id, kind, rule_sets: &of_run, version }, shops).await?;
+    let full = CardsOf { run_id, kind, rule_sets: &of_run, version }.of_ids(connection, shops).await?;
     let value = |(id, card): (Id, _)| Some((id.to_string(), quantity.of(&told.used.rule_set, &card)?));
     Ok(full.into_iter().filter_map(value).collect())
 }

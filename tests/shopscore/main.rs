@@ -36,6 +36,7 @@ mod previews;
 mod process;
 mod products;
 mod push;
+mod push_details;
 mod recent;
 mod record_changes;
 mod records;

@@ -1,6 +1,6 @@
 // All shops or creators: how they stand, who moved, and a table to find one in.
 import { html, useEffect, useState } from '../vendor/preact-htm.js';
-import { segment, withQuery } from '../api.js';
+import { ruleSetOf, SCALE, withQuery } from '../api.js';
 import { saveCsv } from '../parts/csv.js';
 import { FleetTable } from '../parts/fleet_table.js';
 import { Histogram } from '../parts/histogram.js';
@@ -15,11 +15,6 @@ import { useRows } from '../parts/rows.js';
 const SOON = 3_000;
 /** What of the address the service is asked for. */
 const FILTERS = ['q', 'category_id', 'tier_level', 'status', 'moved', 'below', 'sort'];
-
-/** The scale of scores until the rule set says it. */
-const SCALE = { min: 0, max: 5 };
-
-const ruleSetOf = (answer) => withQuery(`/v1/rule-sets/${segment(answer.rule_set)}`, { version: answer.rule_set_version });
 
 export function Fleet({ caller, kind }) {
   const { query } = useAddress();

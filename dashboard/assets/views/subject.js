@@ -1,6 +1,6 @@
 // One shop or creator: where it stands, where it goes, why it moved, and what to do.
 import { html, useEffect } from '../vendor/preact-htm.js';
-import { segment, withQuery } from '../api.js';
+import { ruleSetOf, SCALE, segment, withQuery } from '../api.js';
 import { count, day, score as shown, setScorePlaces, shortDay, signed } from '../format.js';
 import { language, t, titled } from '../language.js';
 import { Advice, Leaving, Products } from '../parts/advice.js';
@@ -68,7 +68,7 @@ function Adjustments({ card }) {
 function Card({ card, base, kind, caller }) {
   const at = (route, parameters) => withQuery(`${base}/${route}`, parameters);
   const isScored = card.score !== null;
-  const ruleSet = useAnswer(withQuery(`/v1/rule-sets/${segment(card.rule_set)}`, { version: card.rule_set_version }));
+  const ruleSet = useAnswer(ruleSetOf(card));
   const metrics = useAnswer(at('metrics', { revision: card.revision, date: card.date }));
   const penalties = useAnswer(isScored ? at('penalties', { revision: card.revision, date: card.date }) : null);
   const history = useAnswer(at('scores', { from: earlier(card.date, HISTORY_DAYS), to: card.date }));
@@ -80,7 +80,7 @@ function Card({ card, base, kind, caller }) {
   const changes = useAnswer(hasEarlier ? at('score/changes', { date: card.date }) : null);
   const thresholds = [...new Set(ruleSet.answer?.penalties.filter((penalty) => penalty.dimension === null).map((penalty) => penalty.below) ?? [])];
   const rules = ruleSet.answer;
-  const scale = rules?.scale ?? { min: 0, max: 5 };
+  const scale = rules?.scale ?? SCALE;
   setScorePlaces(rules?.score_places ?? 2);
   return html`
     ${card.status === 'growth' && html`<${Growth} card=${card} />`}
@@ -186,7 +186,7 @@ function InForce({ penalties }) {
 
 function Dimensions({ card, rules }) {
   const titles = new Map(rules?.dimensions.map((dimension) => [dimension.id, titled(dimension.title)]) ?? []);
-  const { min, max } = rules?.scale ?? { min: 0, max: 5 };
+  const { min, max } = rules?.scale ?? SCALE;
   return html`<section class="dimensions" aria-label=${t('dimensions')}>${card.dimensions.map(
     (dimension) => html`<div class="card dimension" key=${dimension.id}>
     <h2>${titles.get(dimension.id) ?? dimension.id} · ${t('weight', { share: `${Number((dimension.weight * 100).toFixed(1))}%` })}</h2><p class="big num">${shown(dimension.score)}</p>

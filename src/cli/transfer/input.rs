@@ -13,7 +13,8 @@ use serde_json::value::RawValue;
 use tokio::sync::mpsc;
 
 use crate::cli::exit::CommandError;
-use crate::ingest::door::{is_utf16, without_mark};
+use crate::domain::content::without_mark;
+use crate::ingest::door::is_utf16;
 
 /// Bytes that are read at a time.
 const BUFFER_BYTES: usize = 1 << 20;

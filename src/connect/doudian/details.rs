@@ -12,8 +12,8 @@ use super::members::{Members, word};
 use super::{made, split};
 use crate::connect::connector::Connector;
 use crate::connect::message::{MadeEvent, Meaning, Message, Unread};
-use crate::connect::signature::hex;
 use crate::domain::event_type::EventType;
+use crate::domain::hex::hex;
 
 /// What an answer is about, and the path of its API, which stands for its tag.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

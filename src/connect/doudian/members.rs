@@ -5,7 +5,7 @@ use serde_json::{Map, Value};
 
 use crate::connect::message::Unread;
 
-/// Moments before this, and so far after now, are no times but something else.
+/// Seconds from 2010 to 2099: other numbers are no times.
 const FIRST_SECOND: i64 = 1_262_304_000;
 const LAST_SECOND: i64 = 4_102_444_800;
 

@@ -15,6 +15,7 @@ use self::members::Members;
 use super::connector::{Connector, Header};
 use super::message::{Meaning, Message, Unread};
 use super::signature::{SignMethod, hmac_sha256, is_hex_of, md5};
+use crate::domain::content::without_mark;
 
 /// Whether `event-sign` is of these bytes: app_key, body and secret, one behind the other.
 pub(super) fn is_signed(connector: &Connector, header: Header<'_>, body: &[u8]) -> bool {
@@ -60,7 +61,7 @@ pub(super) fn read_details(
 
 /// The members of a list, or the only one.
 fn split(body: &[u8]) -> Result<Vec<&RawValue>, Message> {
-    let body = body.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(body);
+    let body = without_mark(body);
     let messages = match body.iter().find(|byte| !byte.is_ascii_whitespace()) {
         Some(b'[') => serde_json::from_slice(body),
         _ => serde_json::from_slice(body).map(|one| vec![one]),

@@ -13,6 +13,7 @@ use super::raw::{Exact, POINTS_MAX, RawAssessment, RawCategoryMetric, RawMetric,
 use super::{CategoryRule, DimensionRule, MetricRule, NamedWindow, RuleSet, Title};
 use crate::domain::curve::Curve;
 use crate::domain::decimal::Decimal;
+use crate::domain::hex::hex;
 use crate::domain::id::Id;
 use crate::domain::measure::BAD_STARS_MAX;
 use crate::domain::metric::Metric;
@@ -266,8 +267,4 @@ impl Checker<'_> {
 
 pub(super) fn title(raw: &RawTitle) -> Title {
     Title { en: raw.en.clone(), zh: raw.zh.clone() }
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }

@@ -6,6 +6,7 @@ use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use chrono::NaiveDate;
 
+use crate::domain::content::without_mark;
 use crate::domain::fault::{Code, Fault};
 use crate::domain::rules::{RuleSet, file};
 use crate::http::auth::Caller;
@@ -16,7 +17,6 @@ use crate::http::params::{Input, parameters};
 use crate::http::problem::{Kind, Problem, ProblemBody};
 use crate::http::reads::previews::WirePreview;
 use crate::http::state::AppState;
-use crate::ingest::door::without_mark;
 use crate::scoring::preview::{self, Asked};
 
 /// The most bytes of a rule file.

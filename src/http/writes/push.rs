@@ -109,7 +109,8 @@ pub(crate) async fn post_push(
         return Err(Problem::new(Kind::WrongSignature, detail));
     }
     let messages = connector.read(&bytes, state.context.now());
-    let pushed = Pushed::of(messages, |text| read_event(text, Envelope::Native, &Acceptance::of(&state.context)));
+    let acceptance = Acceptance::of(&state.context);
+    let pushed = Pushed::of(messages, |text| read_event(text, Envelope::Native, &acceptance));
     if is_dry {
         let messages = pushed.into_iter().map(PushedMessage::from).collect();
         return Ok(Json(PushAnswer::Rehearsed(PushRehearsal { signed, messages })).into_response());
