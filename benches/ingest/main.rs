@@ -95,7 +95,7 @@ fn pgbench(service: &Service) -> Outcome<f64> {
 
 /// Bytes on disk of everything that the events fill.
 fn bytes(service: &Service) -> Outcome<f64> {
-    let tables = ["event", "daily_count", "product_count", "product_off_shelf", "product_paid", "subject"];
+    let tables = ["aggregate", "daily_count", "product_count", "product_off_shelf", "product_paid", "subject"];
     let sizes: Vec<String> = tables.iter().map(|table| format!("pg_total_relation_size('{table}')")).collect();
     Ok(service.psql(&["-c", &format!("select {}", sizes.join(" + "))])?.parse()?)
 }
@@ -135,7 +135,7 @@ async fn main() -> Outcome<()> {
     let again = requests[..(requests.len() as f64 * settings.duplicates) as usize].to_vec();
     let batch = send_all(target, requests, settings.batch, settings.connections).await?;
     let bytes = bytes(&service)?;
-    let stored: usize = service.psql(&["-c", "select count(*) from event"])?.parse()?;
+    let stored: usize = service.psql(&["-c", "select sum(event_count) from aggregate"])?.parse()?;
     if stored != lines.len() {
         return Err(format!("{} events were sent and {stored} are stored", lines.len()).into());
     }

@@ -33,9 +33,8 @@ impl Source {
             Err(ReadError::Missing(_)) if !rejections.is_empty() => None,
             Err(error) => return Err(error),
         };
-        let types = intake::received(&mut reading, shop_id, as_of).await?;
+        let (types, unpaid) = intake::received(&mut reading, shop_id, as_of).await?;
         let members = intake::unknown_members(&mut reading, shop_id).await?;
-        let unpaid = intake::unpaid_orders(&mut reading, shop_id).await?;
         reading.rollback().await?;
         Ok(Intake { as_of, category_id, types, unpaid, members, rejections })
     }

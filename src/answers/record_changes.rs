@@ -237,12 +237,11 @@ async fn find(
             subject: count.subject,
             cohort: &cohort,
             faults: &faults,
-            begin_with_faults: span == count.span(),
             from,
             until,
             after: after.as_ref(),
             product_id: None,
-            limit: CHUNK as i64,
+            limit: CHUNK,
         };
         let places = candidates(connection, &query, &knowledge.heads).await?;
         found.extend(places.iter().map(|place| place.aggregate.clone()));

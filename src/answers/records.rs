@@ -22,7 +22,7 @@ use crate::storage::run::{self, Knowledge};
 pub(crate) use super::recount::{Record, RecordPlace, Side};
 
 /// Candidates that are folded at a time.
-const CHUNK: i64 = 300;
+const CHUNK: usize = 300;
 /// A page of records of one count, newest first.
 pub struct RecordPage {
     /// The count; the amounts of all its records sum to it.
@@ -123,7 +123,6 @@ async fn page(
             subject: count.subject,
             cohort: &cohort,
             faults: &faults,
-            begin_with_faults: span == count.span(),
             from,
             until,
             after: place.as_ref(),
@@ -138,7 +137,7 @@ async fn page(
             records.truncate(limit);
             return Ok((records.into_iter().map(|(_, record)| record).collect(), next));
         }
-        if (places.len() as i64) == CHUNK {
+        if places.len() == CHUNK {
             place = places.into_iter().next_back();
         } else if span.from > whole.from {
             let days = (span.to - span.from).num_days().unsigned_abs() + 1;

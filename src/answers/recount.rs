@@ -23,7 +23,7 @@ use crate::storage::run::Knowledge;
 use crate::storage::{StoreError, event, excluded};
 
 /// Candidates that are looked through at a time for a paid order of a product.
-const PAID_CHUNK: i64 = 20;
+const PAID_CHUNK: usize = 20;
 
 words! {
     /// Which of a metric's two counts.
@@ -272,7 +272,6 @@ impl<'c, 'a> Reader<'c, 'a> {
                 subject: self.count.subject,
                 cohort: &[EventType::OrderPaid],
                 faults: &[],
-                begin_with_faults: false,
                 from,
                 until,
                 after: place.as_ref(),
@@ -291,7 +290,7 @@ impl<'c, 'a> Reader<'c, 'a> {
             if places.iter().zip(&folded).any(counts) {
                 return Ok(true);
             }
-            if (places.len() as i64) < PAID_CHUNK {
+            if places.len() < PAID_CHUNK {
                 return Ok(false);
             }
             place = places.into_iter().next_back();

@@ -82,16 +82,16 @@ impl fmt::Display for Rebuilt {
 pub(super) async fn rebuild(cli: &Cli) -> Result<ExitCode, CommandError> {
     let opened = open_schema(cli, Sharing::Join).await?;
     let calendar = opened.context.calendar();
-    let progress = Progress::new("events", Some(0), cli.voice());
+    let progress = Progress::new("orders, sessions and products", Some(0), cli.voice());
     let store = &opened.context.store;
-    let result = rebuild::rebuild(store, &calendar, &|done, all| show_events(&progress, done, all)).await;
+    let result = rebuild::rebuild(store, &calendar, &|done, all| show_counted(&progress, done, all)).await;
     progress.finish();
     opened.close().await;
     show(&Rebuilt { aggregates: result?, time_zone: calendar.zone().to_string() }, cli.form());
     Ok(Status::Done.into())
 }
 
-fn show_events(progress: &Progress, done: u64, all: u64) {
+fn show_counted(progress: &Progress, done: u64, all: u64) {
     progress.set_steps(all.max(done));
     progress.set(done, done, "");
 }
@@ -131,9 +131,9 @@ pub(super) async fn verify(cli: &Cli) -> Result<ExitCode, CommandError> {
 
 /// Compares the counts of a database with its events, and shows what was found.
 pub(super) async fn verify_opened(cli: &Cli, opened: &Opened) -> Result<Status, CommandError> {
-    let progress = Progress::new("events", Some(0), cli.voice());
+    let progress = Progress::new("orders, sessions and products", Some(0), cli.voice());
     let (store, calendar) = (&opened.context.store, opened.context.calendar());
-    let found = rebuild::verify(store, &calendar, &|done, all| show_events(&progress, done, all)).await;
+    let found = rebuild::verify(store, &calendar, &|done, all| show_counted(&progress, done, all)).await;
     progress.finish();
     let rebuild::Verification { aggregates, differences, differing_rows } = found?;
     show(&Verified { aggregates, differing_rows, differences }, cli.form());

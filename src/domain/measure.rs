@@ -4,7 +4,7 @@
 //! sets may change (how few stars are *bad*), every bound that they may choose has a measure of its own, so that rule
 //! sets share one set of counts.
 
-use super::event::EventType;
+use super::event::{EventType, Fact};
 use super::words::words;
 
 /// The highest bound that a rule set may choose for bad stars.
@@ -232,12 +232,13 @@ impl Measure {
     }
 }
 
-/// The star fields of an event type's data of which one with at most that many stars makes the event a fault. `None`:
-/// every event of the type is one.
-pub fn faulty_stars(event_type: EventType) -> Option<(&'static [&'static str], u8)> {
-    match event_type {
-        EventType::ReviewPosted => Some((&["product_stars", "service_stars"], BAD_STARS_MAX)),
-        EventType::SessionRated => Some((&["stars"], DISSATISFIED_STARS_MAX)),
-        _ => None,
+/// Whether a fact can be a fault that some measure counts: one of few stars, or any of another type that a measure names.
+pub(crate) fn is_fault(fact: &Fact) -> bool {
+    match fact {
+        Fact::ReviewPosted { product_stars, service_stars, .. } => {
+            [Some(*product_stars), *service_stars].iter().flatten().any(|stars| stars.number() <= BAD_STARS_MAX)
+        }
+        Fact::SessionRated { stars } => stars.number() <= DISSATISFIED_STARS_MAX,
+        _ => Measure::ALL.into_iter().any(|measure| measure.faults().contains(&fact.event_type())),
     }
 }

@@ -60,8 +60,7 @@ pub(super) async fn arrivals<'a>(
     let remembered: Vec<Option<Vec<StoredEvent>>> = places.keys().map(|aggregate| recent.take(aggregate)).collect();
     let unknown = places.keys().zip(&remembered).filter(|(_, remembered)| remembered.is_none());
     let unknown: Vec<&Aggregate> = unknown.map(|(aggregate, _)| *aggregate).collect();
-    let wanted: Vec<&Id> = unknown.iter().flat_map(|one| &places[one]).map(|place| &events[*place].event.id).collect();
-    let mut loaded = event::stored(connection, &unknown, &wanted).await?.into_iter();
+    let mut loaded = event::stored(connection, &unknown).await?.into_iter();
     let arrival = |((aggregate, places), remembered): ((&'a Aggregate, Vec<usize>), Option<Vec<StoredEvent>>)| {
         // What is not remembered was loaded, in the same order.
         let stored = remembered.or_else(|| loaded.next()).unwrap_or_default();
@@ -194,6 +193,11 @@ impl<'a> Arrival<'a> {
         self.new.iter().copied().filter(refused).collect()
     }
 
+    /// Whether anything of it is stored.
+    pub(super) fn is_known(&self) -> bool {
+        !self.stored.is_empty()
+    }
+
     /// What is to be folded.
     pub(super) fn touched<'b>(&'b self, events: &[&'b SentEvent]) -> Touched<'b> {
         let new = self.new.iter().map(|place| events[*place].event.as_ref()).collect();
@@ -209,13 +213,8 @@ impl<'a> Arrival<'a> {
             event: Arc::clone(&sent.event),
             seq: head_of(held, &sent.event),
             is_merchants: sent.relay == Relay::MerchantOnly,
-            data_bytes: sent.event.data.len(),
-            has_data: true,
         }));
-        // What is remembered must be all that the database has.
-        if self.stored.iter().all(|stored| stored.has_data) {
-            recent.put(self.aggregate, self.stored);
-        }
+        recent.put(self.aggregate, self.stored);
     }
 }
 

@@ -74,9 +74,9 @@ impl Room {
             of_merchants: Space { events: MERCHANTS_EVENTS_MAX, bytes: MERCHANTS_BYTES_MAX },
         };
         for one in stored {
-            room.all.take(one.data_bytes);
+            room.all.take(one.event.data.len());
             if one.is_merchants {
-                room.of_merchants.take(one.data_bytes);
+                room.of_merchants.take(one.event.data.len());
             }
         }
         room

@@ -9,7 +9,7 @@ use super::{Answer, Dispatch, GROUP_EVENTS_MIN, Part};
 use crate::domain::event::{Aggregate, AggregateKind, Relay};
 use crate::domain::id::Id;
 use crate::ingest::{Outcome, SentEvent};
-use crate::storage::event::event_of_row;
+use crate::storage::packed_event::event_of_row;
 
 fn part(events: usize) -> (Part, oneshot::Receiver<Answer>) {
     let aggregate = Aggregate { shop_id: Id::stored("s"), kind: AggregateKind::Order, id: Id::stored("o") };

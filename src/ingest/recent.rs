@@ -171,7 +171,8 @@ mod tests {
     use super::{Recent, StripeMemory};
     use crate::domain::event::{Aggregate, AggregateKind};
     use crate::domain::id::Id;
-    use crate::storage::event::{StoredEvent, event_of_row};
+    use crate::storage::event::StoredEvent;
+    use crate::storage::packed_event::event_of_row;
     use crate::storage::stripe::{HeldStripe, HeldStripes, stripe_of};
 
     const WRITER: i64 = 7;
@@ -194,10 +195,7 @@ mod tests {
         recent.commit(&held(5, None));
         let data = r#"{"order_id":"o"}"#.to_owned();
         let event = event_of_row(&order(), 4, DateTime::UNIX_EPOCH, "e", (data, false)).expect("an event");
-        recent.put(
-            &order(),
-            vec![StoredEvent { event: event.into(), seq: 5, is_merchants: false, data_bytes: 0, has_data: true }],
-        );
+        recent.put(&order(), vec![StoredEvent { event: event.into(), seq: 5, is_merchants: false }]);
         recent
     }
 

@@ -10,16 +10,16 @@ use std::collections::BTreeSet;
 use sqlx::{Connection, PgConnection};
 
 use super::apply::{Touched, changes_of_events, exclusions_of};
-use super::arrival::{Attempts, arrivals, head_of};
+use super::arrival::{Arrival, Attempts, arrivals, head_of};
 use super::bounds::credited;
 use super::recent::Recent;
 use super::{Atomicity, Outcome, SentEvent};
 use crate::context::Context;
 use crate::domain::subject::{Subject, SubjectKind};
-use crate::storage::event::NewEvent;
 use crate::storage::late_count::LateStamp;
+use crate::storage::packed_event::NewEvent;
 use crate::storage::stripe::{hold_as, stripe_of};
-use crate::storage::{StoreError, count, counting, event, registry};
+use crate::storage::{StoreError, aggregate, count, counting, registry};
 
 /// Stores events and counts them. The outcomes stand in the order of the events. With [`Atomicity::AllOrNothing`]
 /// nothing is stored if any event is neither accepted nor a duplicate.
@@ -41,9 +41,8 @@ pub(crate) async fn write(
     let events: Vec<&SentEvent> = credited.iter().map(Cow::as_ref).collect();
     let events = &events[..];
     let mut arrivals = arrivals(&mut transaction, events, recent).await?;
-    let unknown = context.intake.unknown_members();
     for arrival in &mut arrivals {
-        arrival.decide(events, attempts, unknown, &mut outcomes);
+        arrival.decide(events, attempts, context.intake.unknown_members(), &mut outcomes);
     }
     attempts.note(&held);
     let harmless = |outcome: &Outcome| outcome.is_accepted() || *outcome == Outcome::Duplicate;
@@ -51,14 +50,23 @@ pub(crate) async fn write(
         transaction.rollback().await?;
         return Ok(outcomes);
     }
-    let new: Vec<NewEvent<'_>> = arrivals
-        .iter()
-        .flat_map(|arrival| arrival.new.iter().map(|place| events[*place]))
-        .map(|sent| NewEvent { event: &sent.event, seq: head_of(&held, &sent.event), key_id: sent.key_id })
-        .collect();
+    let (known, unknown): (Vec<&Arrival<'_>>, Vec<&Arrival<'_>>) =
+        arrivals.iter().filter(|arrival| !arrival.new.is_empty()).partition(|arrival| arrival.is_known());
     let mut named = BTreeSet::new();
-    if !new.is_empty() {
-        event::insert(&mut transaction, &new, context.now()).await?;
+    if !known.is_empty() || !unknown.is_empty() {
+        let received_at = context.now();
+        let new = |arrivals: &[&Arrival<'_>]| -> Vec<NewEvent<'_>> {
+            let sent = arrivals.iter().flat_map(|arrival| arrival.new.iter().map(|place| events[*place]));
+            let new = sent.map(|SentEvent { event, key_id, .. }| NewEvent {
+                event,
+                received_at,
+                seq: head_of(&held, event),
+                key_id: *key_id,
+            });
+            new.collect()
+        };
+        aggregate::insert(&mut transaction, &new(&unknown)).await?;
+        aggregate::append(&mut transaction, &new(&known)).await?;
         let with_new = arrivals.iter().filter(|arrival| !arrival.new.is_empty());
         let touched: Vec<Touched<'_>> = with_new.map(|arrival| arrival.touched(events)).collect();
         let exclusions = exclusions_of(&mut transaction, touched.iter().map(|one| one.aggregate), &held).await?;

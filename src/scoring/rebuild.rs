@@ -27,7 +27,7 @@ const PARCELS_WAITING: usize = 8;
 /// Differences that a verification spells out.
 pub const DIFFERENCES_SHOWN: i64 = 20;
 
-/// Told how many events are counted, and about how many there are.
+/// Told how many orders, sessions and products are counted, and about how many there are.
 pub type Watch<'a> = &'a (dyn Fn(u64, u64) + Send + Sync);
 
 /// For those who do not want to know.
@@ -89,11 +89,11 @@ async fn count_everything(
     (exclusions, calendar): (&HashMap<Aggregate, Vec<Exclusion>>, &Calendar),
     watch: Watch<'_>,
 ) -> Result<u64, StoreError> {
-    let all = aggregate::estimate_events(reader).await?;
+    let all = aggregate::estimate(reader).await?;
     let (parcels, mut arriving) = mpsc::channel::<Vec<(Aggregate, Vec<Event>)>>(PARCELS_WAITING);
     let reading = aggregate::send_all(reader, parcels, PARCEL_AGGREGATES);
     let counting = async {
-        let (mut folded, mut counted) = (0, 0);
+        let mut folded = 0;
         let mut changes = CountChanges::default();
         while let Some(parcel) = arriving.recv().await {
             for (aggregate, events) in &parcel {
@@ -101,9 +101,8 @@ async fn count_everything(
                 let after = fold(aggregate.kind, events.iter(), excluded, calendar);
                 changes.replace(aggregate, &Folded::default(), &after, calendar);
                 folded += 1;
-                counted += events.len() as u64;
             }
-            watch(counted, all);
+            watch(folded, all);
             if changes.rows() >= FLUSH_ROWS {
                 count::add(writer, tables, std::mem::take(&mut changes), None).await?;
             }

@@ -23,7 +23,7 @@ use crate::domain::window::WINDOW_DAYS_AGO_MAX;
 use crate::storage::late_count::LateStamp;
 use crate::storage::retention::{self as rows, Expired, Expiry};
 use crate::storage::stripe::{hold, stripe_of};
-use crate::storage::{StoreError, count, counting, event, excluded, rule_set};
+use crate::storage::{StoreError, aggregate, count, counting, event, excluded, rule_set};
 
 /// Events that one transaction removes, unless a single order has more.
 const STEP_EVENTS: i64 = 2_000;
@@ -189,7 +189,7 @@ async fn remove(
         rows::note_whole_from(&mut transaction, last_day + Days::new(1)).await?;
     }
     // Counts last: creators' rows are shared with the writers of other stripes.
-    event::delete(&mut transaction, &gone).await?;
+    aggregate::remove(&mut transaction, &gone).await?;
     count::add(&mut transaction, &count::KEPT, changes.clone(), LateStamp::of(&held)).await?;
     rows::delete_empty_counts(&mut transaction, &changes).await?;
     transaction.commit().await?;

@@ -148,9 +148,9 @@ pub(crate) async fn aggregates_of(
     limit: i64,
 ) -> Result<Vec<Expired>, StoreError> {
     let rows: Vec<(i16, String, i64)> = sqlx::query_as(
-        "select aggregate_kind, aggregate_id, count(*) from event
+        "select aggregate_kind, aggregate_id, event_count::bigint from aggregate
          where shop_id = $1 collate \"C\" and (aggregate_kind, aggregate_id) > ($2, $3 collate \"C\")
-         group by aggregate_kind, aggregate_id order by aggregate_kind, aggregate_id limit $4",
+         order by aggregate_kind, aggregate_id limit $4",
     )
     .bind(shop_id.as_str())
     .bind(after.map_or(0, |aggregate| aggregate.kind.code()))
@@ -168,7 +168,7 @@ pub(crate) async fn erase_registration(
     (erasure_id, shop_id): (i64, &Id),
     now: DateTime<Utc>,
 ) -> Result<bool, StoreError> {
-    let has_events: bool = sqlx::query_scalar("select exists (select from event where shop_id = $1 collate \"C\")")
+    let has_events: bool = sqlx::query_scalar("select exists (select from aggregate where shop_id = $1 collate \"C\")")
         .bind(shop_id.as_str())
         .fetch_one(&mut *connection)
         .await?;

@@ -1,10 +1,15 @@
 //! What a shop's senders should know: what was received of it, what was rejected, and what is missing.
 
+use std::collections::BTreeMap;
+
 use chrono::{DateTime, TimeDelta, Utc};
-use sqlx::{AssertSqlSafe, Connection, FromRow, PgConnection};
+use futures_util::TryStreamExt;
+use sqlx::{AssertSqlSafe, Connection, FromRow, PgConnection, Row};
 
 use super::StoreError;
-use crate::domain::event::EventType;
+use super::aggregate::aggregate_of_row;
+use super::packed_event::{PackedEvent, unpack};
+use crate::domain::event::{Aggregate, AggregateKind, EventType, Fact};
 use crate::domain::id::Id;
 
 /// Rejections that are kept of each shop.
@@ -40,9 +45,8 @@ pub(crate) struct UnknownMember {
 }
 
 /// What was received of one event type.
-#[derive(Clone, Copy, Debug, FromRow)]
+#[derive(Clone, Copy, Debug)]
 pub(crate) struct TypeIntake {
-    #[sqlx(rename = "type")]
     pub type_code: i16,
     pub events: i64,
     pub first_time: DateTime<Utc>,
@@ -147,54 +151,71 @@ async fn prune(connection: &mut PgConnection, shops: &[&str]) -> Result<(), Stor
     Ok(())
 }
 
-/// What was received of a shop, by type.
+/// What was received of a shop: by type, and the orders that have events and no payment, or none that was not taken back.
 pub(crate) async fn received(
     connection: &mut PgConnection,
     shop_id: &Id,
     now: DateTime<Utc>,
-) -> Result<Vec<TypeIntake>, StoreError> {
-    let rows = sqlx::query_as(
-        "select type, count(*) as events, min(time) as first_time, max(time) as last_time,
-                max(received_at) as last_received_at,
-                count(*) filter (where received_at > $2) as last_24_hours,
-                count(*) filter (where received_at > $3) as last_30_days
-         from event where shop_id = $1 collate \"C\" group by type",
+) -> Result<(Vec<TypeIntake>, UnpaidOrders), StoreError> {
+    let mut rows = sqlx::query(
+        "select shop_id, aggregate_kind, aggregate_id, events from aggregate
+         where shop_id = $1 collate \"C\" order by aggregate_kind, aggregate_id",
     )
     .bind(shop_id.as_str())
-    .bind(now - TimeDelta::hours(24))
-    .bind(now - TimeDelta::days(30))
-    .fetch_all(connection)
-    .await?;
-    Ok(rows)
+    .fetch(connection);
+    let mut types: BTreeMap<i16, TypeIntake> = BTreeMap::new();
+    let mut unpaid = UnpaidOrders::default();
+    while let Some(row) = rows.try_next().await? {
+        let aggregate = aggregate_of_row(&row)?;
+        let events = unpack(&aggregate, row.try_get(3)?)?;
+        for one in &events {
+            types.entry(one.type_code).or_insert_with(|| TypeIntake::none(one)).add(one, now);
+        }
+        if aggregate.kind == AggregateKind::Order && !is_paid(&aggregate, &events)? {
+            unpaid.orders += 1;
+            if unpaid.orders <= ORDERS_SHOWN {
+                unpaid.order_ids.push(aggregate.id.as_str().to_owned());
+            }
+        }
+    }
+    Ok((types.into_values().collect(), unpaid))
 }
 
-/// The orders of a shop that have events and no payment, or none that was not taken back. Run in a transaction of its own, or
-/// as its last statement: it tells the planner to read the key in its order, which sorts nothing.
-pub(crate) async fn unpaid_orders(connection: &mut PgConnection, shop_id: &Id) -> Result<UnpaidOrders, StoreError> {
-    sqlx::query("set local enable_bitmapscan = off").execute(&mut *connection).await?;
-    let (orders, order_ids): (i64, Option<Vec<String>>) = sqlx::query_as(
-        "with doubtful as materialized (
-             select aggregate_id from event where shop_id = $1 collate \"C\" and aggregate_kind = 1
-             group by aggregate_id having not bool_or(type = $2) or bool_or(type = $4)
-         ), unpaid as materialized (
-             select aggregate_id from doubtful cross join lateral (
-                 select array_agg(event_id::text) filter (where type = $2) as paid,
-                        array_agg(data ->> 'event_id') filter (where type = $4) as taken_back
-                 from event where shop_id = $1 collate \"C\" and aggregate_kind = 1
-                   and event.aggregate_id = doubtful.aggregate_id
-             ) as events
-             where coalesce(paid, '{}') <@ coalesce(taken_back, '{}')
-         )
-         select count(*), (select array_agg(aggregate_id) from (
-             select aggregate_id from unpaid order by aggregate_id limit $3) as shown) from unpaid",
-    )
-    .bind(shop_id.as_str())
-    .bind(EventType::OrderPaid.code())
-    .bind(ORDERS_SHOWN)
-    .bind(EventType::Retracted.code())
-    .fetch_one(connection)
-    .await?;
-    Ok(UnpaidOrders { orders, order_ids: order_ids.unwrap_or_default() })
+/// Whether a payment of an order is known that was not taken back.
+fn is_paid(aggregate: &Aggregate, events: &[PackedEvent<'_>]) -> Result<bool, StoreError> {
+    let of_type = |event_type: EventType| events.iter().filter(move |one| one.type_code == event_type.code());
+    let mut taken_back = Vec::new();
+    for retraction in of_type(EventType::Retracted) {
+        if let Fact::Retracted { event_id } = retraction.event(aggregate)?.fact {
+            taken_back.push(event_id);
+        }
+    }
+    let is_in_force = |one: &PackedEvent<'_>| taken_back.iter().all(|event_id| event_id.as_str() != one.event_id);
+    Ok(of_type(EventType::OrderPaid).any(is_in_force))
+}
+
+impl TypeIntake {
+    /// Of no event of the type of one.
+    fn none(one: &PackedEvent<'_>) -> TypeIntake {
+        TypeIntake {
+            type_code: one.type_code,
+            events: 0,
+            first_time: one.time,
+            last_time: one.time,
+            last_received_at: one.received_at,
+            last_24_hours: 0,
+            last_30_days: 0,
+        }
+    }
+
+    fn add(&mut self, one: &PackedEvent<'_>, now: DateTime<Utc>) {
+        self.events += 1;
+        self.first_time = self.first_time.min(one.time);
+        self.last_time = self.last_time.max(one.time);
+        self.last_received_at = self.last_received_at.max(one.received_at);
+        self.last_24_hours += i64::from(one.received_at > now - TimeDelta::hours(24));
+        self.last_30_days += i64::from(one.received_at > now - TimeDelta::days(30));
+    }
 }
 
 /// The newest rejections of a shop, newest first.

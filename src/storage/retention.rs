@@ -154,10 +154,9 @@ pub async fn expired_of_shop(
     limit: i64,
 ) -> Result<Vec<Expired>, StoreError> {
     let rows: Vec<(i16, String, i64)> = sqlx::query_as(
-        "select aggregate_kind, aggregate_id, count(*) from event
+        "select aggregate_kind, aggregate_id, event_count::bigint from aggregate
          where shop_id = $1 collate \"C\" and (aggregate_kind, aggregate_id) > ($2, $3 collate \"C\")
-         group by aggregate_kind, aggregate_id
-         having max(received_at) < $4 and max(time) < $5 and (aggregate_kind <> $6 or count(*) > 1)
+           and received_at < $4 and last_at < $5 and (aggregate_kind <> $6 or event_count > 1)
          order by aggregate_kind, aggregate_id limit $7",
     )
     .bind(shop_id.as_str())
@@ -183,13 +182,13 @@ pub async fn still_expired<'a>(
          from unnest($1::text[], $2::smallint[], $3::text[]) with ordinality
              as key (shop_id, aggregate_kind, aggregate_id, ordinal)
          cross join lateral (
-             select max(received_at) as received_at, max(time) as time from event
-             where event.shop_id = key.shop_id collate \"C\"
-               and event.aggregate_kind = key.aggregate_kind
-               and event.aggregate_id = key.aggregate_id collate \"C\"
+             select received_at, last_at from aggregate
+             where aggregate.shop_id = key.shop_id collate \"C\"
+               and aggregate.aggregate_kind = key.aggregate_kind
+               and aggregate.aggregate_id = key.aggregate_id collate \"C\"
              offset 0
          ) known
-         where known.received_at < $4 and known.time < $5
+         where known.received_at < $4 and known.last_at < $5
          order by key.ordinal",
     )
     .bind(aggregates.iter().map(|aggregate| aggregate.shop_id.as_str()).collect::<Vec<_>>())

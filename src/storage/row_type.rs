@@ -7,8 +7,9 @@ use sqlx::postgres::types::PgRecordEncoder;
 use sqlx::postgres::{PgArgumentBuffer, PgHasArrayType, PgTypeInfo};
 use sqlx::{Encode, Postgres, Type};
 
-use super::event::NewEvent;
 use super::measure_columns::{DAILY, PRODUCT};
+use super::new_aggregate::NewAggregate;
+use super::packed_event::pack;
 use crate::domain::count::{Counts, DailyKey, ProductKey};
 use crate::domain::measure::Measure;
 
@@ -49,15 +50,15 @@ impl Encode<'_, Postgres> for ProductChange<'_> {
     }
 }
 
-impl Encode<'_, Postgres> for NewEvent<'_> {
+impl Encode<'_, Postgres> for NewAggregate<'_> {
     fn encode_by_ref(&self, buffer: &mut PgArgumentBuffer) -> Result<IsNull, BoxDynError> {
-        let event = self.event;
+        let NewAggregate { aggregate, events, first_day, last_at, seq, received_at, faults, creator_ids } = self;
         let mut record = PgRecordEncoder::new(buffer);
-        record.encode(event.time)?.encode(self.seq)?.encode(self.key_id)?;
-        record.encode(event.aggregate.kind.code())?.encode(event.fact.event_type().code())?;
-        record.encode(event.aggregate.shop_id.as_str())?.encode(event.aggregate.id.as_str())?;
-        record.encode(event.id.as_str())?.encode(self.kept_data())?;
-        record.encode(event.uncredited.then_some(true))?;
+        record.encode(aggregate.shop_id.as_str())?.encode(aggregate.kind.code())?.encode(aggregate.id.as_str())?;
+        record.encode(*first_day)?.encode(*last_at)?.encode(i16::try_from(events.len())?)?;
+        record.encode(*seq)?.encode(*received_at)?;
+        record.encode(Some(*faults).filter(|faults| *faults != 0))?;
+        record.encode(Some(creator_ids.as_slice()).filter(|ids| !ids.is_empty()))?.encode(pack(events))?;
         record.finish();
         Ok(IsNull::No)
     }
@@ -82,5 +83,5 @@ macro_rules! of_composite_type {
 of_composite_type! {
     DailyChange = DAILY.change_type,
     ProductChange = PRODUCT.change_type,
-    NewEvent = "new_event",
+    NewAggregate = "new_aggregate",
 }

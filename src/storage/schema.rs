@@ -3,7 +3,7 @@
 use sqlx::PgConnection;
 use sqlx::migrate::Migrator;
 
-use super::{Store, StoreError};
+use super::{Store, StoreError, repack};
 
 static MIGRATIONS: Migrator = sqlx::migrate!();
 
@@ -41,6 +41,10 @@ pub enum SchemaError {
         wanted = Schema::wanted()
     )]
     Newer(i64),
+    #[error(
+        "the events of the version before are not packed yet; run shopscore migrate, or wait for the one that runs"
+    )]
+    Unpacked,
 }
 
 impl Store {
@@ -50,7 +54,10 @@ impl Store {
             Schema { applied: Some(applied), .. } if applied > Schema::wanted() => {
                 Err(SchemaError::Newer(applied).into())
             }
-            _ => MIGRATIONS.run(&self.run).await.map_err(StoreError::Migration),
+            _ => {
+                MIGRATIONS.run(&self.run).await.map_err(StoreError::Migration)?;
+                self.repack().await
+            }
         }
     }
 
@@ -75,6 +82,7 @@ impl Store {
 pub(crate) async fn check(connection: &mut PgConnection) -> Result<Result<(), SchemaError>, StoreError> {
     let wanted = Schema::wanted();
     Ok(match applied(connection).await? {
+        Some(applied) if applied == wanted && repack::is_pending(connection).await? => Err(SchemaError::Unpacked),
         Some(applied) if applied == wanted => Ok(()),
         Some(applied) if applied > wanted => Err(SchemaError::Newer(applied)),
         Some(applied) => Err(SchemaError::Older(applied)),

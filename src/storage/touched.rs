@@ -2,10 +2,13 @@
 
 use std::collections::BTreeSet;
 
+use futures_util::TryStreamExt;
 use sqlx::{AssertSqlSafe, PgConnection, Row};
 
 use super::StoreError;
-use super::record::creator_condition;
+use super::aggregate::aggregate_of_row;
+use super::packed_event::unpack;
+use super::record::OF_CREATOR;
 use super::stripe::Heads;
 use crate::domain::event::{Aggregate, AggregateKind};
 use crate::domain::id::Id;
@@ -19,64 +22,71 @@ pub(crate) async fn touched(
     (earlier, later): (&Heads, &Heads),
     limit: usize,
 ) -> Result<BTreeSet<Aggregate>, StoreError> {
-    let (low, high) = match subject.kind {
-        SubjectKind::Shop => (earlier.of(&subject.id), later.of(&subject.id)),
+    let low = match subject.kind {
+        SubjectKind::Shop => earlier.of(&subject.id),
         // A creator's shops are in all stripes; each is looked at by its own numbers further down.
-        SubjectKind::Creator => (earlier.numbers.iter().min().copied().unwrap_or_default(), i64::MAX),
+        SubjectKind::Creator => earlier.numbers.iter().min().copied().unwrap_or_default(),
     };
-    let rows = sqlx::query(AssertSqlSafe(statement(subject.kind)))
+    let between = |shop_id: &Id, number: i64| (earlier.of(shop_id) + 1..=later.of(shop_id)).contains(&number);
+    let mut touched = BTreeSet::new();
+    {
+        let mut rows = sqlx::query(AssertSqlSafe(of_events(subject.kind)))
+            .bind(subject.id.as_str())
+            .bind(low)
+            .fetch(&mut *connection);
+        while touched.len() < limit
+            && let Some(row) = rows.try_next().await?
+        {
+            let aggregate = aggregate_of_row(&row)?;
+            if unpack(&aggregate, row.try_get(3)?)?.iter().any(|one| between(&aggregate.shop_id, one.seq)) {
+                touched.insert(aggregate);
+            }
+        }
+    }
+    let rows = sqlx::query(AssertSqlSafe(of_exclusions(subject.kind)))
         .bind(subject.id.as_str())
         .bind(low)
-        .bind(high)
         .bind(limit as i64)
         .fetch_all(connection)
         .await?;
-    let mut touched = BTreeSet::new();
     for row in rows {
-        let (shop_id, kind, id): (&str, i16, &str) = (row.try_get(0)?, row.try_get(1)?, row.try_get(2)?);
-        let kind = AggregateKind::from_code(kind)
-            .ok_or_else(|| StoreError::Corrupt(format!("aggregate kind {kind} of shop {shop_id}")))?;
-        let shop_id = Id::stored(shop_id);
-        let numbers: Vec<i64> = row.try_get(3)?;
-        let between = |number: &i64| (earlier.of(&shop_id) + 1..=later.of(&shop_id)).contains(number);
-        if numbers.iter().any(between) {
-            touched.insert(Aggregate { shop_id, kind, id: Id::stored(id) });
+        let aggregate = aggregate_of_row(&row)?;
+        let numbers: [Option<i64>; 2] = [row.try_get(3)?, row.try_get(4)?];
+        if numbers.into_iter().flatten().any(|number| between(&aggregate.shop_id, number)) {
+            touched.insert(aggregate);
         }
     }
     Ok(touched)
 }
 
-/// The orders and sessions with the numbers of what changed them: of a shop by its key, of a creator by the index of those that
-/// ever named it.
-fn statement(kind: SubjectKind) -> String {
-    let (orders, sessions) = (AggregateKind::Order.code(), AggregateKind::Session.code());
+/// The orders and sessions of a subject.
+fn of_subject(kind: SubjectKind) -> String {
+    match kind {
+        SubjectKind::Shop => {
+            let (orders, sessions) = (AggregateKind::Order.code(), AggregateKind::Session.code());
+            format!("shop_id = $1 collate \"C\" and aggregate_kind in ({orders}, {sessions})")
+        }
+        SubjectKind::Creator => OF_CREATOR.to_owned(),
+    }
+}
+
+/// Those to which something came after a number.
+fn of_events(kind: SubjectKind) -> String {
+    let of_subject = of_subject(kind);
+    format!("select shop_id, aggregate_kind, aggregate_id, events from aggregate where {of_subject} and seq > $2")
+}
+
+/// Those of which an exclusion came or went after a number.
+fn of_exclusions(kind: SubjectKind) -> String {
     let named = match kind {
-        SubjectKind::Shop => format!(
-            "select shop_id, aggregate_kind, aggregate_id, seq from event
-             where shop_id = $1 collate \"C\" and aggregate_kind in ({orders}, {sessions}) and seq > $2 and seq <= $3
-             union all
-             select shop_id, aggregate_kind, aggregate_id, unnest(array[seq, revoked_seq]) from exclusion
-             where shop_id = $1 collate \"C\" and (seq > $2 or revoked_seq > $2)"
-        ),
+        SubjectKind::Shop => format!("exclusion where {}", of_subject(kind)),
         SubjectKind::Creator => format!(
-            "with named as materialized (
-                 select distinct shop_id, aggregate_kind, aggregate_id from event where {creator} = $1
-             )
-             select shop_id, aggregate_kind, aggregate_id, seq from named cross join lateral (
-                 select seq from event
-                 where event.shop_id = named.shop_id and event.aggregate_kind = named.aggregate_kind
-                   and event.aggregate_id = named.aggregate_id and seq > $2 and seq <= $3
-                 offset 0
-             ) as event
-             union all
-             select exclusion.shop_id, aggregate_kind, aggregate_id, unnest(array[seq, revoked_seq])
-             from named join exclusion using (shop_id, aggregate_kind, aggregate_id)
-             where seq > $2 or revoked_seq > $2",
-            creator = creator_condition()
+            "(select shop_id, aggregate_kind, aggregate_id from aggregate where {OF_CREATOR}) as named
+             join exclusion using (shop_id, aggregate_kind, aggregate_id) where true"
         ),
     };
     format!(
-        "select shop_id, aggregate_kind, aggregate_id, array_agg(distinct seq) filter (where seq is not null)
-         from ({named}) as changed group by 1, 2, 3 limit $4"
+        "select shop_id, aggregate_kind, aggregate_id, exclusion.seq, revoked_seq from {named}
+         and (exclusion.seq > $2 or revoked_seq > $2) limit $3"
     )
 }

@@ -177,8 +177,8 @@ async fn the_records_of_a_revision_stay_as_they_were_whatever_comes_and_goes_lat
     }
 }
 
-/// Gives all that is stored the numbers that a version with the first striping would have given it, and brings the schema up to
-/// date from there. In each of its stripes, what the run knew has a lower number than what came later.
+/// Gives all that is stored the numbers that a version with the first striping would have given it, and a row for every event,
+/// and brings the schema up to date from there; the next start packs the events. In each of its stripes, what the run knew has a lower number than what came later.
 async fn upgrade_from_old_stripes(database: &PgConnectOptions, shops: &[String]) {
     let mut connection = PgConnection::connect_with(database).await.expect("a connection");
     let stripes = |striping: Striping| -> Vec<i16> {
@@ -195,7 +195,11 @@ async fn upgrade_from_old_stripes(database: &PgConnectOptions, shops: &[String])
         format!("case when {seq} <= run.heads[spread.new + 1] then 10 * spread.old + 1 else 10 * spread.old + 2 end")
     };
     let renumber = format!(
-        "update event set seq = {} from run, spread where spread.shop_id = event.shop_id;
+        "create table event_row as
+             select event.time, event.received_at, ({})::bigint as seq, event.key_id, event.aggregate_kind, event.type, event.shop_id,
+                    event.aggregate_id, event.event_id, event.data, event.uncredited
+             from event join spread on spread.shop_id = event.shop_id cross join run;
+         truncate aggregate;
          update exclusion set seq = {}, revoked_seq = {} from run, spread where spread.shop_id = exclusion.shop_id;
          update late_count set stripe = 7, seq = 72;
          update run set heads = (select array_agg(10 * stripe + 1 order by stripe) from stripe);

@@ -1,15 +1,13 @@
 //! What the code lists and what the schema declares are the same: columns of measures, attributes of what is sent, and the
-//! settings that counts are kept under.
+//! settings that counts are kept under; and databases of older versions.
 
 use std::borrow::Cow;
+use std::time::Duration;
 
 use shopscore::domain::calendar::Calendar;
-use shopscore::domain::event::EventType;
-use shopscore::domain::measure::{Cohort, Measure, faulty_stars};
 use shopscore::scoring::rebuild;
 use shopscore::storage::counting::{self, Mismatch};
 use shopscore::storage::measure_columns::{CountTable, DAILY, PRODUCT};
-use shopscore::storage::record;
 use shopscore::storage::{PoolSizes, Store};
 use sqlx::{AssertSqlSafe, Connection, PgConnection};
 
@@ -115,8 +113,8 @@ async fn old_days_are_counted_anew_before_the_first_run_of_a_version_with_furthe
             ('2026-11-11T07:00:00+08:00', now(), 1, 1, 3, 's', 'o', 'picked', '{\"order_id\": \"o\"}');
         insert into daily_count (day, subject_kind, subject_id, paid_orders) values ('2026-11-10', 1, 's', 1);";
     sqlx::raw_sql(filled).execute(&mut connection).await.expect("rows of the version before");
-    all.run(&mut connection).await.expect("the schema now");
     let store = Store::open(&options, PoolSizes { ingest: 2, read: 2, run: 2 });
+    store.migrate().await.expect("the schema now");
     let compared = counting::compare(&mut connection, chrono_tz::Asia::Shanghai).await.expect("an answer");
     let mismatch = compared.expect("a mismatch").to_string();
     assert!(mismatch.contains("shopscore rebuild"), "{mismatch}");
@@ -131,53 +129,59 @@ async fn old_days_are_counted_anew_before_the_first_run_of_a_version_with_furthe
     service.stop().await;
 }
 
-/// The condition of an index, as PostgreSQL writes it.
-async fn condition(connection: &mut PgConnection, index: &str) -> String {
-    sqlx::query_scalar("select pg_get_expr(indpred, indrelid) from pg_index where indexrelid = $1::regclass")
-        .bind(index)
-        .fetch_one(connection)
-        .await
-        .expect("a partial index")
-}
-
-fn type_in(cohorts: &[Cohort]) -> String {
-    let codes = cohorts.iter().flat_map(|cohort| cohort.event_types()).map(|event_type| event_type.code());
-    let mut codes: Vec<i16> = codes.collect();
-    codes.sort();
-    let codes: Vec<String> = codes.iter().map(i16::to_string).collect();
-    format!("type in ({})", codes.join(", "))
-}
-
-#[tokio::test]
-async fn the_indexes_that_find_records_have_the_events_that_measures_go_by() {
-    let mut connection = PgConnection::connect_with(&fresh_database().await).await.expect("a connection");
-    let mut faulty: Vec<EventType> = Measure::ALL.into_iter().flat_map(Measure::faults).copied().collect();
-    // In the order in which the index names them.
-    faulty.sort_by_key(|event_type| (faulty_stars(*event_type).is_some(), event_type.code()));
-    faulty.dedup();
-    let (plain, starred): (Vec<EventType>, Vec<EventType>) =
-        faulty.into_iter().partition(|event_type| faulty_stars(*event_type).is_none());
-    let plain: Vec<String> = plain.iter().map(|event_type| event_type.code().to_string()).collect();
-    let fault = format!("type in ({}) or {}", plain.join(", "), record::fault_condition(&starred));
-    let creator = format!("{} is not null", record::creator_condition().replace(" collate \"C\"", ""));
-    let declared = [
-        ("event_paid", type_in(&[Cohort::Payment])),
-        ("event_delivery", type_in(&[Cohort::PickUp, Cohort::SignOff])),
-        ("event_service", type_in(&[Cohort::Completion, Cohort::SessionStart, Cohort::Opening])),
-        ("event_promise", "type = 22".to_owned()),
-        ("event_fault", fault),
-        ("event_creator", creator),
-    ];
-    let cohorts = declared.iter().take(4).map(|(_, condition)| condition.matches(',').count() + 1).sum::<usize>();
-    let all = Cohort::ALL.iter().flat_map(|cohort| cohort.event_types()).count();
-    assert_eq!(cohorts, all, "every cohort has an index");
-    for (index, expected) in declared {
-        let sql = format!("create index expected_{index} on event (shop_id) where {expected}");
-        sqlx::query(AssertSqlSafe(sql)).execute(&mut connection).await.expect("an index");
-        let (found, wanted) =
-            (condition(&mut connection, index).await, condition(&mut connection, &format!("expected_{index}")).await);
-        assert_eq!(found, wanted, "{index}");
+#[tokio::test(flavor = "multi_thread")]
+async fn events_of_the_version_before_are_packed_by_whoever_starts_and_are_what_they_were() {
+    let options = empty_database().await;
+    let mut connection = PgConnection::connect_with(&options).await.expect("a connection");
+    let all = sqlx::migrate!("./migrations");
+    let mut older = sqlx::migrate!("./migrations");
+    older.migrations = Cow::Owned(all.migrations.iter().filter(|migration| migration.version < 29).cloned().collect());
+    older.run(&mut connection).await.expect("the schema before");
+    // More than two steps of orders, each with times of whole and of broken seconds, with data and without, of one transaction
+    // or of several.
+    let filled = r#"
+        insert into event (time, received_at, seq, key_id, aggregate_kind, type, shop_id, aggregate_id, event_id, data, uncredited)
+        select '2026-11-01T00:00:00Z'::timestamptz + number * interval '7 seconds' + place * interval '30 hours 1 microsecond' * (number % 2),
+               '2026-11-20T00:00:00.123456Z'::timestamptz + place / 2 * interval '1 hour',
+               number + place / 2, nullif(number % 3, 0), 1, (array[1, 3, 4, 7, 22])[place + 1],
+               'shop-' || number % 50, 'order-' || number, '事件-' || place,
+               case place
+                   when 0 then format('{"order_id": "order-%s", "creator_id": "c-%s", "备注": "双\u0031十一"}', number, number % 7)
+                   when 3 then format('{"order_id":"order-%s","review_id":"r","product_stars":%s}', number, 1 + number % 5)
+                   when 4 then format('{"order_id":"order-%s","deliver_by":"2026-11-09T08:00:00+08:00"}', number)
+               end::json,
+               nullif(place = 0 and number % 11 = 0, false)
+        from generate_series(1, 9000) as number cross join generate_series(0, 4) as place;
+        create table copied as select * from event;"#;
+    sqlx::raw_sql(filled).execute(&mut connection).await.expect("rows of the version before");
+    let open = || Store::open(&options, PoolSizes { ingest: 2, read: 2, run: 2 });
+    let (one, other) = (open(), open());
+    // Broken off somewhere: what was begun is not there, and what was packed stays packed.
+    let broken_off = tokio::time::timeout(Duration::from_millis(rand::random_range(50..900)), one.migrate()).await;
+    let unready = if broken_off.is_err() { Some(one.check_schema().await) } else { None };
+    if let Some(unready) = unready {
+        let said = unready.expect_err("unpacked events").to_string();
+        assert!(said.contains("run shopscore migrate"), "{said}");
     }
+    let (first, second) = tokio::join!(one.migrate(), other.migrate());
+    first.and(second).expect("packed events");
+    one.check_schema().await.expect("the schema now");
+    let columns =
+        "time, received_at, seq, key_id, aggregate_kind, type, shop_id, aggregate_id, event_id, data::text, uncredited";
+    let differing = format!(
+        "select count(*) from ((select {columns} from event except all select {columns} from copied)
+             union all (select {columns} from copied except all select {columns} from event)) as different"
+    );
+    let differing: i64 =
+        sqlx::query_scalar(AssertSqlSafe(differing)).fetch_one(&mut connection).await.expect("a count");
+    let uncredited: i64 = sqlx::query_scalar("select count(*) from aggregate where creator_ids is null")
+        .fetch_one(&mut connection)
+        .await
+        .expect("a count");
+    assert_eq!((differing, uncredited), (0, 9_000 / 11));
+    let numbers = "select array_agg(seq) from event where aggregate_id = 'order-1' and shop_id = 'shop-1'";
+    let numbers: Vec<i64> = sqlx::query_scalar(numbers).fetch_one(&mut connection).await.expect("numbers");
+    assert_eq!(numbers, [1, 1, 2, 2, 3], "in the order of arrival");
 }
 
 #[tokio::test(flavor = "multi_thread")]
