@@ -12,10 +12,25 @@ create table aggregate (
     -- 1 order, 2 session, 3 product.
     aggregate_kind smallint not null,
     event_count smallint not null,
-    -- Few go on for so long; they are found by the shop, and all others by the day on which they began.
-    is_long boolean not null generated always as ((last_at at time zone 'UTC')::date - first_day > 45) stored,
+    -- What makes it hard to find by its first day, a bit each: 1 it goes on for more than 45 days, 2 it was paid for on a later day, 4 it
+    -- was picked up more than 7 days later, 8 it was signed or promised for more than 20 days later, 16 its session began on a later
+    -- day. 0 for most.
+    late smallint not null generated always as (
+        (case when (last_at at time zone 'UTC')::date - first_day > 45 then 1 else 0 end)
+        + (case when paid_days >> 1 <> 0 then 2 else 0 end)
+        + (case when pickup_days >> 8 <> 0 then 4 else 0 end)
+        + (case when delivery_days >> 21 <> 0 then 8 else 0 end)
+        + (case when session_days >> 1 <> 0 then 16 else 0 end)
+    ) stored,
     shop_id text collate "C" not null,
     aggregate_id text collate "C" not null,
+    -- The days on which it was paid for; was picked up; was signed for, or promised for; had cases; or on which a session began: bit 0
+    -- for its first day. null for none; those of one that goes on for more than 45 days are not complete.
+    paid_days bigint,
+    pickup_days bigint,
+    delivery_days bigint,
+    case_days bigint,
+    session_days bigint,
     -- The types of its events that can be somebody's fault, a bit for each, by its code; null for none.
     faults bigint,
     -- The creators that its events credit; null for none.
@@ -25,11 +40,11 @@ create table aggregate (
     constraint aggregate_pkey primary key (shop_id, aggregate_kind, aggregate_id),
     constraint aggregate_kind_known check (aggregate_kind between 1 and 3),
     constraint aggregate_events_some check (event_count > 0)
-) with (fillfactor = 70);
+);
 comment on table aggregate is 'Ground truth: orders, sessions and products, each with its events.';
 -- No column in these indexes changes with most events, so that these are appended without touching an index.
 create index aggregate_day on aggregate (first_day, shop_id);
-create index aggregate_long on aggregate (shop_id) where is_long;
+create index aggregate_late on aggregate (shop_id, first_day) where late <> 0;
 create index aggregate_fault on aggregate (shop_id, first_day) where faults is not null;
 create index aggregate_creator on aggregate using gin (creator_ids) where creator_ids is not null;
 
@@ -43,6 +58,11 @@ create type new_aggregate as (
     event_count smallint,
     seq bigint,
     received_at timestamptz,
+    paid_days bigint,
+    pickup_days bigint,
+    delivery_days bigint,
+    case_days bigint,
+    session_days bigint,
     faults bigint,
     creator_ids text[],
     events bytea
@@ -142,9 +162,11 @@ create table repacking (
 );
 comment on table repacking is 'How far the events of the version before are packed. One row.';
 insert into repacking values ('', 0, '');
+-- What is packed is settled mostly and fills its pages; from then on they leave room for appended events.
 do $$ begin
     if not exists (select from event_row) then
         drop table event_row;
+        alter table aggregate set (fillfactor = 70);
     end if;
 end $$;
 drop type new_event;

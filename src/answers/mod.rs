@@ -15,6 +15,7 @@ pub(crate) mod lookup;
 pub(crate) mod outlook;
 pub(crate) mod products;
 pub(crate) mod published;
+mod qualifying;
 pub(crate) mod record_changes;
 pub(crate) mod records;
 mod recount;

@@ -153,7 +153,8 @@ async fn page(
 fn newest_days(count: &Count<'_>, limit: usize, whole: DaySpan) -> NaiveDate {
     let days = (whole.to - whole.from).num_days() + 1;
     let wanted = i64::try_from(limit).unwrap_or(i64::MAX).saturating_add(1).saturating_mul(days);
-    let enough = (wanted / count.records().max(1)).saturating_add(1).min(days);
+    // Looking at a few days more costs less than looking again.
+    let enough = (wanted / count.records().max(1)).saturating_add(4).min(days);
     whole.to - Days::new(enough.unsigned_abs() - 1)
 }
 

@@ -7,23 +7,19 @@ use sqlx::PgConnection;
 
 use super::published::{Missing, Published};
 use crate::domain::calendar::Calendar;
-use crate::domain::event::{Aggregate, AggregateKind, EventType};
+use crate::domain::event::Aggregate;
 use crate::domain::fold::{Explained, explain};
 use crate::domain::id::Id;
-use crate::domain::live::LiveProduct;
 use crate::domain::measure::Measure;
-use crate::domain::metric::{Metric, MetricCount, Population};
+use crate::domain::metric::{Metric, MetricCount};
 use crate::domain::rules::{MetricRule, RuleSet};
 use crate::domain::subject::{Subject, SubjectKind};
-use crate::domain::tally::{Folded, Tally};
+use crate::domain::tally::Folded;
 use crate::domain::window::DaySpan;
 use crate::domain::words::words;
-use crate::storage::record::{CandidateQuery, Place, candidates};
+use crate::storage::record::Place;
 use crate::storage::run::Knowledge;
 use crate::storage::{StoreError, event, excluded};
-
-/// Candidates that are looked through at a time for a paid order of a product.
-const PAID_CHUNK: usize = 20;
 
 words! {
     /// Which of a metric's two counts.
@@ -122,10 +118,10 @@ pub(super) fn instants(calendar: &Calendar, span: DaySpan) -> (DateTime<Utc>, Da
 /// Folds aggregates as a published run knew them.
 pub(super) struct Reader<'c, 'a> {
     pub(super) connection: &'c mut PgConnection,
-    knowledge: &'a Knowledge,
-    count: &'a Count<'a>,
+    pub(super) knowledge: &'a Knowledge,
+    pub(super) count: &'a Count<'a>,
     /// Whether a product qualifies in this run.
-    qualifying: HashMap<(Id, Id), bool>,
+    pub(super) qualifying: HashMap<(Id, Id), bool>,
 }
 
 impl<'c, 'a> Reader<'c, 'a> {
@@ -190,7 +186,7 @@ impl<'c, 'a> Reader<'c, 'a> {
     }
 
     /// The aggregates of places as the run knew them, with the amounts of some measures explained.
-    async fn explained(
+    pub(super) async fn explained(
         &mut self,
         places: &[Place],
         measures: &[Measure],
@@ -208,92 +204,14 @@ impl<'c, 'a> Reader<'c, 'a> {
         Ok(folded.collect())
     }
 
-    fn is_in_window(&self, at: DateTime<Utc>) -> bool {
+    pub(super) fn is_in_window(&self, at: DateTime<Utc>) -> bool {
         self.count.span().contains(self.knowledge.calendar.day(at))
     }
 
-    fn is_the_subjects(&self, folded: &Folded) -> bool {
+    pub(super) fn is_the_subjects(&self, folded: &Folded) -> bool {
         match self.count.subject.kind {
             SubjectKind::Shop => true,
             SubjectKind::Creator => folded.creator_id.as_ref() == Some(&self.count.subject.id),
-        }
-    }
-
-    /// Whether an order's product counts in the metric.
-    async fn qualifies(&mut self, aggregate: &Aggregate, folded: &Folded) -> Result<bool, StoreError> {
-        let population = self.count.rule.metric.definition().population;
-        let (Population::QualifyingProducts, Some(product_id)) = (population, &folded.product_id) else {
-            return Ok(true);
-        };
-        let product = (aggregate.shop_id.clone(), product_id.clone());
-        if let Some(known) = self.qualifying.get(&product) {
-            return Ok(*known);
-        }
-        let qualifies = self.is_on_shelf(&product).await? && self.is_paid_in_window(&product).await?;
-        self.qualifying.insert(product, qualifies);
-        Ok(qualifies)
-    }
-
-    async fn is_on_shelf(&mut self, (shop_id, product_id): &(Id, Id)) -> Result<bool, StoreError> {
-        let aggregate = Aggregate { shop_id: shop_id.clone(), kind: AggregateKind::Product, id: product_id.clone() };
-        let place = Place { at: DateTime::UNIX_EPOCH, aggregate };
-        let folded = self.explained(&[place], &[]).await?.pop();
-        let product = LiveProduct {
-            shop_id: shop_id.clone(),
-            product_id: product_id.clone(),
-            daily: Default::default(),
-            off_shelf: folded.map(|(folded, _)| folded.off_shelf).unwrap_or_default(),
-        };
-        Ok(product.on_shelf(self.count.score_date - Days::new(1)))
-    }
-
-    /// Looks at the newest days first: most products were paid for a moment ago.
-    async fn is_paid_in_window(&mut self, product: &(Id, Id)) -> Result<bool, StoreError> {
-        let whole = self.count.span();
-        let mut span = DaySpan { from: whole.to, to: whole.to };
-        loop {
-            if self.is_paid_in(product, span).await? {
-                return Ok(true);
-            }
-            if span.from <= whole.from {
-                return Ok(false);
-            }
-            let days = (span.to - span.from).num_days().unsigned_abs() + 1;
-            let to = span.from - Days::new(1);
-            span = DaySpan { from: (to - Days::new(4 * days)).max(whole.from), to };
-        }
-    }
-
-    async fn is_paid_in(&mut self, (shop_id, product_id): &(Id, Id), span: DaySpan) -> Result<bool, StoreError> {
-        let (from, until) = instants(&self.knowledge.calendar, span);
-        let mut place: Option<Place> = None;
-        loop {
-            let query = CandidateQuery {
-                subject: self.count.subject,
-                cohort: &[EventType::OrderPaid],
-                faults: &[],
-                from,
-                until,
-                after: place.as_ref(),
-                product_id: Some(product_id),
-                limit: PAID_CHUNK,
-            };
-            let places = candidates(self.connection, &query, &self.knowledge.heads).await?;
-            let folded = self.explained(&places, &[]).await?;
-            let counts = |(place, (folded, _)): (&Place, &(Folded, Vec<Explained>))| {
-                let paid = |tally: &Tally| tally.measure == Measure::PaidOrders && self.is_in_window(tally.at);
-                place.aggregate.shop_id == *shop_id
-                    && folded.product_id.as_ref() == Some(product_id)
-                    && self.is_the_subjects(folded)
-                    && folded.tallies.iter().any(paid)
-            };
-            if places.iter().zip(&folded).any(counts) {
-                return Ok(true);
-            }
-            if places.len() < PAID_CHUNK {
-                return Ok(false);
-            }
-            place = places.into_iter().next_back();
         }
     }
 }

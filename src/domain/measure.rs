@@ -239,6 +239,12 @@ pub(crate) fn is_fault(fact: &Fact) -> bool {
             [Some(*product_stars), *service_stars].iter().flatten().any(|stars| stars.number() <= BAD_STARS_MAX)
         }
         Fact::SessionRated { stars } => stars.number() <= DISSATISFIED_STARS_MAX,
-        _ => Measure::ALL.into_iter().any(|measure| measure.faults().contains(&fact.event_type())),
+        _ => is_always_fault(fact.event_type()),
     }
+}
+
+/// Whether every event of a type can be a fault that some measure counts.
+pub(crate) fn is_always_fault(event_type: EventType) -> bool {
+    !matches!(event_type, EventType::ReviewPosted | EventType::SessionRated)
+        && Measure::ALL.into_iter().any(|measure| measure.faults().contains(&event_type))
 }

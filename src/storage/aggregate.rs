@@ -20,11 +20,9 @@ pub(crate) async fn insert(connection: &mut PgConnection, events: &[NewEvent<'_>
         return Ok(());
     }
     sqlx::query(
-        "insert into aggregate (shop_id, aggregate_kind, aggregate_id, first_day, last_at, event_count, seq, received_at, faults,
-                                creator_ids, events)
-         select shop_id, aggregate_kind, aggregate_id, first_day, last_at, event_count, seq, received_at, faults, creator_ids,
-                events
-         from unnest($1::new_aggregate[])",
+        "insert into aggregate (shop_id, aggregate_kind, aggregate_id, first_day, last_at, event_count, seq, received_at,
+                                paid_days, pickup_days, delivery_days, case_days, session_days, faults, creator_ids, events)
+         select * from unnest($1::new_aggregate[])",
     )
     .bind(by_aggregate(events))
     .execute(connection)
@@ -40,24 +38,7 @@ pub(crate) async fn append(connection: &mut PgConnection, events: &[NewEvent<'_>
     }
     let aggregates = by_aggregate(events);
     let wanted = aggregates.len() as u64;
-    let updated = sqlx::query(
-        "update aggregate as kept set
-             first_day = least(kept.first_day, new.first_day),
-             last_at = greatest(kept.last_at, new.last_at),
-             event_count = kept.event_count + new.event_count,
-             seq = new.seq,
-             received_at = greatest(kept.received_at, new.received_at),
-             faults = case when new.faults is null then kept.faults else coalesce(kept.faults, 0) | new.faults end,
-             creator_ids = case when new.creator_ids is null or kept.creator_ids @> new.creator_ids
-                                then kept.creator_ids else kept.creator_ids || new.creator_ids end,
-             events = kept.events || new.events
-         from unnest($1::new_aggregate[]) as new
-         where kept.shop_id = new.shop_id collate \"C\" and kept.aggregate_kind = new.aggregate_kind
-           and kept.aggregate_id = new.aggregate_id collate \"C\"",
-    )
-    .bind(aggregates)
-    .execute(connection)
-    .await?;
+    let updated = sqlx::query(include_str!("sql/append_events.sql")).bind(aggregates).execute(connection).await?;
     if updated.rows_affected() == wanted {
         Ok(())
     } else {
@@ -123,7 +104,7 @@ pub(crate) async fn remove(connection: &mut PgConnection, events: &[&Event]) -> 
     .await?;
     let mut staying: Vec<(Event, PackedEvent<'_>)> = Vec::new();
     for (aggregate, packed) in aggregates.iter().copied().zip(&packed) {
-        for one in unpack(aggregate, packed)?.into_iter().filter(|one| !going.contains(&(aggregate, one.event_id))) {
+        for one in unpack(packed)?.into_iter().filter(|one| !going.contains(&(aggregate, one.event_id))) {
             staying.push((one.event(aggregate)?, one));
         }
     }
@@ -160,7 +141,7 @@ pub(crate) async fn send_all(
     while let Some(row) = rows.try_next().await? {
         let aggregate = aggregate_of_row(&row)?;
         let events: Result<Vec<Event>, StoreError> =
-            unpack(&aggregate, row.try_get(3)?)?.iter().map(|one| one.event(&aggregate)).collect();
+            unpack(row.try_get(3)?)?.iter().map(|one| one.event(&aggregate)).collect();
         parcel.push((aggregate, events?));
         if parcel.len() >= parcel_size && parcels.send(std::mem::take(&mut parcel)).await.is_err() {
             return Ok(());

@@ -27,8 +27,8 @@ pub(crate) async fn stored(
 ) -> Result<Vec<Vec<StoredEvent>>, StoreError> {
     let packed = aggregate::packed(connection, aggregates).await?;
     let mut unpacked = Vec::with_capacity(packed.len());
-    for (aggregate, packed) in aggregates.iter().zip(&packed) {
-        unpacked.push(unpack(aggregate, packed)?);
+    for packed in &packed {
+        unpacked.push(unpack(packed)?);
     }
     let key_ids: BTreeSet<i32> = unpacked.iter().flatten().filter_map(|one| one.key_id).collect();
     let of_merchants = merchants_keys(connection, key_ids).await?;
@@ -66,7 +66,7 @@ pub(crate) async fn load_before(
     let keys: Vec<&Aggregate> = aggregates.iter().map(|(aggregate, _)| *aggregate).collect();
     let packed = aggregate::packed(connection, &keys).await?;
     let before = |((aggregate, seq), packed): (&(&Aggregate, i64), Vec<u8>)| {
-        let known = unpack(aggregate, &packed)?.into_iter().filter(|one| one.seq < *seq);
+        let known = unpack(&packed)?.into_iter().filter(|one| one.seq < *seq);
         known.map(|one| one.event(aggregate)).collect()
     };
     aggregates.iter().zip(packed).map(before).collect()
@@ -86,7 +86,7 @@ pub(crate) async fn received_of(
 ) -> Result<Vec<ReceivedEvent>, StoreError> {
     let packed = aggregate::packed(connection, &[aggregate]).await?;
     let mut received = Vec::new();
-    for one in unpack(aggregate, &packed[0])? {
+    for one in unpack(&packed[0])? {
         received.push(ReceivedEvent { event: one.event(aggregate)?, received_at: one.received_at });
     }
     received.sort_by(|left, right| left.event.precedence().cmp(&right.event.precedence()));

@@ -9,7 +9,7 @@ use sqlx::{AssertSqlSafe, Connection, FromRow, PgConnection, Row};
 use super::StoreError;
 use super::aggregate::aggregate_of_row;
 use super::packed_event::{PackedEvent, unpack};
-use crate::domain::event::{Aggregate, AggregateKind, EventType, Fact};
+use crate::domain::event::{AggregateKind, EventType, Fact};
 use crate::domain::id::Id;
 
 /// Rejections that are kept of each shop.
@@ -167,11 +167,11 @@ pub(crate) async fn received(
     let mut unpaid = UnpaidOrders::default();
     while let Some(row) = rows.try_next().await? {
         let aggregate = aggregate_of_row(&row)?;
-        let events = unpack(&aggregate, row.try_get(3)?)?;
+        let events = unpack(row.try_get(3)?)?;
         for one in &events {
             types.entry(one.type_code).or_insert_with(|| TypeIntake::none(one)).add(one, now);
         }
-        if aggregate.kind == AggregateKind::Order && !is_paid(&aggregate, &events)? {
+        if aggregate.kind == AggregateKind::Order && !is_paid(&events)? {
             unpaid.orders += 1;
             if unpaid.orders <= ORDERS_SHOWN {
                 unpaid.order_ids.push(aggregate.id.as_str().to_owned());
@@ -182,11 +182,11 @@ pub(crate) async fn received(
 }
 
 /// Whether a payment of an order is known that was not taken back.
-fn is_paid(aggregate: &Aggregate, events: &[PackedEvent<'_>]) -> Result<bool, StoreError> {
+fn is_paid(events: &[PackedEvent<'_>]) -> Result<bool, StoreError> {
     let of_type = |event_type: EventType| events.iter().filter(move |one| one.type_code == event_type.code());
     let mut taken_back = Vec::new();
     for retraction in of_type(EventType::Retracted) {
-        if let Fact::Retracted { event_id } = retraction.event(aggregate)?.fact {
+        if let Fact::Retracted { event_id } = retraction.fact()? {
             taken_back.push(event_id);
         }
     }

@@ -2,10 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use chrono::{DateTime, NaiveDate, Utc};
+use chrono::{DateTime, NaiveDate, TimeDelta, Utc};
 
 use super::packed_event::NewEvent;
-use crate::domain::event::{Aggregate, Event, Fact};
+use crate::domain::event::{Aggregate, Event, EventType, Fact};
 use crate::domain::id::Id;
 use crate::domain::measure::is_fault;
 
@@ -21,6 +21,8 @@ pub(crate) struct NewAggregate<'a> {
     /// Of the newest event.
     pub seq: i64,
     pub received_at: DateTime<Utc>,
+    /// A bit for each day on which an event of the types of [`DAY_MARKS`] counts, bit 0 for the first day.
+    pub days: [i64; DAY_MARKS.len()],
     /// A bit for each type of those that can be a fault, by its code.
     pub faults: i64,
     pub creator_ids: Vec<&'a str>,
@@ -36,6 +38,7 @@ impl<'a> NewAggregate<'a> {
             last_at: time,
             seq: new.seq,
             received_at: new.received_at,
+            days: [0; DAY_MARKS.len()],
             faults: 0,
             creator_ids: Vec::new(),
         };
@@ -45,13 +48,18 @@ impl<'a> NewAggregate<'a> {
 
     fn push(&mut self, new: NewEvent<'a>) {
         let Event { time, fact, .. } = new.event;
-        let promised = match fact {
-            Fact::OrderPromised { deliver_by } => Some(*deliver_by),
-            _ => None,
+        let counts_at = match fact {
+            Fact::OrderPromised { deliver_by } => *deliver_by,
+            _ => *time,
         };
-        for at in [Some(*time), promised].into_iter().flatten() {
-            self.first_day = self.first_day.min(at.date_naive());
+        for at in [*time, counts_at] {
+            self.begin_by(at.date_naive());
             self.last_at = self.last_at.max(at);
+        }
+        for (days, mark) in self.days.iter_mut().zip(DAY_MARKS) {
+            if mark.types.contains(&fact.event_type()) {
+                *days |= day_bit(counts_at.date_naive() - self.first_day);
+            }
         }
         self.seq = self.seq.max(new.seq);
         self.received_at = self.received_at.max(new.received_at);
@@ -65,6 +73,58 @@ impl<'a> NewAggregate<'a> {
         }
         self.events.push(new);
     }
+
+    /// Lets it begin on a day at the latest.
+    fn begin_by(&mut self, day: NaiveDate) {
+        let earlier = (self.first_day - day).num_days();
+        if earlier > 0 {
+            self.first_day = day;
+            self.days = self.days.map(|days| days.checked_shl(earlier.unsigned_abs() as u32).unwrap_or_default());
+        }
+    }
+}
+
+/// A column that tells on which days events of some types count.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct DayMark {
+    pub column: &'static str,
+    pub types: &'static [EventType],
+    /// The most days after the first on which they count in most aggregates.
+    pub usual_days: u64,
+    /// The bit of the column `late` of the others.
+    pub late: i16,
+}
+
+/// The bit of the column `late` of aggregates that go on for more than [`LONG_DAYS`].
+pub(crate) const LATE_LONG: i16 = 1;
+pub(crate) const LONG_DAYS: u64 = 45;
+
+pub(crate) const DAY_MARKS: [DayMark; 5] = [
+    DayMark { column: "paid_days", types: &[EventType::OrderPaid], usual_days: 0, late: 2 },
+    DayMark { column: "pickup_days", types: &[EventType::OrderPickedUp], usual_days: 7, late: 4 },
+    DayMark {
+        column: "delivery_days",
+        types: &[EventType::OrderSigned, EventType::OrderConfirmed, EventType::OrderPromised],
+        usual_days: 20,
+        late: 8,
+    },
+    DayMark {
+        column: "case_days",
+        types: &[EventType::AftersaleOpened, EventType::AftersaleCompleted],
+        usual_days: LONG_DAYS,
+        late: 0,
+    },
+    DayMark {
+        column: "session_days",
+        types: &[EventType::SessionStarted, EventType::SessionHandedOver],
+        usual_days: 0,
+        late: 16,
+    },
+];
+
+/// The bit of a day; none for one so late that its aggregate is long.
+fn day_bit(after_first: TimeDelta) -> i64 {
+    u32::try_from(after_first.num_days()).ok().and_then(|days| 1_i64.checked_shl(days)).unwrap_or_default()
 }
 
 /// The bit of `faults` that stands for the code of an event type.
@@ -89,10 +149,10 @@ mod tests {
 
     use chrono::{DateTime, NaiveDate, Utc};
 
-    use super::{NewAggregate, fault_bit};
-    use crate::domain::event::{Aggregate, AggregateKind, Event};
+    use super::{DAY_MARKS, NewAggregate, fault_bit};
+    use crate::domain::event::{Aggregate, AggregateKind, Event, EventType};
     use crate::domain::id::Id;
-    use crate::domain::measure::Measure;
+    use crate::domain::measure::{Cohort, Measure};
     use crate::storage::packed_event::{NewEvent, event_of_row};
 
     fn event(code: i16, time: &str, data: &str) -> Event {
@@ -118,13 +178,25 @@ mod tests {
             let mut new = NewAggregate::of(news.next().expect("an event"));
             news.for_each(|event| new.push(event));
             let creator_ids: Vec<String> = new.creator_ids.iter().map(|id| (*id).to_owned()).collect();
-            (new.first_day, new.last_at.date_naive(), new.faults, creator_ids)
+            (new.first_day, new.last_at.date_naive(), new.days, new.faults, creator_ids)
         };
         let day = |day| NaiveDate::from_ymd_opt(2026, 11, day).expect("a day");
         let both = vec!["c-1".to_owned(), "c-2".to_owned()];
-        assert_eq!(of(&events), (day(10), day(15), fault_bit(7) | fault_bit(14), both));
-        assert_eq!(of(&events[1..2]), (day(12), day(12), 0, vec![]));
-        assert_eq!(of(&events[5..6]).2, 0, "four stars are nobody's fault");
+        assert_eq!(of(&events), (day(10), day(15), [0b1, 0, 0b10_0100, 0, 0], fault_bit(7) | fault_bit(14), both));
+        assert_eq!(of(&events[1..2]), (day(12), day(12), [0, 0, 0b1, 0, 0], 0, vec![]));
+        assert_eq!(of(&events[5..6]).3, 0, "four stars are nobody's fault");
+        // Whatever comes first, the bits stand for days after the first.
+        let reversed: Vec<Event> = events.iter().rev().cloned().collect();
+        assert_eq!(of(&reversed).2, of(&events).2);
+    }
+
+    #[test]
+    fn every_cohort_has_a_column_that_tells_its_days() {
+        for cohort in Cohort::ALL {
+            let has_all =
+                |types: &[EventType]| cohort.event_types().iter().all(|event_type| types.contains(event_type));
+            assert_eq!(DAY_MARKS.iter().filter(|mark| has_all(mark.types)).count(), 1, "{cohort:?}");
+        }
     }
 
     #[test]

@@ -11,7 +11,7 @@ use chrono::{DateTime, Utc};
 
 use super::StoreError;
 use super::packing::{Packed, put};
-use crate::domain::event::{Aggregate, Event, EventType};
+use crate::domain::event::{Aggregate, Event, EventType, Fact};
 use crate::domain::id::Id;
 use crate::domain::parse::stored_fact;
 
@@ -72,6 +72,14 @@ pub(crate) struct PackedEvent<'a> {
 }
 
 impl PackedEvent<'_> {
+    /// What it says, as far as its type and its data tell.
+    pub(crate) fn fact(&self) -> Result<Fact, StoreError> {
+        let event_type = EventType::from_code(self.type_code);
+        let fact = event_type.and_then(|event_type| stored_fact(event_type, self.data.unwrap_or("{}")));
+        let fact = fact.ok_or_else(|| StoreError::Corrupt(format!("event {}", self.event_id)))?;
+        Ok(if self.uncredited { fact.without_creator() } else { fact })
+    }
+
     pub(crate) fn event(&self, aggregate: &Aggregate) -> Result<Event, StoreError> {
         let data = (sent_data(aggregate, self.data.map(str::to_owned)), self.uncredited);
         event_of_row(aggregate, self.type_code, self.time, self.event_id, data)
@@ -130,12 +138,11 @@ fn put_text(packed: &mut Vec<u8>, text: &str) {
 }
 
 /// The events of an aggregate, in the order of arrival.
-pub(crate) fn unpack<'a>(aggregate: &Aggregate, packed: &'a [u8]) -> Result<Vec<PackedEvent<'a>>, StoreError> {
+pub(crate) fn unpack(packed: &[u8]) -> Result<Vec<PackedEvent<'_>>, StoreError> {
     let mut reader = Packed { rest: packed };
     let mut events = Vec::with_capacity(packed.len() / 32 + 1);
     while !reader.rest.is_empty() {
-        take_chunk(&mut reader, &mut events)
-            .ok_or_else(|| StoreError::Corrupt(format!("the packed events of {aggregate:?}")))?;
+        take_chunk(&mut reader, &mut events).ok_or_else(|| StoreError::Corrupt("packed events".to_owned()))?;
     }
     Ok(events)
 }
@@ -211,7 +218,7 @@ mod tests {
         // As one, and appended by two transactions.
         let whole = pack(&news);
         assert_eq!(whole, [pack(&news[..3]), pack(&news[3..])].concat());
-        let unpacked = unpack(&order(), &whole).expect("events");
+        let unpacked = unpack(&whole).expect("events");
         for (packed, new) in unpacked.iter().zip(&news) {
             let event = packed.event(&order()).expect("an event");
             assert_eq!((&event.id, event.time, &event.data), (&new.event.id, new.event.time, &new.event.data));
@@ -226,10 +233,10 @@ mod tests {
         let event = event(4, "e", "2026-11-12T00:00:00Z", r#"{"order_id":"o-1"}"#, false);
         let packed = pack(&[NewEvent { event: &event, received_at: event.time, seq: 1, key_id: None }]);
         for end in 1..packed.len() {
-            unpack(&order(), &packed[..end]).expect_err("a part");
+            unpack(&packed[..end]).expect_err("a part");
         }
-        unpack(&order(), &[packed.as_slice(), &[0]].concat()).expect_err("a remainder");
-        unpack(&order(), &[&[9], &packed[1..]].concat()).expect_err("another version");
+        unpack(&[packed.as_slice(), &[0]].concat()).expect_err("a remainder");
+        unpack(&[&[9], &packed[1..]].concat()).expect_err("another version");
     }
 
     #[test]

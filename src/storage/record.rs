@@ -13,11 +13,12 @@ use sqlx::{AssertSqlSafe, PgConnection, Row};
 
 use super::StoreError;
 use super::aggregate::aggregate_of_row;
-use super::new_aggregate::fault_bit;
+use super::new_aggregate::{DAY_MARKS, DayMark, LATE_LONG, LONG_DAYS, fault_bit};
 use super::packed_event::{PackedEvent, unpack};
 use super::stripe::Heads;
-use crate::domain::event::{Aggregate, EventType, Fact};
+use crate::domain::event::{Aggregate, AggregateKind, EventType, Fact};
 use crate::domain::id::Id;
+use crate::domain::measure::is_always_fault;
 use crate::domain::subject::{Subject, SubjectKind};
 use crate::domain::window::DaySpan;
 
@@ -45,14 +46,8 @@ pub struct CandidateQuery<'a> {
     pub limit: usize,
 }
 
-/// Those of a shop: with events on the days, named one by one so that the index by day is used, or going on for long.
-const OF_SHOP: &str = "shop_id = $1 collate \"C\" and (first_day = any($4) or is_long)";
-
 /// Those that ever named a creator.
 pub(crate) const OF_CREATOR: &str = "creator_ids @> array[$1 collate \"C\"]";
-
-/// Whatever is not long began at most so many days before any of its events; the column `is_long` says what is.
-const LONG_DAYS: u64 = 45;
 
 /// Candidates in their order, each aggregate once for every instant. `heads` are those that the run knew.
 pub async fn candidates(
@@ -61,21 +56,27 @@ pub async fn candidates(
     heads: &Heads,
 ) -> Result<Vec<Place>, StoreError> {
     let (from, until) = (query.from.date_naive(), query.until.date_naive());
+    let has_all = |mark: &DayMark| query.cohort.iter().all(|event_type| mark.types.contains(event_type));
+    let Some(mark) = DAY_MARKS.into_iter().find(has_all) else {
+        return Err(StoreError::Corrupt(format!("the cohort {:?}", query.cohort)));
+    };
     let mut statement =
-        sqlx::query(AssertSqlSafe(statement(query))).bind(query.subject.id.as_str()).bind(query.from).bind(until);
-    if query.subject.kind == SubjectKind::Shop {
-        let span = DaySpan { from: from - Days::new(LONG_DAYS), to: until };
-        statement = statement.bind(span.days().collect::<Vec<NaiveDate>>());
-    }
+        sqlx::query(AssertSqlSafe(statement(query, &mark))).bind(query.subject.id.as_str()).bind(from).bind(until);
+    let span = DaySpan { from: from - Days::new(mark.usual_days), to: until };
+    let product_id = query.product_id.map(|id| id.as_str().as_bytes());
+    statement = statement.bind(span.days().collect::<Vec<NaiveDate>>()).bind(product_id);
     let mut rows = statement.fetch(connection);
     let mut places = BTreeSet::new();
     while let Some(row) = rows.try_next().await? {
-        let aggregate = aggregate_of_row(&row)?;
-        let mut events = unpack(&aggregate, row.try_get(3)?)?;
-        let head = heads.of(&aggregate.shop_id);
+        let mut events = unpack(row.try_get(3)?)?;
+        let head = heads.of(&Id::stored(row.try_get(0)?));
         events.retain(|one| one.seq <= head);
-        for at in instants(&aggregate, &events, query)? {
-            let place = Place { at, aggregate: aggregate.clone() };
+        for at in instants(&events, query)? {
+            let oldest = places.first().filter(|_| places.len() >= query.limit);
+            if oldest.is_some_and(|oldest: &Place| at < oldest.at) {
+                continue;
+            }
+            let place = Place { at, aggregate: aggregate_of_row(&row)? };
             if query.after.is_none_or(|after| place < *after) {
                 places.insert(place);
             }
@@ -88,21 +89,15 @@ pub async fn candidates(
 }
 
 /// The instants in the window that events of the cohort stand for; none where another product is wanted.
-fn instants(
-    aggregate: &Aggregate,
-    events: &[PackedEvent<'_>],
-    query: &CandidateQuery<'_>,
-) -> Result<Vec<DateTime<Utc>>, StoreError> {
+fn instants(events: &[PackedEvent<'_>], query: &CandidateQuery<'_>) -> Result<Vec<DateTime<Utc>>, StoreError> {
     let (mut instants, mut is_of_product) = (Vec::new(), query.product_id.is_none());
     for packed in events {
         let is_of_cohort = query.cohort.iter().any(|event_type| event_type.code() == packed.type_code);
         // A payment or a description names the product; which of them counts is seen in the fold. A promise counts at the
         // moment that it names.
         let fact = match EventType::from_code(packed.type_code) {
-            Some(EventType::OrderPaid | EventType::OrderDescribed) if !is_of_product => {
-                Some(packed.event(aggregate)?.fact)
-            }
-            Some(EventType::OrderPromised) if is_of_cohort => Some(packed.event(aggregate)?.fact),
+            Some(EventType::OrderPaid | EventType::OrderDescribed) if !is_of_product => Some(packed.fact()?),
+            Some(EventType::OrderPromised) if is_of_cohort => Some(packed.fact()?),
             _ => None,
         };
         let at = match &fact {
@@ -119,19 +114,38 @@ fn instants(
     Ok(if is_of_product { instants } else { Vec::new() })
 }
 
-fn statement(query: &CandidateQuery<'_>) -> String {
+/// The aggregates of the subject that may have an event of the cohort within the days from `$2` to `$3`; some twice.
+fn statement(query: &CandidateQuery<'_>, mark: &DayMark) -> String {
+    let DayMark { column, late, .. } = mark;
+    let bits = |types: &[EventType]| types.iter().fold(0, |bits, event_type| bits | fault_bit(event_type.code()));
+    // Cases are faults themselves.
+    let are_faults = query.cohort.iter().all(|event_type| is_always_fault(*event_type));
+    let faults = if are_faults && query.faults.is_empty() { bits(query.cohort) } else { bits(query.faults) };
     let of_subject = match query.subject.kind {
-        SubjectKind::Shop => OF_SHOP,
-        SubjectKind::Creator => OF_CREATOR,
+        SubjectKind::Creator => format!("select * from aggregate where {OF_CREATOR} and $4::date[] is not null"),
+        // The few that have a fault.
+        SubjectKind::Shop if faults != 0 => format!(
+            "select * from aggregate where shop_id = $1 collate \"C\" and faults is not null and faults & {faults} <> 0
+                 and (late & {LATE_LONG} <> 0 or first_day >= ($4::date[])[1] - {LONG_DAYS})"
+        ),
+        // Those that began on one of the days `$4`, looked up day by day, and the few that these do not tell.
+        SubjectKind::Shop => format!(
+            "select kept.* from unnest($4::date[]) as day cross join lateral (
+                 select * from aggregate where first_day = day and shop_id = $1 collate \"C\" offset 0) as kept
+             union all
+             select * from aggregate where shop_id = $1 collate \"C\" and late <> 0 and late & {} <> 0",
+            late | LATE_LONG
+        ),
     };
-    let with_fault = if query.faults.is_empty() {
-        String::new()
-    } else {
-        let wanted = query.faults.iter().fold(0, |bits, event_type| bits | fault_bit(event_type.code()));
-        format!("and faults is not null and faults & {wanted} <> 0")
-    };
+    let kind = mark.types[0].aggregate_kind().map_or(0, AggregateKind::code);
+    let with_fault = if faults == 0 { String::new() } else { format!("and faults & {faults} <> 0") };
+    // Events that have neither the bytes of the product's id nor anything that JSON escapes do not name it.
     format!(
-        "select shop_id, aggregate_kind, aggregate_id, events from aggregate
-         where {of_subject} and first_day <= $3 and last_at >= $2 {with_fault}"
+        "select shop_id, aggregate_kind, aggregate_id, events from ({of_subject}) as of_subject
+         where aggregate_kind = {kind} and first_day <= $3 {with_fault}
+           and (late & {LATE_LONG} <> 0
+                or ({column} >> greatest($2 - first_day, 0))
+                   & ((1::bigint << least($3 - greatest(first_day, $2) + 1, 62)) - 1) <> 0)
+           and ($5::bytea is null or position($5 in events) > 0 or position('\\x5c'::bytea in events) > 0)"
     )
 }

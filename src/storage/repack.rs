@@ -88,7 +88,9 @@ async fn step(connection: &mut PgConnection) -> Result<Option<usize>, StoreError
     let events: Vec<NewEvent<'_>> = unpacked.iter().map(Unpacked::packed).collect();
     insert(&mut transaction, &events).await?;
     if is_last {
-        sqlx::query("drop table event_row").execute(&mut *transaction).await?;
+        sqlx::raw_sql("drop table event_row; alter table aggregate set (fillfactor = 70)")
+            .execute(&mut *transaction)
+            .await?;
     } else if let Some(last) = unpacked.iter().map(|one| &one.event.aggregate).max() {
         sqlx::query("update repacking set shop_id = $1, aggregate_kind = $2, aggregate_id = $3")
             .bind(last.shop_id.as_str())

@@ -52,12 +52,14 @@ impl Encode<'_, Postgres> for ProductChange<'_> {
 
 impl Encode<'_, Postgres> for NewAggregate<'_> {
     fn encode_by_ref(&self, buffer: &mut PgArgumentBuffer) -> Result<IsNull, BoxDynError> {
-        let NewAggregate { aggregate, events, first_day, last_at, seq, received_at, faults, creator_ids } = self;
+        let NewAggregate { aggregate, events, first_day, last_at, seq, received_at, days, faults, creator_ids } = self;
         let mut record = PgRecordEncoder::new(buffer);
         record.encode(aggregate.shop_id.as_str())?.encode(aggregate.kind.code())?.encode(aggregate.id.as_str())?;
         record.encode(*first_day)?.encode(*last_at)?.encode(i16::try_from(events.len())?)?;
         record.encode(*seq)?.encode(*received_at)?;
-        record.encode(Some(*faults).filter(|faults| *faults != 0))?;
+        for bits in days.iter().chain([faults]) {
+            record.encode(Some(*bits).filter(|bits| *bits != 0))?;
+        }
         record.encode(Some(creator_ids.as_slice()).filter(|ids| !ids.is_empty()))?.encode(pack(events))?;
         record.finish();
         Ok(IsNull::No)

@@ -38,7 +38,7 @@ pub(crate) async fn touched(
             && let Some(row) = rows.try_next().await?
         {
             let aggregate = aggregate_of_row(&row)?;
-            if unpack(&aggregate, row.try_get(3)?)?.iter().any(|one| between(&aggregate.shop_id, one.seq)) {
+            if unpack(row.try_get(3)?)?.iter().any(|one| between(&aggregate.shop_id, one.seq)) {
                 touched.insert(aggregate);
             }
         }

@@ -112,6 +112,64 @@ async fn the_records_behind_every_count_sum_to_it_page_by_page() {
     }
 }
 
+/// Orders and sessions of which something comes unusually late: a payment, a pick-up, a sign-off, a promise, a case, a session's start.
+fn slow_orders() -> Vec<String> {
+    let mut events = Vec::new();
+    for number in 0..70_i64 {
+        let begin = "2026-09-01T01:00:00Z".parse::<DateTime<Utc>>().expect("a time") + TimeDelta::days(number);
+        let mut push = |event_type: &str, days: i64, mut data: Value| {
+            let time = begin + TimeDelta::days(days);
+            if time < "2026-11-20T00:00:00Z".parse::<DateTime<Utc>>().expect("a time") {
+                let of = if event_type.starts_with("im.") { "session_id" } else { "order_id" };
+                data[of] = json!(format!("o-{number}"));
+                let id = format!("{event_type}-{number}");
+                let event = json!({"id": id, "type": event_type, "shop_id": "slow", "time": time, "data": data});
+                events.push(event.to_string());
+            }
+        };
+        push("order.shipped", if number % 5 == 0 { 0 } else { 3 }, json!({}));
+        push("order.paid", 3, json!({"product_id": format!("p-{}", number % 4), "creator_id": "c"}));
+        push("order.picked_up", if number % 3 == 0 { 14 } else { 4 }, json!({}));
+        push("order.signed", if number % 4 == 0 { 27 } else { 15 }, json!({}));
+        if number % 2 == 0 {
+            let promised = begin + TimeDelta::days(20 + number % 9);
+            push("order.promised", 4, json!({"deliver_by": promised}));
+        }
+        if number % 4 == 1 {
+            let case = json!({"aftersale_id": format!("a-{number}"), "kind": "return_refund", "reason": "quality"});
+            push("aftersale.opened", 16, case);
+            let completed = json!({"aftersale_id": format!("a-{number}"), "outcome": "refunded"});
+            push("aftersale.completed", if number % 8 == 1 { 62 } else { 40 }, completed);
+        }
+        push("im.replied", 0, json!({}));
+        push("im.session_started", if number % 3 == 1 { 2 } else { 0 }, json!({"creator_id": "c"}));
+    }
+    events
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn records_are_found_however_late_what_counts_comes_and_in_whatever_order_it_arrives() {
+    for seed in seeds(1) {
+        let mut rng = ChaCha8Rng::seed_from_u64(seed);
+        let service = TestService::start().await;
+        service.register(&["slow".to_owned()], &["c".to_owned()]).await;
+        let mut events = slow_orders();
+        events.shuffle(&mut rng);
+        for part in events.chunks(40) {
+            send(&service, part).await;
+        }
+        service.run(date("2026-11-20")).await;
+        let scored =
+            [("shops", "slow", "shop-v2"), ("shops", "slow", "douyin-2026-09"), ("creators", "c", "creator-v1")];
+        let scored = scored.map(|(kind, id, rule_set)| Scored { kind, id: id.to_owned(), rule_set });
+        let counts = counts(&service, &scored, 1).await;
+        let records = records(&service, &counts, 4..60, &mut rng).await;
+        let found = records.iter().filter(|records| !records.is_empty()).count();
+        assert!(found >= 25, "seed {seed}: {found} counts have records");
+        service.stop().await;
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn the_records_of_a_revision_stay_as_they_were_whatever_comes_and_goes_later() {
     for seed in seeds(1) {
