@@ -210,6 +210,32 @@ pub(crate) async fn list(
     Ok(rows)
 }
 
+/// The test of a webhook that is still on its way.
+pub(crate) async fn pending_test(connection: &mut PgConnection, webhook_id: i64) -> Result<Option<i64>, StoreError> {
+    let pending = sqlx::query_scalar(
+        "select delivery_id from delivery
+         where webhook_id = $1 and subject_kind = 0 and subject_id = $2 and state = 'pending' order by delivery_id limit 1",
+    );
+    Ok(pending.bind(webhook_id).bind(TEST).fetch_optional(connection).await?)
+}
+
+/// The delivery that sends a message again and is still on its way.
+pub(crate) async fn pending_repeat(
+    connection: &mut PgConnection,
+    webhook_id: i64,
+    delivery_id: i64,
+) -> Result<Option<i64>, StoreError> {
+    let pending = sqlx::query_scalar(
+        "select again.delivery_id from delivery
+         join delivery as again on again.webhook_id = delivery.webhook_id and again.subject_kind = delivery.subject_kind
+             and again.subject_id = delivery.subject_id and again.state = 'pending'
+             and again.repeats = coalesce(delivery.repeats, delivery.delivery_id)
+         where delivery.webhook_id = $1 and delivery.delivery_id = $2
+         order by again.delivery_id limit 1",
+    );
+    Ok(pending.bind(webhook_id).bind(delivery_id).fetch_optional(connection).await?)
+}
+
 /// Messages that are sent again at a time.
 pub(crate) const REPEATED_MAX: i64 = 10_000;
 

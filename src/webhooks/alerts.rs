@@ -1,54 +1,39 @@
-//! Alert rules: on what is published, when it is told; on the projection, every quarter of an hour over the shops that moved.
+//! Alert rules: which are in force, what crosses them, and those on what is published, which are looked at when it is told.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
-use std::ops::Bound;
-use std::time::{Duration, Instant};
 
-use chrono::TimeDelta;
 use serde_json::{Value, json};
-use sqlx::{Connection, PgConnection};
+use sqlx::PgConnection;
 
-use super::Hub;
-use super::message::{Told, card_value, joined, subject_value, tier_value};
-use crate::answers::outlook::Projection;
+use super::message::{Told, card_value, joined, subject_value};
 use crate::answers::published::ReadError;
 use crate::answers::source::Source;
 use crate::domain::alert::Quantity;
 use crate::domain::decimal::Decimal;
 use crate::domain::id::Id;
-use crate::domain::numbers::{Places, Shortest};
+use crate::domain::numbers::Shortest;
+use crate::domain::score::Card;
 use crate::domain::subject::{Subject, SubjectKind};
-use crate::domain::tier::tier_of;
 use crate::domain::webhook::HookEvent;
-use crate::ingest::moved::Moved;
+use crate::storage::StoreError;
 use crate::storage::alert::{self, AlertRow};
-use crate::storage::delivery::{self, NewDelivery};
+use crate::storage::delivery::NewDelivery;
 use crate::storage::full_card::CardsOf;
 use crate::storage::score::ShortCard;
 use crate::storage::webhook::{self, WebhookRow};
-use crate::storage::{StoreError, registry};
-
-/// How often rules on the projection are looked at.
-const EVERY: TimeDelta = TimeDelta::minutes(15);
-/// How often it is seen whether it is time.
-const LOOK_EVERY: Duration = Duration::from_secs(1);
-/// For how long one round projects; what is left comes next in the round after it.
-const ROUND_MAX: Duration = Duration::from_secs(600);
-/// Shops that are projected between two moments at which others come first.
-const TOGETHER: usize = 50;
 
 /// Rules on what is published.
 pub(super) struct Rules(Vec<Rule>);
 
 /// A rule with the webhook that it warns, which is told of some shops and not of others.
-struct Rule {
-    alert: AlertRow,
+pub(super) struct Rule {
+    pub alert: AlertRow,
     webhook: WebhookRow,
 }
 
 impl Rule {
     /// The rules in force, on the projection or on what is published.
-    async fn in_force(connection: &mut PgConnection, on_projection: bool) -> Result<Vec<Rule>, StoreError> {
+    pub(super) async fn in_force(connection: &mut PgConnection, on_projection: bool) -> Result<Vec<Rule>, StoreError> {
         let alerts = alert::in_force(connection, on_projection).await?;
         if alerts.is_empty() {
             return Ok(Vec::new());
@@ -60,7 +45,7 @@ impl Rule {
     }
 
     /// Whether it is about a shop that its webhook is told of.
-    fn covers(&self, shop_id: &str, category_id: Option<&str>) -> bool {
+    pub(super) fn covers(&self, shop_id: &str, category_id: Option<&str>) -> bool {
         let subject = Subject { kind: SubjectKind::Shop, id: Id::stored(shop_id) };
         self.alert.covers(shop_id, category_id) && self.webhook.is_told_of(&subject)
     }
@@ -92,13 +77,18 @@ impl Rules {
             return Ok(new);
         }
         let by_id: HashMap<&str, &ShortCard> = cards.iter().map(|card| (card.subject_id.as_str(), card)).collect();
+        let covered = |rule: &Rule| -> Vec<&ShortCard> {
+            cards.iter().filter(|card| rule.covers(&card.subject_id, card.category_id.as_deref())).collect()
+        };
+        // Unpacked once, however many rules are about metrics.
+        let on_metrics = self.0.iter().filter(|rule| matches!(rule.alert.quantity(), Some(Quantity::Metric(_))));
+        let ids: BTreeSet<&str> = on_metrics.flat_map(covered).map(|card| card.subject_id.as_str()).collect();
+        let full = full_cards(connection, source, told, &ids).await?;
         for rule in &self.0 {
-            let covered = |card: &&ShortCard| rule.covers(&card.subject_id, card.category_id.as_deref());
-            let covered: Vec<&str> = cards.iter().filter(covered).map(|card| card.subject_id.as_str()).collect();
-            if covered.is_empty() {
+            let values = values(told, &rule.alert, &covered(rule), &full);
+            if values.is_empty() {
                 continue;
             }
-            let values = values(connection, source, told, &rule.alert, &covered, &by_id).await?;
             for (shop_id, value) in crossed(connection, &rule.alert, &values, source).await? {
                 let card = by_id.get(shop_id.as_str()).map(|card| card_value(told, card));
                 new.push(warning(&rule.alert, &shop_id, value, json!({ "card": card })));
@@ -108,30 +98,39 @@ impl Rules {
     }
 }
 
-/// What the published cards of shops say of a rule's quantity.
-async fn values(
+/// The full cards of shops, by id.
+async fn full_cards(
     connection: &mut PgConnection,
     source: &Source,
     told: &Told,
-    rule: &AlertRow,
-    shops: &[&str],
-    cards: &HashMap<&str, &ShortCard>,
-) -> Result<BTreeMap<String, Decimal>, ReadError> {
-    let Some(quantity) = rule.quantity() else { return Ok(BTreeMap::new()) };
-    if quantity == Quantity::Score {
-        let score = |id: &&str| Some(((*id).to_owned(), cards.get(id)?.score()?));
-        return Ok(shops.iter().filter_map(score).collect());
+    shops: &BTreeSet<&str>,
+) -> Result<HashMap<Id, Card>, ReadError> {
+    if shops.is_empty() {
+        return Ok(HashMap::new());
     }
     let mut of_run = source.context.archive.all_of_run(connection, &told.run).await?;
     of_run.retain(|used| used.rule_set.kind == SubjectKind::Shop);
     let (run_id, kind, version) = (told.run.run_id, SubjectKind::Shop, told.used.version);
-    let full = CardsOf { run_id, kind, rule_sets: &of_run, version }.of_ids(connection, shops).await?;
-    let value = |(id, card): (Id, _)| Some((id.to_string(), quantity.of(&told.used.rule_set, &card)?));
-    Ok(full.into_iter().filter_map(value).collect())
+    let ids: Vec<&str> = shops.iter().copied().collect();
+    let full = CardsOf { run_id, kind, rule_sets: &of_run, version }.of_ids(connection, &ids).await?;
+    Ok(full.into_iter().collect())
+}
+
+/// What the published cards of shops say of a rule's quantity.
+fn values(told: &Told, rule: &AlertRow, cards: &[&ShortCard], full: &HashMap<Id, Card>) -> BTreeMap<String, Decimal> {
+    let Some(quantity) = rule.quantity() else { return BTreeMap::new() };
+    let value = |card: &&ShortCard| {
+        let value = match quantity {
+            Quantity::Metric(_) => quantity.of(&told.used.rule_set, full.get(&Id::stored(&card.subject_id))?),
+            Quantity::Score | Quantity::ProjectedScore => card.score(),
+        };
+        Some((card.subject_id.clone(), value?))
+    };
+    cards.iter().filter_map(value).collect()
 }
 
 /// The shops that are beyond a rule since now, with their values.
-async fn crossed(
+pub(super) async fn crossed(
     connection: &mut PgConnection,
     rule: &AlertRow,
     values: &BTreeMap<String, Decimal>,
@@ -147,7 +146,7 @@ async fn crossed(
     Ok(new.into_iter().filter_map(|id| values.get(&id).map(|value| (id.clone(), *value))).collect())
 }
 
-fn warning(rule: &AlertRow, shop_id: &str, value: Decimal, what: Value) -> NewDelivery {
+pub(super) fn warning(rule: &AlertRow, shop_id: &str, value: Decimal, what: Value) -> NewDelivery {
     let subject = Subject { kind: SubjectKind::Shop, id: Id::stored(shop_id) };
     let data = json!({
         "alert": {
@@ -165,133 +164,4 @@ fn warning(rule: &AlertRow, shop_id: &str, value: Decimal, what: Value) -> NewDe
         subject: Some(subject),
         announcement_id: None,
     }
-}
-
-/// Looks at rules on the projection until told to stop: every quarter of an hour over the shops whose counts moved, and over all
-/// shops that rules are about when this process begins or scores are published, since then other days count.
-pub(super) async fn keep_watching(source: &Source, hub: &Hub, moved: &Moved) {
-    let (mut next, mut published) = (source.context.now(), None);
-    let mut waiting = Waiting::default();
-    while !hub.is_stopping() {
-        let now = source.context.now();
-        if now >= next {
-            next = now + EVERY;
-            let publication = source.freshness.publication();
-            let is_new = publication.is_some() && publication != published;
-            waiting.shops.extend(moved.take());
-            match watch(source, hub, moved, (&mut waiting, is_new)).await {
-                Ok(()) => published = publication.or(published),
-                Err(error) => tracing::warn!(%error, "rules on the projection are looked at again later"),
-            }
-        }
-        hub.pause(LOOK_EVERY).await;
-    }
-}
-
-/// Shops that wait to be projected, and the last that was: rounds that are not long enough for all go on where they stopped.
-#[derive(Default)]
-struct Waiting {
-    shops: BTreeSet<Id>,
-    last: Option<Id>,
-}
-
-impl Waiting {
-    /// The next shops after the last; from the first one on where there are none.
-    fn next(&mut self) -> Vec<Id> {
-        let after = self.last.take();
-        let later = after.iter().flat_map(|last| self.shops.range((Bound::Excluded(last), Bound::Unbounded)));
-        let later: Vec<Id> = later.take(TOGETHER).cloned().collect();
-        if later.is_empty() { self.shops.iter().take(TOGETHER).cloned().collect() } else { later }
-    }
-
-    fn is_done(&mut self, id: Id) {
-        self.shops.remove(&id);
-        self.last = Some(id);
-    }
-}
-
-/// One round over the shops that wait; `is_of_all` adds all that rules are about. Those that are done wait no more.
-async fn watch(
-    source: &Source,
-    hub: &Hub,
-    moved: &Moved,
-    (waiting, is_of_all): (&mut Waiting, bool),
-) -> Result<(), ReadError> {
-    let began = Instant::now();
-    let mut connection = source.connection().await?;
-    let rules = Rule::in_force(&mut connection, true).await?;
-    let is_first = !moved.is_wanted();
-    moved.want(!rules.is_empty());
-    if rules.is_empty() {
-        waiting.shops.clear();
-        return Ok(());
-    }
-    let registered = registry::all(&mut connection, SubjectKind::Shop).await?;
-    drop(connection);
-    let covered: BTreeMap<Id, Vec<&AlertRow>> = registered
-        .into_iter()
-        .filter_map(|(id, category_id)| {
-            let category_id = category_id.as_ref().map(Id::as_str);
-            let covering = rules.iter().filter(|rule| rule.covers(id.as_str(), category_id));
-            let of_shop: Vec<&AlertRow> = covering.map(|rule| &rule.alert).collect();
-            (!of_shop.is_empty()).then_some((id, of_shop))
-        })
-        .collect();
-    // What moved before anybody asked is not known.
-    if is_of_all || is_first {
-        waiting.shops.extend(covered.keys().cloned());
-    }
-    waiting.shops.retain(|id| covered.contains_key(id));
-    while began.elapsed() < ROUND_MAX && !hub.is_stopping() {
-        let together = waiting.next();
-        if together.is_empty() {
-            return Ok(());
-        }
-        for id in together {
-            let of_shop = covered.get(&id).map(Vec::as_slice).unwrap_or_default();
-            look_at(source, hub, &id, of_shop).await?;
-            waiting.is_done(id);
-        }
-        tokio::task::yield_now().await;
-    }
-    Ok(())
-}
-
-/// Holds the projection of one shop against rules.
-async fn look_at(source: &Source, hub: &Hub, shop_id: &Id, rules: &[&AlertRow]) -> Result<(), ReadError> {
-    let subject = Subject { kind: SubjectKind::Shop, id: shop_id.clone() };
-    let projection = match source.projection(subject, None).await {
-        Ok(projection) => projection,
-        // Nothing is published yet, or the shop was erased meanwhile.
-        Err(ReadError::Missing(_)) => return Ok(()),
-        Err(error) => return Err(error),
-    };
-    let Some(score) = projection.day.card.score else { return Ok(()) };
-    let values = BTreeMap::from([(shop_id.to_string(), score)]);
-    let mut connection = source.connection().await?;
-    let mut transaction = connection.begin().await.map_err(StoreError::from)?;
-    let mut new = Vec::new();
-    for rule in rules {
-        for (id, value) in crossed(&mut transaction, rule, &values, source).await? {
-            new.push(warning(rule, &id, value, json!({ "projection": projected(&projection) })));
-        }
-    }
-    delivery::insert(&mut transaction, &new, source.context.now()).await?;
-    transaction.commit().await.map_err(StoreError::from)?;
-    if !new.is_empty() {
-        hub.wake();
-    }
-    Ok(())
-}
-
-/// A projection, as messages tell it.
-fn projected(projection: &Projection<'_>) -> Value {
-    let (rule_set, card) = (projection.base.rule_set, &projection.day.card);
-    json!({
-        "date": projection.day.date,
-        "as_of": projection.as_of,
-        "rule_set": rule_set.id,
-        "score": card.score.map(|score| Places(score, rule_set.score_places)),
-        "tier": tier_value(rule_set, tier_of(rule_set, card)),
-    })
 }

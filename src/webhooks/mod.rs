@@ -2,10 +2,11 @@
 //!
 //! What happens to a run is one row, written in the transaction that makes it happen. [`fan_out`] turns it into one delivery for
 //! each subscriber and subject, [`deliver`] sends these over an [`endpoint`] as a [`message`], in order for each subject.
-//! [`alerts`] looks for rules that are crossed, [`rejections`] sums what was rejected; [`subscription`] and
+//! [`alerts`] and [`alert_watch`] look for rules that are crossed, [`rejections`] sums what was rejected; [`subscription`] and
 //! [`alert_rules`] are how somebody subscribes.
 
 pub(crate) mod alert_rules;
+mod alert_watch;
 pub(crate) mod alerts;
 mod attempt;
 mod deliver;
@@ -183,7 +184,7 @@ pub(crate) async fn keep_telling(source: Source, hub: Hub, moved: Moved) {
         fan_out,
         giving_up,
         deliver::keep_delivering(source.clone(), hub.clone()),
-        alerts::keep_watching(&source, &hub, &moved),
+        alert_watch::keep_watching(&source, &hub, &moved),
         rejections::keep_telling(&source, &hub),
     );
 }

@@ -155,12 +155,15 @@ pub(crate) async fn list(
     webhook::list(connection, asker.shop_ids().as_deref(), before, limit).await
 }
 
-/// Puts a message on its way that says nothing but that it arrived.
+/// Puts a message on its way that says nothing but that it arrived; where one is on its way still, there is no second one.
 pub(crate) async fn test(
     connection: &mut PgConnection,
     row: &WebhookRow,
     now: DateTime<Utc>,
 ) -> Result<Option<i64>, StoreError> {
+    if let Some(pending) = delivery::pending_test(connection, row.webhook_id).await? {
+        return Ok(Some(pending));
+    }
     let data = serde_json::json!({ "webhook_id": row.webhook_id.to_string() });
     let new = NewDelivery {
         webhook_id: row.webhook_id,
@@ -172,7 +175,8 @@ pub(crate) async fn test(
     Ok(delivery::insert(connection, &[new], now).await?.pop())
 }
 
-/// Sends messages of a webhook again: one, or all that failed since a moment. Returns the new deliveries.
+/// Sends messages of a webhook again: one, or all that failed since a moment. Returns the new deliveries; of one that is sent again
+/// already and not there yet, that delivery.
 pub(crate) async fn retry(
     connection: &mut PgConnection,
     row: &WebhookRow,
@@ -180,6 +184,11 @@ pub(crate) async fn retry(
     asker: &Asker,
 ) -> Result<Vec<i64>, StoreError> {
     let mut transaction = connection.begin().await?;
+    if let Some(delivery_id) = delivery_id
+        && let Some(pending) = delivery::pending_repeat(&mut transaction, row.webhook_id, delivery_id).await?
+    {
+        return Ok(vec![pending]);
+    }
     let again = delivery::repeat(&mut transaction, row.webhook_id, delivery_id, failed_since, asker.now).await?;
     if !again.is_empty() {
         let change = Change {

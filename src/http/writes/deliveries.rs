@@ -85,7 +85,8 @@ impl WireDelivery {
     }
 }
 
-/// Sends a message of the type `webhook.test`. The deliveries of the webhook tell what became of it.
+/// Sends a message of the type `webhook.test`. The deliveries of the webhook tell what became of it. While one is on its way still, the
+/// answer is that one, and no second one is sent.
 #[utoipa::path(
     post,
     path = "/v1/webhooks/{webhook_id}/test",
@@ -156,7 +157,8 @@ parameters! {
     }
 }
 
-/// Sends a message again, as a new delivery with the same message id.
+/// Sends a message again, as a new delivery with the same message id. While that is on its way still, the answer is that delivery, and
+/// no further one is made.
 #[utoipa::path(
     post,
     path = "/v1/webhooks/{webhook_id}/deliveries/{delivery_id}/retry",
