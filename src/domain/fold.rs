@@ -118,20 +118,20 @@ pub(crate) fn state(event: &Event, retracted: &HashSet<&Id>, exclusions: &[Exclu
         EventState::Retraction
     } else if !retracted.is_empty() && retracted.contains(&event.id) {
         EventState::Retracted
-    } else if exclusions.iter().any(|exclusion| excludes(exclusion, event)) {
+    } else if exclusions.iter().any(|exclusion| excludes(exclusion, &event.fact)) {
         EventState::Excluded
     } else {
         EventState::InForce
     }
 }
 
-/// Whether an exclusion, which is one of the event's own aggregate, removes the event.
-fn excludes(exclusion: &Exclusion, event: &Event) -> bool {
+/// Whether an exclusion, which is one of the fact's own aggregate, removes the fact.
+pub(crate) fn excludes(exclusion: &Exclusion, fact: &Fact) -> bool {
     let part = match exclusion.target {
         ExclusionTarget::Order | ExclusionTarget::Session => return true,
         ExclusionTarget::Review => Part::Review(&exclusion.id),
         ExclusionTarget::Aftersale => Part::Aftersale(&exclusion.id),
         ExclusionTarget::Complaint => Part::Complaint(&exclusion.id),
     };
-    event.fact.part() == Some(part)
+    fact.part() == Some(part)
 }

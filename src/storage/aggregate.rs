@@ -26,12 +26,18 @@ pub(crate) async fn insert(connection: &mut PgConnection, events: &[NewEvent<'_>
     )
     .bind(by_aggregate(events))
     .execute(connection)
-    .await?;
+    .await
+    .map_err(|error| match error.as_database_error() {
+        Some(refused) if refused.is_unique_violation() => {
+            StoreError::Corrupt(format!("aggregates that were not known are there: {refused}"))
+        }
+        _ => error.into(),
+    })?;
     Ok(())
 }
 
-/// Appends events to aggregates of which something is stored; the caller holds their stripes and has looked. That costs half as
-/// much as asking again with `on conflict`.
+/// Appends events to aggregates of which something is stored; the caller holds their stripes and has looked, which spares
+/// looking again and locking with `on conflict`.
 pub(crate) async fn append(connection: &mut PgConnection, events: &[NewEvent<'_>]) -> Result<(), StoreError> {
     if events.is_empty() {
         return Ok(());

@@ -219,7 +219,7 @@ pub(crate) async fn pending_test(connection: &mut PgConnection, webhook_id: i64)
     Ok(pending.bind(webhook_id).bind(TEST).fetch_optional(connection).await?)
 }
 
-/// The delivery that sends a message again and is still on its way.
+/// The delivery of a message that is still on its way: this one, or one that sends it again.
 pub(crate) async fn pending_repeat(
     connection: &mut PgConnection,
     webhook_id: i64,
@@ -229,7 +229,7 @@ pub(crate) async fn pending_repeat(
         "select again.delivery_id from delivery
          join delivery as again on again.webhook_id = delivery.webhook_id and again.subject_kind = delivery.subject_kind
              and again.subject_id = delivery.subject_id and again.state = 'pending'
-             and again.repeats = coalesce(delivery.repeats, delivery.delivery_id)
+             and coalesce(again.repeats, again.delivery_id) = coalesce(delivery.repeats, delivery.delivery_id)
          where delivery.webhook_id = $1 and delivery.delivery_id = $2
          order by again.delivery_id limit 1",
     );

@@ -1,15 +1,18 @@
 //! Rows of `exclusion`: the ledger of what the platform took out of the score.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use chrono::{DateTime, Utc};
 use serde_json::{Value, json};
 use sqlx::{FromRow, PgConnection};
 
 use super::StoreError;
+use super::aggregate::packed;
+use super::packed_event::{PackedEvent, unpack};
 use super::stripe::{HeldStripes, stripe_of};
-use crate::domain::event::{Aggregate, AggregateKind};
-use crate::domain::exclusion::Exclusion;
+use crate::domain::event::{Aggregate, AggregateKind, Fact};
+use crate::domain::exclusion::{Exclusion, ExclusionTarget};
+use crate::domain::fold::excludes;
 use crate::domain::id::Id;
 
 /// An exclusion with its revocation, if it was revoked.
@@ -32,19 +35,13 @@ pub(crate) struct ExclusionRow {
     /// The keys with which it was made and revoked.
     pub key_id: Option<i32>,
     pub revoked_by_key_id: Option<i32>,
-    /// Whether an event of the target is stored.
+    /// Whether an event of the target is stored; see [`match_events`].
+    #[sqlx(skip)]
     pub is_matched: bool,
 }
 
-/// Of a target inside an order, one of whose events names it by a member of `data`; of an order or session, any event.
 const COLUMNS: &str = "exclusion_id, shop_id, target, target_id, order_id, aggregate_kind, aggregate_id, reason,
-    decided_by, note, created_at, revoked_at, revoked_by, revoke_note, key_id, revoked_by_key_id,
-    exists (
-        select from event
-        where event.shop_id = exclusion.shop_id and event.aggregate_kind = exclusion.aggregate_kind
-          and event.aggregate_id = exclusion.aggregate_id
-          and (exclusion.order_id is null or event.data ->> (exclusion.target || '_id') = exclusion.target_id)
-    ) as is_matched";
+    decided_by, note, created_at, revoked_at, revoked_by, revoke_note, key_id, revoked_by_key_id";
 
 impl ExclusionRow {
     /// What the audit trail shows of it.
@@ -181,17 +178,40 @@ pub(crate) async fn of_ids(
     let rows: Vec<ExclusionRow> =
         sqlx::query_as(sqlx::AssertSqlSafe(format!("select {COLUMNS} from exclusion where exclusion_id = any($1)")))
             .bind(ids)
-            .fetch_all(connection)
+            .fetch_all(&mut *connection)
             .await?;
+    let rows = match_events(connection, rows).await?;
     Ok(rows.into_iter().map(|row| (row.exclusion_id, row)).collect())
 }
 
 pub(crate) async fn get(connection: &mut PgConnection, exclusion_id: i64) -> Result<Option<ExclusionRow>, StoreError> {
     let row = sqlx::query_as(sqlx::AssertSqlSafe(format!("select {COLUMNS} from exclusion where exclusion_id = $1")))
         .bind(exclusion_id)
-        .fetch_optional(connection)
+        .fetch_optional(&mut *connection)
         .await?;
-    Ok(row)
+    Ok(match_events(connection, row.into_iter().collect()).await?.pop())
+}
+
+/// Fills in whether an event of each target is stored: of an order or session any, of a part of an order one that speaks of it.
+async fn match_events(
+    connection: &mut PgConnection,
+    mut rows: Vec<ExclusionRow>,
+) -> Result<Vec<ExclusionRow>, StoreError> {
+    let aggregates = rows.iter().map(ExclusionRow::aggregate).collect::<Result<BTreeSet<Aggregate>, _>>()?;
+    let aggregates: Vec<&Aggregate> = aggregates.iter().collect();
+    let mut facts: HashMap<&Aggregate, Vec<Fact>> = HashMap::new();
+    for (aggregate, packed) in aggregates.iter().copied().zip(packed(connection, &aggregates).await?) {
+        let of_aggregate: Result<Vec<Fact>, StoreError> = unpack(&packed)?.iter().map(PackedEvent::fact).collect();
+        facts.insert(aggregate, of_aggregate?);
+    }
+    for row in &mut rows {
+        let target = ExclusionTarget::parse(&row.target)
+            .ok_or_else(|| StoreError::Corrupt(format!("exclusion {}", row.exclusion_id)))?;
+        let exclusion = Exclusion { target, id: Id::stored(&row.target_id) };
+        let known = facts.get(&row.aggregate()?).map(Vec::as_slice).unwrap_or_default();
+        row.is_matched = known.iter().any(|fact| excludes(&exclusion, fact));
+    }
+    Ok(rows)
 }
 
 /// Which exclusions to list.
@@ -219,7 +239,7 @@ pub(crate) async fn list(
     .bind(filter.active)
     .bind(filter.before)
     .bind(filter.limit)
-    .fetch_all(connection)
+    .fetch_all(&mut *connection)
     .await?;
-    Ok(rows)
+    match_events(connection, rows).await
 }

@@ -74,9 +74,12 @@ pub(crate) struct PackedEvent<'a> {
 impl PackedEvent<'_> {
     /// What it says, as far as its type and its data tell.
     pub(crate) fn fact(&self) -> Result<Fact, StoreError> {
-        let event_type = EventType::from_code(self.type_code);
-        let fact = event_type.and_then(|event_type| stored_fact(event_type, self.data.unwrap_or("{}")));
-        let fact = fact.ok_or_else(|| StoreError::Corrupt(format!("event {}", self.event_id)))?;
+        let corrupt = || StoreError::Corrupt(format!("event {}", self.event_id));
+        let event_type = EventType::from_code(self.type_code).ok_or_else(corrupt)?;
+        // Where nothing is kept, it names its aggregate, whichever that is.
+        let plain = || event_type.aggregate_kind().map(|kind| format!("{{\"{}\":\"-\"}}", kind.field()));
+        let data = self.data.map(str::to_owned).or_else(plain).ok_or_else(corrupt)?;
+        let fact = stored_fact(event_type, &data).ok_or_else(corrupt)?;
         Ok(if self.uncredited { fact.without_creator() } else { fact })
     }
 
@@ -206,6 +209,7 @@ mod tests {
             event(4, "e-2", "2026-11-12T23:59:59.999999Z", plain, false),
             event(5, "e-3", "1969-12-31T23:59:59.000001Z", plain, false),
             event(3, "e-4", "2030-01-01T00:00:00Z", plain, false),
+            event(1, "e-5", "2026-11-10T08:00:00Z", plain, false),
         ];
         let received: DateTime<Utc> = "2026-11-13T00:00:00.5Z".parse().expect("a time");
         let new = |index: usize, seq: i64, key_id: Option<i32>| NewEvent {
@@ -214,7 +218,8 @@ mod tests {
             seq,
             key_id,
         };
-        let news = [new(1, 7, None), new(0, 7, Some(0)), new(2, 7, Some(i32::MAX)), new(3, 8, Some(12))];
+        let news =
+            [new(1, 7, None), new(0, 7, Some(0)), new(2, 7, Some(i32::MAX)), new(4, 8, None), new(3, 8, Some(12))];
         // As one, and appended by two transactions.
         let whole = pack(&news);
         assert_eq!(whole, [pack(&news[..3]), pack(&news[3..])].concat());
@@ -223,9 +228,10 @@ mod tests {
             let event = packed.event(&order()).expect("an event");
             assert_eq!((&event.id, event.time, &event.data), (&new.event.id, new.event.time, &new.event.data));
             assert_eq!((&event.fact, event.uncredited), (&new.event.fact, new.event.uncredited));
+            assert_eq!(packed.fact().expect("a fact"), new.event.fact);
             assert_eq!((packed.seq, packed.received_at, packed.key_id), (new.seq, new.received_at, new.key_id));
         }
-        assert_eq!((unpacked.len(), unpacked[0].data.is_none()), (4, true));
+        assert_eq!((unpacked.len(), unpacked[0].data.is_none()), (5, true));
     }
 
     #[test]

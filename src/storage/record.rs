@@ -7,7 +7,7 @@
 
 use std::collections::BTreeSet;
 
-use chrono::{DateTime, Days, NaiveDate, Utc};
+use chrono::{DateTime, Days, NaiveDate, TimeDelta, Utc};
 use futures_util::TryStreamExt;
 use sqlx::{AssertSqlSafe, PgConnection, Row};
 
@@ -55,7 +55,9 @@ pub async fn candidates(
     query: &CandidateQuery<'_>,
     heads: &Heads,
 ) -> Result<Vec<Place>, StoreError> {
-    let (from, until) = (query.from.date_naive(), query.until.date_naive());
+    // What is newer than the place after which the page begins was given.
+    let end = query.after.map_or(query.until, |after| query.until.min(after.at + TimeDelta::microseconds(1)));
+    let (from, until) = (query.from.date_naive(), end.date_naive());
     let has_all = |mark: &DayMark| query.cohort.iter().all(|event_type| mark.types.contains(event_type));
     let Some(mark) = DAY_MARKS.into_iter().find(has_all) else {
         return Err(StoreError::Corrupt(format!("the cohort {:?}", query.cohort)));
@@ -142,7 +144,7 @@ fn statement(query: &CandidateQuery<'_>, mark: &DayMark) -> String {
     // Events that have neither the bytes of the product's id nor anything that JSON escapes do not name it.
     format!(
         "select shop_id, aggregate_kind, aggregate_id, events from ({of_subject}) as of_subject
-         where aggregate_kind = {kind} and first_day <= $3 {with_fault}
+         where aggregate_kind = {kind} and first_day <= $3 and (last_at at time zone 'UTC')::date >= $2 {with_fault}
            and (late & {LATE_LONG} <> 0
                 or ({column} >> greatest($2 - first_day, 0))
                    & ((1::bigint << least($3 - greatest(first_day, $2) + 1, 62)) - 1) <> 0)

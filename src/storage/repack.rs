@@ -13,7 +13,7 @@ use super::{Store, StoreError};
 use crate::domain::event::Event;
 
 /// Rows that one step reads. An aggregate has fewer, so every step packs whole ones.
-const STEP_ROWS: usize = 20_000;
+const STEP_ROWS: usize = 5_000;
 /// How often it is said how far it is.
 const TOLD_EVERY: Duration = Duration::from_secs(5);
 
@@ -48,6 +48,7 @@ impl Store {
                 tracing::info!(packed, per_second = per_second as u64, seconds_left = left.as_secs(), "packing events");
             }
         }
+        sqlx::query("analyze aggregate").execute(&mut *connection).await?;
         tracing::info!(packed, seconds = began.elapsed().as_secs(), "the events are packed");
         Ok(())
     }
@@ -82,6 +83,9 @@ async fn step(connection: &mut PgConnection) -> Result<Option<usize>, StoreError
     if !is_last && let Some(cut) = unpacked.last().map(|last| last.event.aggregate.clone()) {
         // There may be more of the last one than the step read.
         unpacked.retain(|one| one.event.aggregate != cut);
+        if unpacked.is_empty() {
+            return Err(StoreError::Corrupt(format!("{cut:?} has more than {STEP_ROWS} events")));
+        }
     }
     // In the order of arrival, as they would have been appended.
     unpacked.sort_by_key(|one| (one.seq, one.received_at));

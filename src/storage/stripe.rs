@@ -9,7 +9,7 @@ use xxhash_rust::xxh3::xxh3_64;
 use super::StoreError;
 use crate::domain::id::Id;
 
-/// How many stripes there are. Rows of `event` keep numbers per stripe, so this never changes.
+/// How many stripes there are. Events keep numbers per stripe, so this never changes.
 pub const STRIPES: u64 = 64;
 
 /// The stripe of a shop (or, for the registry, of a creator).

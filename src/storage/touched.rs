@@ -43,13 +43,11 @@ pub(crate) async fn touched(
             }
         }
     }
-    let rows = sqlx::query(AssertSqlSafe(of_exclusions(subject.kind)))
-        .bind(subject.id.as_str())
-        .bind(low)
-        .bind(limit as i64)
-        .fetch_all(connection)
-        .await?;
-    for row in rows {
+    let statement = of_exclusions(subject.kind);
+    let mut rows = sqlx::query(AssertSqlSafe(statement)).bind(subject.id.as_str()).bind(low).fetch(connection);
+    while touched.len() < limit
+        && let Some(row) = rows.try_next().await?
+    {
         let aggregate = aggregate_of_row(&row)?;
         let numbers: [Option<i64>; 2] = [row.try_get(3)?, row.try_get(4)?];
         if numbers.into_iter().flatten().any(|number| between(&aggregate.shop_id, number)) {
@@ -87,6 +85,6 @@ fn of_exclusions(kind: SubjectKind) -> String {
     };
     format!(
         "select shop_id, aggregate_kind, aggregate_id, exclusion.seq, revoked_seq from {named}
-         and (exclusion.seq > $2 or revoked_seq > $2) limit $3"
+         and (exclusion.seq > $2 or revoked_seq > $2)"
     )
 }

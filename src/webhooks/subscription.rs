@@ -161,7 +161,10 @@ pub(crate) async fn test(
     row: &WebhookRow,
     now: DateTime<Utc>,
 ) -> Result<Option<i64>, StoreError> {
-    if let Some(pending) = delivery::pending_test(connection, row.webhook_id).await? {
+    let mut transaction = connection.begin().await?;
+    // Who asks at the same time waits, and finds it.
+    webhook::hold(&mut transaction, row.webhook_id).await?;
+    if let Some(pending) = delivery::pending_test(&mut transaction, row.webhook_id).await? {
         return Ok(Some(pending));
     }
     let data = serde_json::json!({ "webhook_id": row.webhook_id.to_string() });
@@ -172,7 +175,9 @@ pub(crate) async fn test(
         announcement_id: None,
         data: Some(data),
     };
-    Ok(delivery::insert(connection, &[new], now).await?.pop())
+    let made = delivery::insert(&mut transaction, &[new], now).await?.pop();
+    transaction.commit().await?;
+    Ok(made)
 }
 
 /// Sends messages of a webhook again: one, or all that failed since a moment. Returns the new deliveries; of one that is sent again
@@ -184,6 +189,7 @@ pub(crate) async fn retry(
     asker: &Asker,
 ) -> Result<Vec<i64>, StoreError> {
     let mut transaction = connection.begin().await?;
+    webhook::hold(&mut transaction, row.webhook_id).await?;
     if let Some(delivery_id) = delivery_id
         && let Some(pending) = delivery::pending_repeat(&mut transaction, row.webhook_id, delivery_id).await?
     {

@@ -323,7 +323,9 @@ async fn a_receiver_that_is_gone_is_told_nothing_more_and_failed_messages_can_be
     assert_eq!(asked.num_seconds(), 90);
     // What is on its way is not sent a second time.
     let failed_id = failed[0]["delivery_id"].as_str().expect("an id");
-    for asked in [test.clone(), format!("{path}/deliveries/{failed_id}/retry")] {
+    let waiting_id = waiting[0]["delivery_id"].as_str().expect("an id");
+    let retry = |id: &str| format!("{path}/deliveries/{id}/retry");
+    for asked in [test.clone(), retry(failed_id), retry(waiting_id)] {
         let (status, same) = service.post(&asked, &Value::Null).await;
         assert_eq!((status, &same["delivery_id"]), (202, &waiting[0]["delivery_id"]), "{asked}");
     }
