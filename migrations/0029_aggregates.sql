@@ -154,18 +154,12 @@ end $$;
 -- The events of the version before. `shopscore migrate`, and the start of the service, pack them in steps and then drop this
 -- table (see storage::repack).
 alter table event rename to event_row;
-create table repacking (
-    -- The last aggregate that is packed.
-    shop_id text collate "C" not null,
-    aggregate_kind smallint not null,
-    aggregate_id text collate "C" not null
-);
-comment on table repacking is 'How far the events of the version before are packed. One row.';
-insert into repacking values ('', 0, '');
 -- What is packed is settled mostly and fills its pages; from then on they leave room for appended events.
 do $$ begin
     if not exists (select from event_row) then
         drop table event_row;
+        -- Only an index of that table used it.
+        drop function deliver_by(json);
         alter table aggregate set (fillfactor = 70);
     end if;
 end $$;

@@ -28,12 +28,9 @@ impl Event {
         Event { fact: self.fact.without_creator(), uncredited: true, ..self.clone() }
     }
 
-    /// The last moment on whose day it can make anything count: a promise counts on the day that it names.
+    /// The last moment on whose day it can make anything count.
     pub(crate) fn counts_until(&self) -> DateTime<Utc> {
-        match self.fact {
-            Fact::OrderPromised { deliver_by } => self.time.max(deliver_by),
-            _ => self.time,
-        }
+        self.time.max(self.fact.counts_at(self.time))
     }
 
     /// The order of the law: by time, then by id as bytes.
@@ -71,6 +68,14 @@ impl Relay {
 }
 
 impl Fact {
+    /// The moment on whose day it makes something count, having happened at `time`: a promise counts at the moment that it names.
+    pub(crate) fn counts_at(&self, time: DateTime<Utc>) -> DateTime<Utc> {
+        match self {
+            Fact::OrderPromised { deliver_by } => *deliver_by,
+            _ => time,
+        }
+    }
+
     /// The same fact, naming no creator.
     pub(crate) fn without_creator(&self) -> Fact {
         let mut fact = self.clone();

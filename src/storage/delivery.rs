@@ -220,7 +220,7 @@ pub(crate) async fn pending_test(connection: &mut PgConnection, webhook_id: i64)
 }
 
 /// The delivery of a message that is still on its way: this one, or one that sends it again.
-pub(crate) async fn pending_repeat(
+pub(crate) async fn pending_message(
     connection: &mut PgConnection,
     webhook_id: i64,
     delivery_id: i64,

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use chrono::{DateTime, NaiveDate, TimeDelta, Utc};
 
 use super::packed_event::NewEvent;
-use crate::domain::event::{Aggregate, Event, EventType, Fact};
+use crate::domain::event::{Aggregate, Event, EventType};
 use crate::domain::id::Id;
 use crate::domain::measure::is_fault;
 
@@ -48,10 +48,7 @@ impl<'a> NewAggregate<'a> {
 
     fn push(&mut self, new: NewEvent<'a>) {
         let Event { time, fact, .. } = new.event;
-        let counts_at = match fact {
-            Fact::OrderPromised { deliver_by } => *deliver_by,
-            _ => *time,
-        };
+        let counts_at = fact.counts_at(*time);
         for at in [*time, counts_at] {
             self.begin_by(at.date_naive());
             self.last_at = self.last_at.max(at);

@@ -74,19 +74,24 @@ pub(crate) struct PackedEvent<'a> {
 impl PackedEvent<'_> {
     /// What it says, as far as its type and its data tell.
     pub(crate) fn fact(&self) -> Result<Fact, StoreError> {
-        let corrupt = || StoreError::Corrupt(format!("event {}", self.event_id));
-        let event_type = EventType::from_code(self.type_code).ok_or_else(corrupt)?;
         // Where nothing is kept, it names its aggregate, whichever that is.
-        let plain = || event_type.aggregate_kind().map(|kind| format!("{{\"{}\":\"-\"}}", kind.field()));
-        let data = self.data.map(str::to_owned).or_else(plain).ok_or_else(corrupt)?;
-        let fact = stored_fact(event_type, &data).ok_or_else(corrupt)?;
-        Ok(if self.uncredited { fact.without_creator() } else { fact })
+        let kind = EventType::from_code(self.type_code).and_then(EventType::aggregate_kind);
+        let plain = || kind.map(|kind| format!("{{\"{}\":\"-\"}}", kind.field()));
+        let data = self.data.map(str::to_owned).or_else(plain);
+        let fact = data.and_then(|data| fact_of(self.type_code, &data, self.uncredited));
+        fact.ok_or_else(|| StoreError::Corrupt(format!("event {}", self.event_id)))
     }
 
     pub(crate) fn event(&self, aggregate: &Aggregate) -> Result<Event, StoreError> {
         let data = (sent_data(aggregate, self.data.map(str::to_owned)), self.uncredited);
         event_of_row(aggregate, self.type_code, self.time, self.event_id, data)
     }
+}
+
+/// What an event of a type with these data says, crediting nobody where it is not to.
+fn fact_of(type_code: i16, data: &str, uncredited: bool) -> Option<Fact> {
+    let fact = stored_fact(EventType::from_code(type_code)?, data)?;
+    Some(if uncredited { fact.without_creator() } else { fact })
 }
 
 /// Puts an event together from the columns of its row; of the data, also whether they credit nobody.
@@ -97,10 +102,8 @@ pub(crate) fn event_of_row(
     event_id: &str,
     (data, uncredited): (String, bool),
 ) -> Result<Event, StoreError> {
-    let corrupt = || StoreError::Corrupt(format!("event {event_id} of {aggregate:?}"));
-    let event_type = EventType::from_code(type_code).ok_or_else(corrupt)?;
-    let fact = stored_fact(event_type, &data).ok_or_else(corrupt)?;
-    let fact = if uncredited { fact.without_creator() } else { fact };
+    let fact = fact_of(type_code, &data, uncredited)
+        .ok_or_else(|| StoreError::Corrupt(format!("event {event_id} of {aggregate:?}")))?;
     Ok(Event { aggregate: aggregate.clone(), id: Id::stored(event_id), time, fact, data, uncredited })
 }
 

@@ -95,17 +95,14 @@ fn instants(events: &[PackedEvent<'_>], query: &CandidateQuery<'_>) -> Result<Ve
     let (mut instants, mut is_of_product) = (Vec::new(), query.product_id.is_none());
     for packed in events {
         let is_of_cohort = query.cohort.iter().any(|event_type| event_type.code() == packed.type_code);
-        // A payment or a description names the product; which of them counts is seen in the fold. A promise counts at the
-        // moment that it names.
+        // A payment or a description names the product; which of them counts is seen in the fold. A promise does not count
+        // when it was made.
         let fact = match EventType::from_code(packed.type_code) {
             Some(EventType::OrderPaid | EventType::OrderDescribed) if !is_of_product => Some(packed.fact()?),
             Some(EventType::OrderPromised) if is_of_cohort => Some(packed.fact()?),
             _ => None,
         };
-        let at = match &fact {
-            Some(Fact::OrderPromised { deliver_by }) => *deliver_by,
-            _ => packed.time,
-        };
+        let at = fact.as_ref().map_or(packed.time, |fact| fact.counts_at(packed.time));
         if let Some(Fact::OrderPaid { product_id, .. } | Fact::OrderDescribed { product_id, .. }) = &fact {
             is_of_product |= product_id.as_ref() == query.product_id;
         }

@@ -58,13 +58,18 @@ impl Store {
 async fn step(connection: &mut PgConnection) -> Result<Option<usize>, StoreError> {
     let mut transaction = connection.begin().await?;
     // Who waits here for another process sees how far that came.
-    let (shop_id, kind, id): (String, i16, String) =
-        sqlx::query_as("select shop_id, aggregate_kind, aggregate_id from repacking for update")
-            .fetch_one(&mut *transaction)
-            .await?;
+    sqlx::query("lock table aggregate in share row exclusive mode").execute(&mut *transaction).await?;
     if !is_pending(&mut transaction).await? {
         return Ok(None);
     }
+    // They are packed in key order, and nobody else writes yet.
+    let last: Option<(String, i16, String)> = sqlx::query_as(
+        "select shop_id, aggregate_kind, aggregate_id from aggregate
+         order by shop_id desc, aggregate_kind desc, aggregate_id desc limit 1",
+    )
+    .fetch_optional(&mut *transaction)
+    .await?;
+    let (shop_id, kind, id) = last.unwrap_or_default();
     let rows = sqlx::query(
         "select shop_id, aggregate_kind, aggregate_id, type, time, event_id, data::text, coalesce(uncredited, false),
                 received_at, seq, key_id
@@ -92,16 +97,9 @@ async fn step(connection: &mut PgConnection) -> Result<Option<usize>, StoreError
     let events: Vec<NewEvent<'_>> = unpacked.iter().map(Unpacked::packed).collect();
     insert(&mut transaction, &events).await?;
     if is_last {
-        sqlx::raw_sql("drop table event_row; alter table aggregate set (fillfactor = 70)")
-            .execute(&mut *transaction)
-            .await?;
-    } else if let Some(last) = unpacked.iter().map(|one| &one.event.aggregate).max() {
-        sqlx::query("update repacking set shop_id = $1, aggregate_kind = $2, aggregate_id = $3")
-            .bind(last.shop_id.as_str())
-            .bind(last.kind.code())
-            .bind(last.id.as_str())
-            .execute(&mut *transaction)
-            .await?;
+        // The function served an index of that table alone.
+        let end = "drop table event_row; drop function if exists deliver_by(json); alter table aggregate set (fillfactor = 70)";
+        sqlx::raw_sql(end).execute(&mut *transaction).await?;
     }
     let packed = unpacked.len();
     transaction.commit().await?;

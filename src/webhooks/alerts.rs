@@ -81,11 +81,13 @@ impl Rules {
             cards.iter().filter(|card| rule.covers(&card.subject_id, card.category_id.as_deref())).collect()
         };
         // Unpacked once, however many rules are about metrics.
-        let on_metrics = self.0.iter().filter(|rule| matches!(rule.alert.quantity(), Some(Quantity::Metric(_))));
-        let ids: BTreeSet<&str> = on_metrics.flat_map(covered).map(|card| card.subject_id.as_str()).collect();
+        let rules: Vec<(&Rule, Vec<&ShortCard>)> = self.0.iter().map(|rule| (rule, covered(rule))).collect();
+        let on_metrics = rules.iter().filter(|(rule, _)| matches!(rule.alert.quantity(), Some(Quantity::Metric(_))));
+        let ids: BTreeSet<&str> =
+            on_metrics.flat_map(|(_, cards)| cards).map(|card| card.subject_id.as_str()).collect();
         let full = full_cards(connection, source, told, &ids).await?;
-        for rule in &self.0 {
-            let values = values(told, &rule.alert, &covered(rule), &full);
+        for (rule, cards) in rules {
+            let values = values(told, &rule.alert, &cards, &full);
             if values.is_empty() {
                 continue;
             }

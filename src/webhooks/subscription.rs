@@ -191,7 +191,7 @@ pub(crate) async fn retry(
     let mut transaction = connection.begin().await?;
     webhook::hold(&mut transaction, row.webhook_id).await?;
     if let Some(delivery_id) = delivery_id
-        && let Some(pending) = delivery::pending_repeat(&mut transaction, row.webhook_id, delivery_id).await?
+        && let Some(pending) = delivery::pending_message(&mut transaction, row.webhook_id, delivery_id).await?
     {
         return Ok(vec![pending]);
     }

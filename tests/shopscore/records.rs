@@ -129,8 +129,8 @@ fn slow_orders() -> Vec<String> {
         };
         push("order.shipped", if number % 5 == 0 { 0 } else { 3 }, json!({}));
         push("order.paid", 3, json!({"product_id": format!("p-{}", number % 4), "creator_id": "c"}));
-        push("order.picked_up", if number % 3 == 0 { 14 } else { 4 }, json!({}));
-        push("order.signed", if number % 4 == 0 { 27 } else { 15 }, json!({}));
+        push("order.picked_up", 4 + number % 10, json!({}));
+        push("order.signed", 15 + number % 13, json!({}));
         if number % 2 == 0 {
             let promised = begin + TimeDelta::days(20 + number % 9);
             push("order.promised", 4, json!({"deliver_by": promised}));
