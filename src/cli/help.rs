@@ -10,7 +10,7 @@ use super::settings::Cli;
 /// The commands by what they are for.
 const GROUPS: [(&str, &[&str]); 5] = [
     ("Service", &["serve", "demo", "health"]),
-    ("Events", &["send", "load", "connectors"]),
+    ("Events", &["send", "load", "import", "connectors"]),
     ("Scores", &["run", "rules", "export"]),
     ("Upkeep", &["migrate", "key", "backup", "restore", "verify", "rebuild", "retain"]),
     ("Documents", &["openapi", "reference", "completions", "man"]),
@@ -20,17 +20,18 @@ const GROUPS: [(&str, &[&str]); 5] = [
 fn users_of(setting: &str) -> Option<&'static [&'static str]> {
     let users: &[&str] = match setting {
         "database_url" | "state_dir" | "postgres_bin" => &[
-            "serve", "load", "run", "rules", "migrate", "key", "backup", "restore", "verify", "rebuild", "retain",
-            "export",
+            "serve", "load", "import", "run", "rules", "migrate", "key", "backup", "restore", "verify", "rebuild",
+            "retain", "export",
         ],
-        "time_zone" => {
-            &["serve", "demo", "load", "run", "rules", "export", "key", "restore", "verify", "rebuild", "retain"]
-        }
+        "time_zone" => &[
+            "serve", "demo", "load", "import", "run", "rules", "export", "key", "restore", "verify", "rebuild",
+            "retain",
+        ],
         "slot" => &["serve", "demo", "run"],
         "rules_dir" => &["serve", "demo", "run", "rules", "retain", "export"],
         "card_days" | "audit_days" => &["serve", "retain"],
-        "event_days" => &["serve", "load", "retain"],
-        "oldest_time" | "keep_unknown_data" => &["serve", "load"],
+        "event_days" => &["serve", "load", "import", "retain"],
+        "oldest_time" | "keep_unknown_data" => &["serve", "load", "import"],
         "merchants_name_creators" | "auth" | "bootstrap_key_file" | "connectors" => &["serve"],
         "connections"
         | "trusted_proxies"
@@ -43,6 +44,8 @@ fn users_of(setting: &str) -> Option<&'static [&'static str]> {
             "health",
             "send",
             "load",
+            "import",
+            "export",
             "connectors",
             "run",
             "rules",
@@ -54,13 +57,15 @@ fn users_of(setting: &str) -> Option<&'static [&'static str]> {
             "rebuild",
             "retain",
         ],
-        "quiet" => &["demo", "send", "load", "run", "restore", "verify", "rebuild"],
+        "quiet" => &["demo", "send", "load", "import", "run", "restore", "verify", "rebuild"],
         "log_format" => &[
             "serve",
             "demo",
             "health",
             "send",
             "load",
+            "import",
+            "export",
             "connectors",
             "run",
             "rules",

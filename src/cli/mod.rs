@@ -29,8 +29,10 @@ use settings::{Cli, Command};
 
 /// Does what was asked for, and fails where its result could not be printed.
 pub async fn execute(cli: &Cli) -> Result<ExitCode, CommandError> {
-    let ends_itself =
-        matches!(cli.command, None | Some(Command::Serve | Command::Demo(_) | Command::Load(_) | Command::Send(_)));
+    let ends_itself = matches!(
+        cli.command,
+        None | Some(Command::Serve | Command::Demo(_) | Command::Load(_) | Command::Send(_) | Command::Import(_))
+    );
     let code = if ends_itself {
         carry_out(cli).await?
     } else {
@@ -57,6 +59,7 @@ async fn carry_out(cli: &Cli) -> Result<ExitCode, CommandError> {
         Some(Command::Run(settings)) => run::run(cli, settings).await,
         Some(Command::Load(settings)) => transfer::load::load(cli, settings).await,
         Some(Command::Send(settings)) => transfer::send::send(cli, settings).await,
+        Some(Command::Import(settings)) => transfer::import::import(cli, settings).await,
         Some(Command::Migrate { plan }) => maintain::migrate(cli, *plan).await,
         Some(Command::Health { url }) => health::health(cli, url.as_deref()).await,
         Some(Command::Backup { file }) => backup::backup(cli, file).await,

@@ -78,7 +78,12 @@ impl Progress {
 
     /// Says something beside the bar.
     pub(super) fn tell(&self, line: impl Display) {
-        self.bar.suspend(|| tell(line));
+        self.beside(|| tell(line));
+    }
+
+    /// Prints something while the bar is away.
+    pub(super) fn beside(&self, print: impl FnOnce()) {
+        self.bar.suspend(print);
     }
 
     /// Takes the bar away.

@@ -11,6 +11,7 @@ use super::export::settings::ExportSettings;
 use super::progress::Voice;
 use super::report::Form;
 use super::rules::commands::RulesCommand;
+use super::transfer::settings::{ImportSettings, SendSettings, TransferSettings};
 use crate::access::{GRACE_HOURS_DEFAULT, GRACE_HOURS_MAX};
 use crate::config::{
     ConnectSettings, DatabaseSettings, IntakeSettings, LimitSettings, ListenSettings, LogFormat, RetentionSettings,
@@ -79,6 +80,11 @@ pub enum Command {
     /// What was sent before is a duplicate, so the same file can be sent again. While the service is away or busy, requests are
     /// repeated for a minute.
     Send(SendSettings),
+    /// Load a table, such as a back office exports it, straight into the database by a map
+    ///
+    /// The first row names the columns. The map says which column is which field, and which rows make which events. What was
+    /// imported before is a duplicate, so the same table can be imported again, also with further rows.
+    Import(ImportSettings),
     /// Bring the database's schema up to date; besides this, only serve and demo do
     Migrate {
         /// Only print the migrations that are missing
@@ -157,6 +163,7 @@ impl Command {
             Command::Run(_) => "run",
             Command::Load(_) => "load",
             Command::Send(_) => "send",
+            Command::Import(_) => "import",
             Command::Migrate { .. } => "migrate",
             Command::Health { .. } => "health",
             Command::Backup { .. } => "backup",
@@ -250,38 +257,6 @@ pub struct RunSettings {
     /// Reason, stored with the run
     #[arg(long)]
     pub reason: Option<String>,
-}
-
-#[derive(Clone, Debug, Args)]
-pub struct TransferSettings {
-    /// File of events, or - for standard input: one JSON object on each line, or a JSON array; plain, gzip or zstd
-    pub file: PathBuf,
-    /// Write events that are not stored to a file, one JSON object on each line: number, errors, event. With --from it is added
-    /// to, else written anew
-    #[arg(long, value_name = "FILE")]
-    pub rejects: Option<PathBuf>,
-    /// First event to take: the number of its line, or of its place in an array
-    #[arg(long, value_name = "NUMBER", default_value_t = 1, value_parser = clap::value_parser!(u64).range(1..))]
-    pub from: u64,
-}
-
-#[derive(Clone, Debug, Args)]
-pub struct SendSettings {
-    #[command(flatten)]
-    pub transfer: TransferSettings,
-    /// Address of the service
-    #[arg(long, env = "SHOPSCORE_URL", value_name = "URL", default_value = "http://127.0.0.1:8080")]
-    pub url: String,
-    /// Key with the scope events:write; better in the environment, where other users of the machine do not see it
-    #[arg(long, env = "SHOPSCORE_KEY", value_name = "KEY", hide_env_values = true)]
-    pub key: Option<String>,
-    /// Reject events that would be accepted with a warning
-    #[arg(long)]
-    pub strict: bool,
-    /// Only say what would become of the events. Nothing is stored, so they are compared with what was stored before, and
-    /// with each other only inside a request of 2,000
-    #[arg(long)]
-    pub dry_run: bool,
 }
 
 #[derive(Clone, Debug, Args)]

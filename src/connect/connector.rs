@@ -12,6 +12,15 @@ words! {
     /// Who pushes messages.
     pub(crate) enum Platform {
         Doudian = "doudian",
+        Shopify = "shopify",
+        Tiktok = "tiktok",
+    }
+}
+
+impl Platform {
+    /// Whether the app's key is a part of what is signed.
+    pub(super) fn signs_with_app_key(self) -> bool {
+        self != Platform::Shopify
     }
 }
 

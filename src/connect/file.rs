@@ -38,7 +38,7 @@ struct RawFile {
 struct RawConnector {
     id: Spanned<String>,
     platform: Spanned<String>,
-    app_key: Spanned<String>,
+    app_key: Option<Spanned<String>>,
     secret_env: Option<Spanned<String>>,
     secret_file: Option<Spanned<String>>,
     sign_method: Option<Spanned<String>>,
@@ -100,17 +100,19 @@ impl Reader<'_> {
         if platform.is_none() {
             self.fault(raw.platform.span(), format!("platform is one of {}", Platform::list()));
         }
-        if raw.app_key.get_ref().is_empty() {
-            self.fault(raw.app_key.span(), "app_key is empty; the platform shows it beside the secret");
+        let app_key = raw.app_key.as_ref().map_or("", |app_key| app_key.get_ref().as_str());
+        if app_key.is_empty() && platform.is_some_and(Platform::signs_with_app_key) {
+            let place = raw.app_key.as_ref().map_or(span.clone(), Spanned::span);
+            self.fault(place, "app_key is missing; the platform shows it beside the secret");
         }
-        let sign_method = self.sign_method(raw.sign_method.as_ref());
+        let sign_method = self.sign_method(raw.sign_method.as_ref(), platform);
         let secret = self.secret(raw, span);
         let shops = self.shops(&raw.shops);
         let reasons = self.reasons(&raw.reasons);
         Some(Connector {
             id: id.clone(),
             platform: platform?,
-            app_key: raw.app_key.get_ref().clone(),
+            app_key: app_key.to_owned(),
             secret: secret?.into_bytes(),
             sign_method: sign_method?,
             shops,
@@ -119,8 +121,11 @@ impl Reader<'_> {
         })
     }
 
-    fn sign_method(&mut self, raw: Option<&Spanned<String>>) -> Option<SignMethod> {
+    fn sign_method(&mut self, raw: Option<&Spanned<String>>, platform: Option<Platform>) -> Option<SignMethod> {
         let Some(raw) = raw else { return Some(SignMethod::Md5) };
+        if platform.is_some_and(|platform| platform != Platform::Doudian) {
+            self.fault(raw.span(), "sign_method is for doudian; the other platforms have one way of signing");
+        }
         match raw.get_ref().as_str() {
             "md5" => Some(SignMethod::Md5),
             "hmac-sha256" => Some(SignMethod::HmacSha256),

@@ -1,8 +1,10 @@
 //! What a message of a platform becomes, whichever platform it is of.
 
 use chrono::{DateTime, SecondsFormat, Utc};
+use serde_json::value::RawValue;
 use serde_json::{Map, Value, json};
 
+use crate::domain::content::without_mark;
 use crate::domain::event_type::EventType;
 use crate::domain::words::words;
 
@@ -17,13 +19,64 @@ pub(crate) struct Message {
     pub id: Option<String>,
     /// As it came.
     pub text: String,
+    /// Which orders make up what the platform calls by another id, such as a parcel. Later messages name it alone.
+    pub parts: Vec<(String, Vec<String>)>,
     pub meaning: Meaning,
+}
+
+impl Message {
+    /// A message of which nothing could be read.
+    pub(super) fn unread(text: String, why: Unread) -> Message {
+        Message {
+            tag: String::new(),
+            is_known: false,
+            id: None,
+            text,
+            parts: Vec::new(),
+            meaning: Meaning::Unread(why),
+        }
+    }
+
+    /// What it names by another id than an order's.
+    pub(crate) fn wanted_parts(&self) -> impl Iterator<Item = &str> {
+        let of_parts = match &self.meaning {
+            Meaning::OfParts(of_parts) => of_parts.as_slice(),
+            _ => &[],
+        };
+        of_parts.iter().map(|of_part| of_part.part.as_str())
+    }
+
+    /// Gives the message the orders that it speaks of by another id. `orders_of`: those that are known of one.
+    pub(crate) fn resolve(&mut self, orders_of: impl Fn(&str) -> Option<Vec<String>>) {
+        let Meaning::OfParts(of_parts) = &mut self.meaning else { return };
+        let mut made = Vec::new();
+        for OfPart { part, event } in std::mem::take(of_parts) {
+            let Some(orders) = orders_of(&part) else {
+                let detail =
+                    format!("which orders {part} is about is not known: the message that tells it has not come");
+                self.meaning = Meaning::Unread(Unread::new("unknown_part", detail));
+                return;
+            };
+            made.extend(orders.iter().map(|order_id| event.of_order(order_id)));
+        }
+        self.meaning = Meaning::Events(made);
+    }
+}
+
+/// An event of all orders of what the platform calls by another id.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct OfPart {
+    pub part: String,
+    /// Without its order, and the beginning of its id.
+    pub event: MadeEvent,
 }
 
 /// What a message says.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum Meaning {
     Events(Vec<MadeEvent>),
+    /// The same, of orders that an earlier message told, see [`Message::resolve`].
+    OfParts(Vec<OfPart>),
     /// It is understood, and says nothing that counts.
     Nothing,
     /// It is not understood.
@@ -70,10 +123,30 @@ pub(crate) struct MadeEvent {
 }
 
 impl MadeEvent {
+    fn of_order(&self, order_id: &str) -> MadeEvent {
+        let mut made = self.clone();
+        made.id = format!("{}:{order_id}", self.id);
+        made.data.insert("order_id".to_owned(), Value::String(order_id.to_owned()));
+        made
+    }
+
     /// The event in this service's own form.
     pub(crate) fn value(&self) -> Value {
         let MadeEvent { id, event_type, shop_id, time, data } = self;
         let time = time.to_rfc3339_opts(SecondsFormat::AutoSi, true);
         json!({"id": id, "type": event_type.as_str(), "shop_id": shop_id, "time": time, "data": data})
     }
+}
+
+/// The members of a list, or the only one.
+pub(super) fn split(body: &[u8]) -> Result<Vec<&RawValue>, Box<Message>> {
+    let body = without_mark(body);
+    let messages = match body.iter().find(|byte| !byte.is_ascii_whitespace()) {
+        Some(b'[') => serde_json::from_slice(body),
+        _ => serde_json::from_slice(body).map(|one| vec![one]),
+    };
+    messages.map_err(|error: serde_json::Error| {
+        let text = String::from_utf8_lossy(body).into_owned();
+        Box::new(Message::unread(text, Unread::new("malformed_json", format!("the body is not JSON: {error}"))))
+    })
 }

@@ -1,5 +1,7 @@
 //! Whether a message is from who it says: signatures over the bytes as they came, compared in constant time.
 
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 use hmac::{Hmac, KeyInit, Mac};
 use md5::{Digest, Md5};
 use sha2::Sha256;
@@ -29,6 +31,12 @@ pub(super) fn hmac_sha256(key: &[u8], parts: &[&[u8]]) -> Vec<u8> {
 /// Whether a signature in hexadecimal, of either case, is the one that it should be.
 pub(super) fn is_hex_of(signature: &str, wanted: &[u8]) -> bool {
     !wanted.is_empty() && bool::from(signature.trim().to_ascii_lowercase().as_bytes().ct_eq(hex(wanted).as_bytes()))
+}
+
+/// Whether a signature in base64 is the one that it should be.
+pub(super) fn is_base64_of(signature: &str, wanted: &[u8]) -> bool {
+    let signature = STANDARD.decode(signature.trim()).unwrap_or_default();
+    !wanted.is_empty() && bool::from(signature.ct_eq(wanted))
 }
 
 #[cfg(test)]

@@ -17,7 +17,7 @@ pub(crate) const SMALL_BYTES: usize = 64 * 1024;
 /// Room for small bodies, all requests together.
 const SMALL_ROOM: usize = 32 * 1024 * 1024;
 /// Room for large bodies, all requests together.
-const LARGE_ROOM: usize = 96 * 1024 * 1024;
+const LARGE_ROOM: usize = 160 * 1024 * 1024;
 /// The part of each room that one key may hold: one in so many.
 const KEYS_SHARE: usize = 2;
 /// How long a sender may be silent in the middle of a body.

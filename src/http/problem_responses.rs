@@ -48,6 +48,13 @@ problem_responses! {
     DeliveryNotFound { "404": "`webhook-not-found` or `delivery-not-found`", }
     AlertNotFound { "404": "`alert-not-found`", }
     ConnectorNotFound { "404": "`connector-not-found`", }
+    ImportProblems {
+        "400": "A parameter is wrong or unknown, or the parts of the request cannot be read.",
+        "413": "The table is too large.",
+        "415": "`unsupported-media-type`",
+        "422": "The map is wrong or does not fit the table, or the table cannot be read to its end; nothing was written.",
+        "503": "What was written before stays; send the same table again: what is stored is a duplicate.",
+    }
     PushProblems {
         "401": "`wrong-signature`: nothing was read. With `dry_run` `unauthorized`: a key with the scope `admin` is needed.",
         "403": "With `dry_run`: the key lacks the scope `admin`.",

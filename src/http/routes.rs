@@ -20,8 +20,8 @@ use super::service::{caller, dashboard, docs, event_types, figures, health};
 use super::state::AppState;
 use super::writes::previews as new_previews;
 use super::writes::{
-    adjustments, alerts, deliveries, erasures, events, exclusions, exclusions_batch, keys, new_keys, push, registry,
-    registry_batch, runs, webhooks,
+    adjustments, alerts, deliveries, erasures, events, exclusions, exclusions_batch, imports, keys, new_keys, push,
+    registry, registry_batch, runs, webhooks,
 };
 use super::{middleware, problem};
 use crate::access::Scope;
@@ -38,7 +38,10 @@ fn api(api: Api<'_>) -> Api<'_> {
         routes!(push::post_push),
     ])
     .needs(&Scope::ALL, [routes!(caller::get_caller)])
-    .needs(&[Scope::EventsWrite], [routes!(events::post_events), routes!(push::post_details)])
+    .needs(
+        &[Scope::EventsWrite],
+        [routes!(events::post_events), routes!(push::post_details), routes!(imports::post_import)],
+    )
     .needs(&[Scope::ScoresRead, Scope::Admin], [routes!(registry::get_subject)])
     .needs(
         &[Scope::ScoresRead],

@@ -5,8 +5,9 @@ use std::sync::Arc;
 use chrono::{DateTime, NaiveTime, SecondsFormat, TimeDelta, Utc};
 use serde_json::Value;
 
+use crate::config::{IntakeSettings, RetentionSettings};
 use crate::context::Context;
-use crate::domain::calendar::parse_instant;
+use crate::domain::calendar::{Calendar, parse_instant};
 use crate::domain::content::{duplicate_member, without_half_pairs};
 use crate::domain::event::Event;
 use crate::domain::fault::{Code, Fault};
@@ -39,11 +40,20 @@ pub(crate) struct Acceptance {
 impl Acceptance {
     /// What is accepted now.
     pub(crate) fn of(context: &Context) -> Acceptance {
-        let (now, retention) = (context.now(), &context.retention);
+        Acceptance::new(&context.intake, &context.retention, context.calendar(), context.now())
+    }
+
+    /// What is accepted under some settings.
+    pub(crate) fn new(
+        intake: &IntakeSettings,
+        retention: &RetentionSettings,
+        calendar: Calendar,
+        now: DateTime<Utc>,
+    ) -> Acceptance {
         Acceptance {
-            unknown: context.intake.unknown_members(),
+            unknown: intake.unknown_members(),
             now,
-            from: context.calendar().instant(context.intake.oldest_time, NaiveTime::MIN),
+            from: calendar.instant(intake.oldest_time, NaiveTime::MIN),
             kept_from: retention.event_days.map(|days| now - TimeDelta::days(days.into())),
         }
     }
@@ -69,6 +79,14 @@ impl Acceptance {
             )
         };
         Some(Fault::new("/time", Code::TooOld, detail))
+    }
+
+    /// Lets an event in whose time is one that is accepted.
+    fn admit(&self, Parsed { event, warnings, unknown }: Parsed) -> Read {
+        match self.fault(event.time) {
+            None => Ok(ReadEvent { event: Arc::new(event), warnings, unknown }),
+            Some(fault) => Err(Rejected::of(&event, vec![fault])),
+        }
     }
 }
 
@@ -147,11 +165,12 @@ pub(crate) fn read_event(text: &[u8], envelope: Envelope, acceptance: &Acceptanc
         faults.extend(time.and_then(|time| acceptance.fault(time)));
         Rejected::claimed(&value, envelope, faults)
     };
-    let Parsed { event, warnings, unknown } = parse_event(value, envelope, acceptance.unknown).map_err(claimed)?;
-    match acceptance.fault(event.time) {
-        None => Ok(ReadEvent { event: Arc::new(event), warnings, unknown }),
-        Some(fault) => Err(Rejected::of(&event, vec![fault])),
-    }
+    acceptance.admit(parse_event(value, envelope, acceptance.unknown).map_err(claimed)?)
+}
+
+/// Reads an event that was made here of something else, such as a row of a table.
+pub(crate) fn read_made(value: Value, acceptance: &Acceptance) -> Read {
+    acceptance.admit(parse_event(value, Envelope::Native, acceptance.unknown).map_err(Rejected::unread)?)
 }
 
 /// The JSON library gives objects with a key of its own name a meaning of their own. What does not read back as it was

@@ -20,7 +20,8 @@ use crate::domain::event::Aggregate;
 use crate::domain::id::Id;
 use crate::storage::retention as rows;
 use crate::storage::{
-    StoreError, announcement, api_key, audit, delivery_upkeep, freshness, intake, peer_group, preview, unread_message,
+    StoreError, announcement, api_key, audit, delivery_upkeep, freshness, intake, peer_group, preview, push_part,
+    unread_message,
 };
 
 /// Full cards that one statement deletes.
@@ -33,6 +34,8 @@ const FOUND_PAGE: i64 = 500;
 const LOOK_EVERY: Duration = Duration::from_secs(60);
 /// How long senders' mistakes are remembered.
 const MISTAKES_KEPT: TimeDelta = TimeDelta::days(30);
+/// How long it is known which orders are in a parcel or a return that a platform told of.
+const PARTS_KEPT: TimeDelta = TimeDelta::days(180);
 /// How long messages that arrived are kept, and those that did not; what they were made from stays for longer.
 const DELIVERED_KEPT: TimeDelta = TimeDelta::days(7);
 const FAILED_KEPT: TimeDelta = TimeDelta::days(30);
@@ -91,6 +94,7 @@ pub async fn sweep_if_due(context: &Context) -> Result<Option<Swept>, StoreError
         announcement::forget(&mut connection, now - ANNOUNCED_KEPT).await?;
         preview::forget(&mut connection, now).await?;
         unread_message::forget(&mut connection, now - MISTAKES_KEPT).await?;
+        push_part::forget(&mut connection, now - PARTS_KEPT).await?;
     }
     drop(connection);
     if taken { sweep(context).await.map(Some) } else { Ok(None) }

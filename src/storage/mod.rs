@@ -35,6 +35,7 @@ pub(crate) mod peer_group;
 pub(crate) mod preview;
 pub(crate) mod preview_score;
 pub mod private;
+pub(crate) mod push_part;
 pub mod record;
 pub(crate) mod registry;
 mod repack;

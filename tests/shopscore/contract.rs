@@ -320,15 +320,20 @@ async fn every_described_operation_exists_takes_its_parameters_and_answers_as_de
                 _ => None,
             };
             let method_name = reqwest::Method::from_bytes(method.to_uppercase().as_bytes()).expect("a method");
-            let mut request = service.client.request(method_name, &url);
+            let query = if path == "/v1/imports" { "?map=orders" } else { "" };
+            let mut request = service.client.request(method_name, format!("{url}{query}"));
             if let Some(body) = &body {
                 request = request.json(body);
             }
             if let Some(body) = body.as_ref().filter(|_| path == "/v1/push/{connector}") {
                 request = request.header("event-sign", signed_md5(body.to_string().as_bytes()));
             }
-            if path == "/v1/push/{connector}/details" {
+            if ["/v1/push/{connector}/details", "/v1/imports"].contains(&path.as_str()) {
                 request = request.bearer_auth(&relaying);
+            }
+            if path == "/v1/imports" {
+                let table = "order_id,shop_id,paid_at\no-9,s-1,2026-11-08 10:00\n";
+                request = request.header("content-type", "text/csv").body(table);
             }
             if path == "/v1/previews" {
                 request = request.header("content-type", "application/toml").body(draft);

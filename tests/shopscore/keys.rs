@@ -78,7 +78,7 @@ fn contracted(method: &str, path: &str) -> &'static [&'static str] {
         // What is signed needs no key.
         "/v1/push/{connector}" => &[],
         // And events:relay besides, which is looked at by itself.
-        "/v1/events" | "/v1/push/{connector}/details" => &["events:write"],
+        "/v1/events" | "/v1/imports" | "/v1/push/{connector}/details" => &["events:write"],
         "/v1/caller" => &["events:write", "events:relay", "scores:read", "webhooks", "admin"],
         path if path.starts_with("/v1/webhooks") || path.starts_with("/v1/alerts") => &["webhooks", "admin"],
         "/v1/{kind}/{id}" if method == "GET" => &["scores:read", "admin"],

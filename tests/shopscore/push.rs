@@ -11,14 +11,14 @@ use crate::faults::{Mode, service_behind};
 use crate::keys::{make, post};
 use crate::support::{Choices, TestService, answer};
 
-const APP_KEY: &str = "7100000000000000001";
-const SECRET: &str = "a-secret-of-doudian";
+pub const APP_KEY: &str = "7100000000000000001";
+pub const SECRET: &str = "a-secret-of-the-platform";
 
 struct Kept;
 
 impl Secrets for Kept {
     fn of_variable(&self, name: &str) -> Option<String> {
-        (name == "DOUDIAN_SECRET").then(|| format!("{SECRET}\n"))
+        (name == "PUSH_SECRET").then(|| format!("{SECRET}\n"))
     }
 
     fn of_file(&self, _: &str) -> std::io::Result<String> {
@@ -31,7 +31,7 @@ const FILE: &str = r#"
 id = "dd-main"
 platform = "doudian"
 app_key = "7100000000000000001"
-secret_env = "DOUDIAN_SECRET"
+secret_env = "PUSH_SECRET"
 shops = { "4463798" = "shop-7" }
 prefix = "dd-"
 reasons = { "78" = "quality", "15" = "no_longer_wanted" }
@@ -40,8 +40,23 @@ reasons = { "78" = "quality", "15" = "no_longer_wanted" }
 id = "dd-hmac"
 platform = "doudian"
 app_key = "7100000000000000001"
-secret_env = "DOUDIAN_SECRET"
+secret_env = "PUSH_SECRET"
 sign_method = "hmac-sha256"
+
+[[connector]]
+id = "sh"
+platform = "shopify"
+secret_env = "PUSH_SECRET"
+shops = { "seven.myshopify.com" = "shop-7" }
+reasons = { "color" = "quality" }
+
+[[connector]]
+id = "tt"
+platform = "tiktok"
+app_key = "7100000000000000001"
+secret_env = "PUSH_SECRET"
+shops = { "7495" = "shop-7" }
+reasons = { "ecom_order_delivered_refund_reason_broken" = "breakage" }
 "#;
 
 pub fn connectors() -> Vec<Connector> {
@@ -52,7 +67,7 @@ pub async fn service() -> TestService {
     TestService::start_with(Choices { connectors: connectors(), ..Choices::default() }).await
 }
 
-fn hex(bytes: &[u8]) -> String {
+pub fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
@@ -85,8 +100,12 @@ pub fn message(tag: u16, id: &str, data: &Value) -> String {
     json!([{"tag": tag.to_string(), "msg_id": id, "data": data.to_string()}]).to_string()
 }
 
-async fn unread(service: &TestService) -> Vec<Value> {
-    service.read("/v1/push/dd-main/unread").await["items"].as_array().expect("items").clone()
+pub async fn unread(service: &TestService) -> Vec<Value> {
+    unread_of(service, "dd-main").await
+}
+
+pub async fn unread_of(service: &TestService, connector: &str) -> Vec<Value> {
+    service.read(&format!("/v1/push/{connector}/unread")).await["items"].as_array().expect("items").clone()
 }
 
 pub async fn stored(service: &TestService) -> i64 {
@@ -338,10 +357,16 @@ secret_file = "empty"
 id = "x"
 platform = "doudian"
 app_key = "k"
+
+[[connector]]
+id = "y"
+platform = "tiktok"
+sign_method = "md5"
+secret_env = "PUSH_SECRET"
 "#;
     let faults: Vec<ConnectorFault> = file::parse(faulty, &Kept).expect_err("faults");
     let lines: Vec<usize> = faults.iter().map(|fault| fault.line).collect();
-    assert_eq!(lines, [3, 4, 5, 6, 7, 8, 9, 15, 17, 18], "{faults:#?}");
+    assert_eq!(lines, [3, 4, 6, 7, 8, 9, 15, 17, 18, 22, 25], "{faults:#?}");
     assert_eq!(file::parse("", &Kept).expect_err("none").len(), 1);
     assert_eq!(
         file::parse("[[connector]]\nname = 1\n", &Kept).expect_err("a member").first().map(|fault| fault.line),

@@ -14,7 +14,7 @@ const LAYERS: [(&str, &[&str]); 15] = [
     ("storage", &["domain"]),
     ("context", &["clock", "config", "domain", "storage"]),
     ("access", &["domain", "storage"]),
-    ("ingest", &["context", "domain", "otel", "storage"]),
+    ("ingest", &["config", "context", "domain", "otel", "storage"]),
     ("scoring", &["context", "domain", "otel", "storage"]),
     ("answers", &["access", "context", "domain", "scoring", "storage"]),
     ("webhooks", &["answers", "context", "domain", "ingest", "otel", "storage"]),

@@ -6,12 +6,12 @@ use super::{Input, ParcelSize};
 fn read(name: &str, bytes: &[u8], from: u64) -> (Vec<(u64, String)>, Option<String>) {
     let file = std::env::temp_dir().join(format!("shopscore-input-{}-{name}", std::process::id()));
     std::fs::File::create(&file).and_then(|mut opened| opened.write_all(bytes)).expect("a file");
-    let mut input = Input::open(&file, from, ParcelSize { events: 2, bytes: 1_000 }).expect("an input");
+    let mut input = Input::of_events(&file, from, ParcelSize { items: 2, bytes: 1_000 }).expect("an input");
     let (mut items, mut fault) = (Vec::new(), None);
     while let Some(parcel) = input.parcels.blocking_recv() {
         match parcel {
             Ok(parcel) => items.extend(
-                parcel.items.into_iter().map(|item| (item.number, String::from_utf8_lossy(&item.text).into_owned())),
+                parcel.items.into_iter().map(|item| (item.number, String::from_utf8_lossy(&item.content).into_owned())),
             ),
             Err(error) => fault = Some(error.to_string()),
         }

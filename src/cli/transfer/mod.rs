@@ -1,9 +1,11 @@
 //! Events from a file to where they are stored: read, sent in parcels, and accounted for.
 
+pub(super) mod import;
 pub(super) mod input;
 pub(super) mod load;
 mod rejects;
 pub(super) mod send;
+pub(super) mod settings;
 
 use std::collections::VecDeque;
 use std::fmt;
@@ -18,9 +20,8 @@ use super::exit::{CommandError, Status};
 use super::progress::{Progress, Voice};
 use super::report::{Form, show, tell};
 use super::serve::interrupted;
-use super::settings::TransferSettings;
-use input::{Input, Item, Parcel, ParcelSize};
-use rejects::{Complaint, Rejects};
+use input::{Input, Item, Parcel};
+use rejects::{Complaint, Content, Rejects};
 
 /// Parcels on their way at a time: one is read while others are written.
 const PARCELS_UNDER_WAY: usize = 4;
@@ -30,12 +31,15 @@ const ARRIVE_MAX: Duration = Duration::from_secs(5);
 
 /// Where events are sent.
 pub(super) trait Sink: Clone + Send + Sync + 'static {
-    /// How much is sent together.
-    const SIZE: ParcelSize;
+    /// What is read: the texts of events, or rows that make some.
+    type Content: Content;
 
-    /// Sends events. Returns what became of each, in their order.
-    fn store(&self, items: &[Item]) -> impl Future<Output = Result<Vec<Fate>, CommandError>> + Send;
+    /// Sends the events of items. Returns what became of them, item by item.
+    fn store(&self, items: &[Item<Self::Content>]) -> impl Future<Output = Result<Vec<Fates>, CommandError>> + Send;
 }
+
+/// What became of the events of an item.
+pub(super) type Fates = Vec<Fate>;
 
 /// What became of an event.
 pub(super) enum Fate {
@@ -50,6 +54,11 @@ pub(super) enum Fate {
 /// What became of all events.
 #[derive(Debug, Default, Serialize)]
 pub(super) struct Summary {
+    /// Rows of a table, and those that made no event.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub rows: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub rows_without_events: Option<u64>,
     pub events: u64,
     pub accepted: u64,
     pub duplicates: u64,
@@ -67,6 +76,9 @@ pub(super) struct Summary {
 impl fmt::Display for Summary {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         let rate = self.events as f64 / self.seconds.max(0.001);
+        if let (Some(rows), Some(without)) = (self.rows, self.rows_without_events) {
+            write!(formatter, "{rows} rows ({without} make no event): ")?;
+        }
         write!(formatter, "{} events in {:.1} s ({rate:.0}/s): {} accepted", self.events, self.seconds, self.accepted)?;
         if self.warned > 0 {
             write!(formatter, " ({} with warnings)", self.warned)?;
@@ -91,13 +103,38 @@ impl fmt::Display for Summary {
 }
 
 impl Summary {
+    /// Counts the events of an item.
+    fn count(&mut self, is_row: bool, fates: &Fates) {
+        if is_row {
+            *self.rows.get_or_insert_default() += 1;
+            *self.rows_without_events.get_or_insert_default() += u64::from(fates.is_empty());
+        }
+        self.events += fates.len() as u64;
+        for fate in fates {
+            let count = match fate {
+                Fate::Accepted(warnings) => {
+                    self.warned += u64::from(!warnings.is_empty());
+                    &mut self.accepted
+                }
+                Fate::Duplicate => &mut self.duplicates,
+                Fate::Conflict => &mut self.conflicts,
+                Fate::Rejected(_) => &mut self.rejected,
+            };
+            *count += 1;
+        }
+    }
+
     /// Shows the summary, and says how a command with it ends.
     fn conclude(&self, ended: Option<CommandError>, form: Form) -> Result<ExitCode, CommandError> {
         if self.events > 0 || self.continue_from.is_some() || ended.is_none() {
             show(self, form);
         }
         if self.events == 0 && ended.is_none() {
-            tell("there was no event to send: the file is empty, or ends before the number of --from");
+            tell(if self.rows.is_some_and(|rows| rows > 0) {
+                "no row makes an event: the cells of the map's times are empty, or its conditions hold for none"
+            } else {
+                "there was no event to send: the file is empty, or ends before the number of --from"
+            });
         }
         let status = if self.rejected + self.conflicts == 0 { Status::Done } else { Status::Findings };
         ended.map_or_else(|| Ok(status.into()), Err)
@@ -105,21 +142,30 @@ impl Summary {
 }
 
 /// A parcel on its way.
-type UnderWay = JoinHandle<(Parcel, Result<Vec<Fate>, CommandError>)>;
+type UnderWay<C> = JoinHandle<Arrived<C>>;
+/// A parcel, and what became of it.
+type Arrived<C> = (Parcel<C>, Result<Vec<Fates>, CommandError>);
+
+/// What is to be read.
+pub(super) struct Reading<C> {
+    pub input: Input<C>,
+    /// The number of the first item that is wanted.
+    pub from: u64,
+    pub rejects: Rejects,
+}
 
 /// Sends all events of a file. Ctrl-C, and whatever else ends it early, lets what is on its way arrive.
 pub(super) async fn transfer<S: Sink>(
     sink: S,
-    settings: &TransferSettings,
+    reading: Reading<S::Content>,
     voice: Voice,
 ) -> Result<(Summary, Option<CommandError>), CommandError> {
-    let mut input = Input::open(&settings.file, settings.from, S::SIZE)?;
-    let mut rejects = Rejects::open(settings)?;
-    let progress = Progress::new("events", input.bytes, voice);
+    let Reading { mut input, from, mut rejects } = reading;
+    let progress = Progress::new(S::Content::UNIT, input.bytes, voice);
     let (began, mut summary, mut ended) = (Instant::now(), Summary::default(), None);
-    // The number after the last event that is accounted for, and whether an event after it failed.
-    let (mut next, mut is_broken) = (settings.from, false);
-    let mut under_way: VecDeque<UnderWay> = VecDeque::new();
+    // The number after the last item that is accounted for, and whether one after it failed.
+    let (mut next, mut is_broken) = (from, false);
+    let mut under_way: VecDeque<UnderWay<S::Content>> = VecDeque::new();
     let mut stopped = pin!(interrupted()?);
     let mut give_up = pin!(tokio::time::sleep(ARRIVE_MAX));
     let (mut is_read, mut is_interrupted) = (false, false);
@@ -176,9 +222,7 @@ pub(super) async fn transfer<S: Sink>(
 }
 
 /// Waits for the parcel that was sent first, if one is on its way.
-async fn oldest(
-    under_way: &mut VecDeque<UnderWay>,
-) -> Result<(Parcel, Result<Vec<Fate>, CommandError>), tokio::task::JoinError> {
+async fn oldest<C>(under_way: &mut VecDeque<UnderWay<C>>) -> Result<Arrived<C>, tokio::task::JoinError> {
     match under_way.front_mut() {
         Some(first) => first.await,
         None => std::future::pending().await,
@@ -193,37 +237,35 @@ async fn exit_when_interrupted_again() {
     }
 }
 
-fn account(
+fn account<C: Content>(
     summary: &mut Summary,
-    parcel: &Parcel,
-    fates: Vec<Fate>,
+    parcel: &Parcel<C>,
+    fates: Vec<Fates>,
     rejects: &mut Rejects,
     progress: &Progress,
 ) -> Result<(), CommandError> {
-    for (item, fate) in parcel.items.iter().zip(fates) {
-        summary.events += 1;
-        match fate {
-            Fate::Accepted(warnings) => {
-                summary.accepted += 1;
-                if !warnings.is_empty() {
-                    summary.warned += 1;
-                    rejects.warn(item, &warnings, progress);
+    for (item, fates) in parcel.items.iter().zip(fates) {
+        summary.count(C::IS_ROW, &fates);
+        let (mut warnings, mut errors) = (Vec::new(), Vec::new());
+        for fate in fates {
+            match fate {
+                Fate::Accepted(of_event) => warnings.extend(of_event),
+                Fate::Duplicate => {}
+                Fate::Conflict => {
+                    let detail = "an event with other content is stored under this id".to_owned();
+                    errors.push(Complaint { code: "conflict".to_owned(), pointer: "/id".to_owned(), detail });
                 }
+                Fate::Rejected(of_event) => errors.extend(of_event),
             }
-            Fate::Duplicate => summary.duplicates += 1,
-            Fate::Conflict => {
-                summary.conflicts += 1;
-                let detail = "an event with other content is stored under this id".to_owned();
-                let conflict = Complaint { code: "conflict".to_owned(), pointer: "/id".to_owned(), detail };
-                rejects.reject(item, &[conflict], progress)?;
-            }
-            Fate::Rejected(errors) => {
-                summary.rejected += 1;
-                rejects.reject(item, &errors, progress)?;
-            }
+        }
+        // Several events may come from the same broken cell.
+        errors.dedup();
+        rejects.warn(item, &warnings, progress);
+        if !errors.is_empty() {
+            rejects.reject(item, &errors, progress)?;
         }
     }
     let remark = if summary.rejected > 0 { format!(", {} rejected", summary.rejected) } else { String::new() };
-    progress.set(parcel.place, summary.events, remark);
+    progress.set(parcel.place, summary.rows.unwrap_or(summary.events), remark);
     Ok(())
 }

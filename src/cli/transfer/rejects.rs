@@ -7,21 +7,43 @@ use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 
-use super::input::Item;
+use super::input::{EventText, Item};
+use super::settings::TransferSettings;
 use crate::cli::exit::CommandError;
 use crate::cli::progress::Progress;
-use crate::cli::settings::TransferSettings;
+use crate::cli::report::{Form, show};
 use crate::domain::fault::Fault;
+
+/// What is read, and written again where it is rejected.
+pub(crate) trait Content: Send + Sync + 'static {
+    /// What is counted while it is read, in the plural.
+    const UNIT: &'static str;
+    /// Whether it is a row, which may make none, one or more events.
+    const IS_ROW: bool;
+
+    /// What the file of rejections has of it, with the end of its line.
+    fn reject(&self, number: u64, errors: &[Complaint]) -> Vec<u8>;
+}
+
+impl Content for EventText {
+    const UNIT: &'static str = "events";
+    const IS_ROW: bool = false;
+
+    fn reject(&self, number: u64, errors: &[Complaint]) -> Vec<u8> {
+        let line = serde_json::to_string(&Reject { number, errors, event: String::from_utf8_lossy(self) });
+        (line.unwrap_or_default() + "\n").into_bytes()
+    }
+}
 
 /// Rejections that are shown, and different warnings of each kind.
 const SHOWN: u64 = 10;
 const SHOWN_OF_KIND: u64 = 3;
 
 /// One thing that is wrong with an event.
-#[derive(Clone, Debug, Serialize, serde::Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, serde::Deserialize)]
 pub(crate) struct Complaint {
     pub code: String,
-    /// JSON pointer into the event.
+    /// JSON pointer into the event, or the column of a row.
     pub pointer: String,
     pub detail: String,
 }
@@ -49,9 +71,26 @@ struct Reject<'a> {
     event: std::borrow::Cow<'a, str>,
 }
 
+/// An item that would be rejected.
+#[derive(Serialize)]
+struct Listed<'a> {
+    #[serde(skip)]
+    unit: &'static str,
+    number: u64,
+    errors: &'a [Complaint],
+}
+
+impl std::fmt::Display for Listed<'_> {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(formatter, "{} {}: {}", self.unit, self.number, joined(self.errors))
+    }
+}
+
 /// Where rejections go: the first few are shown, and all are written to a file, if one is wanted.
 pub(crate) struct Rejects {
-    file: Option<(PathBuf, BufWriter<File>)>,
+    file: Option<RejectsFile>,
+    /// Whether all are listed on standard output, and how.
+    listing: Option<Form>,
     rejected: u64,
     /// Warnings by their code: how many, and how many different ones are shown.
     warnings: BTreeMap<String, (u64, u64)>,
@@ -59,48 +98,78 @@ pub(crate) struct Rejects {
     said: HashSet<String>,
 }
 
-impl Rejects {
-    /// Opens the file, if one is wanted. What goes on after an earlier part adds to what that left there.
-    pub(crate) fn open(settings: &TransferSettings) -> Result<Rejects, CommandError> {
-        let input = &settings.file;
-        let goes_on = settings.from > 1;
-        let open = |path: &Path| {
-            if path.canonicalize().is_ok_and(|path| input.canonicalize().is_ok_and(|input| input == path)) {
-                return Err(CommandError::usage("--rejects would overwrite the file that is read; choose another one"));
+/// The file of rejections.
+struct RejectsFile {
+    path: PathBuf,
+    /// `None`: nothing was rejected yet.
+    opened: Option<BufWriter<File>>,
+    /// What stands before the first rejection.
+    heading: Vec<u8>,
+}
+
+impl RejectsFile {
+    fn write(&mut self, line: &[u8]) -> io::Result<()> {
+        let file = match &mut self.opened {
+            Some(file) => file,
+            none => {
+                let mut file = BufWriter::new(File::create(&self.path)?);
+                file.write_all(&self.heading)?;
+                none.insert(file)
             }
-            let created = File::options().create(true).write(true).append(goes_on).truncate(!goes_on).open(path);
-            let created = created.map_err(unwritable(path))?;
-            Ok((path.to_owned(), BufWriter::new(created)))
         };
-        Ok(Rejects {
-            file: settings.rejects.as_deref().map(open).transpose()?,
-            rejected: 0,
-            warnings: BTreeMap::new(),
-            said: HashSet::new(),
-        })
+        file.write_all(line)
+    }
+}
+
+impl Rejects {
+    /// Opens the file of a transfer of events, if one is wanted. What goes on after an earlier part adds to what that left there.
+    pub(crate) fn open(settings: &TransferSettings) -> Result<Rejects, CommandError> {
+        let goes_on = settings.from > 1;
+        let mut rejects = Rejects::later(settings.rejects.clone(), &settings.file, Vec::new())?;
+        if let Some(RejectsFile { path, opened, .. }) = &mut rejects.file {
+            let created = File::options().create(true).write(true).append(goes_on).truncate(!goes_on).open(&*path);
+            *opened = Some(BufWriter::new(created.map_err(unwritable(path))?));
+        }
+        Ok(rejects)
     }
 
-    /// Notes an event that was not stored.
-    pub(crate) fn reject(
+    /// The file is written from the first rejection on, after a heading.
+    pub(crate) fn later(path: Option<PathBuf>, input: &Path, heading: Vec<u8>) -> Result<Rejects, CommandError> {
+        let is_input =
+            |path: &Path| path.canonicalize().is_ok_and(|path| input.canonicalize().is_ok_and(|input| input == path));
+        if path.as_deref().is_some_and(is_input) {
+            return Err(CommandError::usage("--rejects would overwrite the file that is read; choose another one"));
+        }
+        let file = path.map(|path| RejectsFile { path, opened: None, heading });
+        Ok(Rejects { file, listing: None, rejected: 0, warnings: BTreeMap::new(), said: HashSet::new() })
+    }
+
+    /// All are listed on standard output, and none is written to a file.
+    pub(crate) fn listed(form: Form) -> Rejects {
+        Rejects { file: None, listing: Some(form), rejected: 0, warnings: BTreeMap::new(), said: HashSet::new() }
+    }
+
+    /// Notes an item of which an event was not stored.
+    pub(crate) fn reject<C: Content>(
         &mut self,
-        item: &Item,
+        item: &Item<C>,
         errors: &[Complaint],
         progress: &Progress,
     ) -> Result<(), CommandError> {
         self.rejected += 1;
-        if self.rejected <= SHOWN {
+        if let Some(form) = self.listing {
+            progress.beside(|| show(&Listed { unit: item.unit, number: item.number, errors }, form));
+        } else if self.rejected <= SHOWN {
             progress.tell(format_args!("{} {}: {}", item.unit, item.number, joined(errors)));
         }
-        if let Some((path, file)) = &mut self.file {
-            let reject = Reject { number: item.number, errors, event: String::from_utf8_lossy(&item.text) };
-            let line = serde_json::to_string(&reject).unwrap_or_default();
-            writeln!(file, "{line}").map_err(unwritable(path))?;
+        if let Some(file) = &mut self.file {
+            file.write(&item.content.reject(item.number, errors)).map_err(unwritable(&file.path))?;
         }
         Ok(())
     }
 
-    /// Notes what to know of an event that was stored. Of each kind a few different ones are shown.
-    pub(crate) fn warn(&mut self, item: &Item, warnings: &[Complaint], progress: &Progress) {
+    /// Notes what to know of events that were stored. Of each kind a few different ones are shown.
+    pub(crate) fn warn<C>(&mut self, item: &Item<C>, warnings: &[Complaint], progress: &Progress) {
         for warning in warnings {
             let (all, shown) = self.warnings.entry(warning.code.clone()).or_default();
             *all += 1;
@@ -113,20 +182,20 @@ impl Rejects {
 
     /// Writes what is left, and says how much was not shown.
     pub(crate) fn finish(mut self, progress: &Progress) -> Result<(), CommandError> {
-        if self.rejected > SHOWN {
-            progress.tell(format_args!("… and {} more events were not stored", self.rejected - SHOWN));
+        if self.rejected > SHOWN && self.listing.is_none() {
+            progress.tell(format_args!("… and {} more like these", self.rejected - SHOWN));
         }
         let hidden = self.warnings.iter().filter(|(_, (all, shown))| all > shown);
         let hidden: Vec<String> = hidden.map(|(code, (all, _))| format!("{all} {code}")).collect();
         if !hidden.is_empty() {
             progress.tell(format_args!("warnings in all: {}", hidden.join(", ")));
         }
-        if let Some((path, file)) = &mut self.file {
-            file.flush().map_err(unwritable(path))?;
+        if let Some(RejectsFile { path, opened, .. }) = &mut self.file {
+            opened.as_mut().map_or(Ok(()), BufWriter::flush).map_err(unwritable(path))?;
             if self.rejected > 0 {
                 progress.tell(format_args!("{} has all {} of them with their reasons", path.display(), self.rejected));
             }
-        } else if self.rejected > SHOWN {
+        } else if self.rejected > SHOWN && self.listing.is_none() {
             progress.tell("--rejects FILE writes all of them with their reasons");
         }
         Ok(())

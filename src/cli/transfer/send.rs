@@ -10,14 +10,17 @@ use reqwest::{Client, Response, Url};
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::input::{Item, ParcelSize};
-use super::rejects::Complaint;
-use super::{Fate, Sink, transfer};
+use super::input::{EventText, Input, Item, ParcelSize};
+use super::rejects::{Complaint, Rejects};
+use super::settings::{SendSettings, TransferSettings};
+use super::{Fate, Fates, Reading, Sink, transfer};
 use crate::cli::client;
 use crate::cli::exit::{CommandError, Status};
 use crate::cli::report::tell;
-use crate::cli::settings::{Cli, SendSettings};
+use crate::cli::settings::Cli;
 
+/// How much is posted together.
+const SIZE: ParcelSize = ParcelSize { items: 2_000, bytes: 2 * 1024 * 1024 };
 /// How long a service may take to answer.
 const ANSWER_WAIT: Duration = Duration::from_secs(20);
 /// How long a parcel is sent again while the service is away or busy.
@@ -28,7 +31,10 @@ const PAUSE_MAX: Duration = Duration::from_secs(8);
 
 pub(crate) async fn send(cli: &Cli, settings: &SendSettings) -> Result<ExitCode, CommandError> {
     let service = Service::new(settings)?;
-    let (mut summary, ended) = transfer(service, &settings.transfer, cli.voice()).await?;
+    let TransferSettings { file, from, .. } = &settings.transfer;
+    let input = Input::of_events(file, *from, SIZE)?;
+    let reading = Reading { input, from: *from, rejects: Rejects::open(&settings.transfer)? };
+    let (mut summary, ended) = transfer(service, reading, cli.voice()).await?;
     summary.dry_run = settings.dry_run;
     summary.conclude(ended, cli.form())
 }
@@ -155,13 +161,13 @@ async fn refusal(response: Response) -> String {
 }
 
 impl Sink for Service {
-    const SIZE: ParcelSize = ParcelSize { events: 2_000, bytes: 2 * 1024 * 1024 };
+    type Content = EventText;
 
-    async fn store(&self, items: &[Item]) -> Result<Vec<Fate>, CommandError> {
-        let mut body = Vec::with_capacity(items.iter().map(|item| item.text.len() + 1).sum());
+    async fn store(&self, items: &[Item<EventText>]) -> Result<Vec<Fates>, CommandError> {
+        let mut body = Vec::with_capacity(items.iter().map(|item| item.content.len() + 1).sum());
         for item in items {
             // Line ends inside an event of an array are white space.
-            body.extend(item.text.iter().map(|byte| if matches!(byte, b'\n' | b'\r') { b' ' } else { *byte }));
+            body.extend(item.content.iter().map(|byte| if matches!(byte, b'\n' | b'\r') { b' ' } else { *byte }));
             body.push(b'\n');
         }
         let Answer { results, warnings } = self.post_patiently(body).await?;
@@ -180,6 +186,6 @@ impl Sink for Service {
                 _ => Fate::Rejected(errors),
             };
         }
-        Ok(fates)
+        Ok(fates.into_iter().map(|fate| vec![fate]).collect())
     }
 }

@@ -6,14 +6,13 @@ use std::collections::HashMap;
 use chrono::{DateTime, SecondsFormat, Utc};
 use serde_json::value::RawValue;
 use serde_json::{Map, Value, json};
-use sha2::{Digest, Sha256};
 
-use super::members::{Members, word};
-use super::{made, split};
+use super::made;
 use crate::connect::connector::Connector;
-use crate::connect::message::{MadeEvent, Meaning, Message, Unread};
+use crate::connect::making::{Making, answered};
+use crate::connect::members::{Members, word};
+use crate::connect::message::{MadeEvent, Meaning, Message, Unread, split};
 use crate::domain::event_type::EventType;
-use crate::domain::hex::hex;
 
 /// What an answer is about, and the path of its API, which stands for its tag.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -50,7 +49,7 @@ type Parcels = HashMap<String, (String, Vec<String>)>;
 pub(super) fn read(connector: &Connector, body: &[u8], shop_id: Option<&str>, now: DateTime<Utc>) -> Vec<Message> {
     let texts = match split(body) {
         Ok(texts) => texts,
-        Err(message) => return vec![message],
+        Err(message) => return vec![*message],
     };
     let answers: Vec<(&RawValue, Option<Map<String, Value>>)> =
         texts.into_iter().map(|text| (text, answered(text.get()))).collect();
@@ -70,46 +69,11 @@ pub(super) fn read(connector: &Connector, body: &[u8], shop_id: Option<&str>, no
             is_known: about.is_some(),
             id: None,
             text: text.get().to_owned(),
+            parts: Vec::new(),
             meaning: meaning.map_or_else(Meaning::Unread, Meaning::Events),
         }
     };
     answers.into_iter().map(read_one).collect()
-}
-
-/// The data of an answer, with or without what is around them.
-fn answered(text: &str) -> Option<Map<String, Value>> {
-    let mut whole: Map<String, Value> = serde_json::from_str(text).ok()?;
-    match whole.remove("data") {
-        Some(Value::Object(data)) => Some(data),
-        Some(_) => None,
-        None => Some(whole),
-    }
-}
-
-/// Events on their way, all of one shop.
-struct Making {
-    shop_id: String,
-    events: Vec<MadeEvent>,
-}
-
-impl Making {
-    fn new(shop_id: String) -> Making {
-        Making { shop_id, events: Vec::new() }
-    }
-
-    /// Adds an event, unless nothing tells when it happened.
-    fn add(&mut self, event_type: EventType, time: Option<DateTime<Utc>>, data: Value) {
-        let Some(time) = time else { return };
-        let said = format!("{event_type} {} {data}", time.to_rfc3339_opts(SecondsFormat::Secs, true));
-        let order = data.get("order_id").and_then(Value::as_str).unwrap_or_default();
-        let id = format!("dd:{event_type}:{order}:{}", &hex(&Sha256::digest(said))[..16]);
-        let data = data.as_object().cloned().unwrap_or_default();
-        self.events.push(MadeEvent { id, event_type, shop_id: self.shop_id.clone(), time, data });
-    }
-}
-
-fn members<'a>(data: &'a Map<String, Value>, about: About, now: DateTime<Utc>) -> Members<'a> {
-    Members::new(data, about.tag(), None, now)
 }
 
 fn objects<'a>(data: &'a Map<String, Value>, name: &str) -> impl Iterator<Item = &'a Map<String, Value>> {
@@ -119,10 +83,10 @@ fn objects<'a>(data: &'a Map<String, Value>, name: &str) -> impl Iterator<Item =
 fn of_order(connector: &Connector, data: &Map<String, Value>, now: DateTime<Utc>) -> Result<Vec<MadeEvent>, Unread> {
     let missing = || Unread::new("missing_member", "shop_order_detail is no object");
     let detail = data.get("shop_order_detail").and_then(Value::as_object).ok_or_else(missing)?;
-    let whole = members(detail, About::Order, now);
-    let mut making = Making::new(connector.shop(&whole.id("shop_id")?));
+    let whole = Members::answered(detail, now);
+    let mut making = Making::new("dd", connector.shop(&whole.id("shop_id")?));
     for part in objects(detail, "sku_order_list") {
-        let part = members(part, About::Order, now);
+        let part = Members::answered(part, now);
         let order_id = part.id("order_id")?;
         let plain = || json!({"order_id": order_id});
         let paid = part.moment("pay_time")?;
@@ -168,13 +132,13 @@ fn of_case(
     let no_shop = || {
         Unread::new("missing_member", "the answer names no shop; send it with ?shop_id=, the platform's id of the shop")
     };
-    let mut making = Making::new(shop_id.ok_or_else(no_shop)?.to_owned());
-    let case = members(info, About::Case, now);
+    let mut making = Making::new("dd", shop_id.ok_or_else(no_shop)?.to_owned());
+    let case = Members::answered(info, now);
     let case_id = case.id("after_sale_id")?;
     let arbitration = process.get("arbitrate_info").and_then(Value::as_object);
     let orders = data.get("order_info").and_then(Value::as_object).ok_or_else(|| missing("order_info"))?;
     for order in objects(orders, "sku_order_infos") {
-        let order_id = members(order, About::Case, now).id("sku_order_id")?;
+        let order_id = Members::answered(order, now).id("sku_order_id")?;
         let with = |extra: Value| {
             let mut data = json!({"order_id": order_id, "aftersale_id": case_id});
             if let (Some(data), Value::Object(extra)) = (data.as_object_mut(), extra) {
@@ -198,7 +162,7 @@ fn of_case(
             );
         }
         if let Some(arbitration) = arbitration {
-            let ruling = members(arbitration, About::Case, now);
+            let ruling = Members::answered(arbitration, now);
             making.add(EventType::ArbitrationOpened, ruling.moment("arbitrate_create_time")?, with(json!({})));
             if let Ok(liable) = made::liable(&ruling) {
                 let decided = ruling.moment("arbitrate_update_time")?;
@@ -212,7 +176,7 @@ fn of_case(
 /// The parcels that the answer about an order names.
 fn parcels_of(data: &Map<String, Value>, now: DateTime<Utc>) -> Option<Parcels> {
     let detail = data.get("shop_order_detail")?.as_object()?;
-    let shop_id = members(detail, About::Order, now).id("shop_id").ok()?;
+    let shop_id = Members::answered(detail, now).id("shop_id").ok()?;
     let parcel = |parcel: &Map<String, Value>| {
         let orders = objects(parcel, "product_info").filter_map(|product| word(product.get("sku_order_id")?));
         Some((word(parcel.get("tracking_no")?)?, (shop_id.clone(), orders.collect())))
@@ -228,7 +192,7 @@ fn of_route(
 ) -> Result<Vec<MadeEvent>, Unread> {
     let track = data.get("track_info").and_then(Value::as_object);
     let missing = || Unread::new("missing_member", "track_info is no object");
-    let number = members(track.ok_or_else(missing)?, About::Route, now).id("track_no")?;
+    let number = Members::answered(track.ok_or_else(missing)?, now).id("track_no")?;
     let unknown = || {
         let detail =
             format!("the orders in the parcel {number} are not known; send the order's detail in the same request");
@@ -242,12 +206,12 @@ fn of_route(
             is_meant(&format!("{} {}", text("state_description"), text("state")))
         };
         let times: Result<Vec<Option<DateTime<Utc>>>, Unread> =
-            nodes.filter(|node| told(node)).map(|node| members(node, About::Route, now).moment("timestamp")).collect();
+            nodes.filter(|node| told(node)).map(|node| Members::answered(node, now).moment("timestamp")).collect();
         times.map(|times| times.into_iter().flatten().min())
     };
     let picked_up = first(|told| told.contains("揽收") && !told.contains("待揽"))?;
     let signed = first(|told| told.contains("签收") && !["未签收", "拒", "退"].iter().any(|not| told.contains(not)))?;
-    let mut making = Making::new(connector.shop(shop_id));
+    let mut making = Making::new("dd", connector.shop(shop_id));
     for order_id in orders {
         making.add(EventType::OrderPickedUp, picked_up, json!({"order_id": order_id}));
         making.add(EventType::OrderSigned, signed, json!({"order_id": order_id}));

@@ -2,9 +2,9 @@
 
 use serde_json::{Map, Value, json};
 
-use super::members::{Members, word};
 use super::tags::{Made, Row};
 use crate::connect::connector::Connector;
+use crate::connect::members::{Members, word};
 use crate::connect::message::{MadeEvent, Meaning, Unread};
 use crate::domain::event::{AftersaleKind, AftersaleReason};
 use crate::domain::event_type::EventType;
@@ -93,9 +93,7 @@ pub(super) fn liable(members: &Members<'_>) -> Result<&'static str, Unread> {
     match members.number("arbitrate_conclusion") {
         Some(1 | 3) => Ok("merchant"),
         Some(2) => Ok("buyer"),
-        other => {
-            Err(Unread::new("unknown_value", format!("data.arbitrate_conclusion is {other:?}; known are 1, 2 and 3")))
-        }
+        other => Err(Unread::new("unknown_value", format!("arbitrate_conclusion is {other:?}; known are 1, 2 and 3"))),
     }
 }
 

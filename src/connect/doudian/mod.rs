@@ -3,19 +3,16 @@
 
 mod details;
 mod made;
-mod members;
 mod tags;
 
 use chrono::{DateTime, Utc};
 use serde::Deserialize;
-use serde_json::value::RawValue;
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
 
-use self::members::Members;
 use super::connector::{Connector, Header};
-use super::message::{Meaning, Message, Unread};
+use super::members::{Members, Said, word};
+use super::message::{Meaning, Message, Unread, split};
 use super::signature::{SignMethod, hmac_sha256, is_hex_of, md5};
-use crate::domain::content::without_mark;
 
 /// Whether `event-sign` is of these bytes: app_key, body and secret, one behind the other.
 pub(super) fn is_signed(connector: &Connector, header: Header<'_>, body: &[u8]) -> bool {
@@ -26,10 +23,6 @@ pub(super) fn is_signed(connector: &Connector, header: Header<'_>, body: &[u8]) 
         SignMethod::HmacSha256 => hmac_sha256(&connector.secret, &signed),
     };
     is_hex_of(signature, &wanted)
-}
-
-pub(super) fn acknowledgement() -> Value {
-    json!({"code": 0, "msg": "success"})
 }
 
 /// A message as it is sent. Ids may be numbers of 19 digits: they are read as texts.
@@ -46,7 +39,7 @@ struct Sent {
 pub(super) fn read(connector: &Connector, body: &[u8], now: DateTime<Utc>) -> Vec<Message> {
     match split(body) {
         Ok(messages) => messages.into_iter().map(|message| read_one(connector, message.get(), now)).collect(),
-        Err(message) => vec![message],
+        Err(message) => vec![*message],
     }
 }
 
@@ -59,44 +52,30 @@ pub(super) fn read_details(
     details::read(connector, body, shop_id, now)
 }
 
-/// The members of a list, or the only one.
-fn split(body: &[u8]) -> Result<Vec<&RawValue>, Message> {
-    let body = without_mark(body);
-    let messages = match body.iter().find(|byte| !byte.is_ascii_whitespace()) {
-        Some(b'[') => serde_json::from_slice(body),
-        _ => serde_json::from_slice(body).map(|one| vec![one]),
-    };
-    messages.map_err(|error: serde_json::Error| {
-        let text = String::from_utf8_lossy(body).into_owned();
-        unread(text, Unread::new("malformed_json", format!("the body is not JSON: {error}")))
-    })
-}
-
-/// A message of which nothing could be read.
-fn unread(text: String, why: Unread) -> Message {
-    Message { tag: String::new(), is_known: false, id: None, text, meaning: Meaning::Unread(why) }
-}
-
 fn read_one(connector: &Connector, text: &str, now: DateTime<Utc>) -> Message {
     let sent: Sent = match serde_json::from_str(text) {
         Ok(sent) => sent,
         Err(error) => {
-            return unread(text.to_owned(), Unread::new("malformed_message", format!("not a message: {error}")));
+            return Message::unread(
+                text.to_owned(),
+                Unread::new("malformed_message", format!("not a message: {error}")),
+            );
         }
     };
-    let tag = members::word(&sent.tag).unwrap_or_default();
-    let id = sent.msg_id.as_ref().and_then(members::word);
+    let tag = word(&sent.tag).unwrap_or_default();
+    let id = sent.msg_id.as_ref().and_then(word);
     let row = tags::row(&tag);
     let meaning = match (row, data_of(sent.data)) {
         (None, _) => Meaning::Unread(Unread::new("unknown_tag", format!("no meaning is known of the tag {tag:?}"))),
         (Some(row), _) if row.says_nothing() => Meaning::Nothing,
         (Some(_), None) => Meaning::Unread(Unread::new("malformed_message", "data is no JSON object")),
         (Some(row), Some(data)) => {
-            let members = Members::new(&data, &tag, id.as_deref(), now);
+            let prefix = format!("dd:{tag}");
+            let members = Members::new(&data, Said { prefix: &prefix, id: id.as_deref(), now });
             made::meaning(connector, row, &members).unwrap_or_else(Meaning::Unread)
         }
     };
-    Message { is_known: row.is_some(), tag, id, text: text.to_owned(), meaning }
+    Message { is_known: row.is_some(), tag, id, text: text.to_owned(), parts: Vec::new(), meaning }
 }
 
 /// The data of a message, which come as an object, or as a text that holds one.

@@ -12,6 +12,8 @@ pub(crate) mod events;
 mod exclusion_bodies;
 pub(crate) mod exclusions;
 pub(crate) mod exclusions_batch;
+mod import_answers;
+pub(crate) mod imports;
 pub(crate) mod keys;
 pub(crate) mod new_keys;
 pub(crate) mod previews;

@@ -16,7 +16,7 @@ use super::event_checks::checked;
 use super::push_outcome::{Pushed, PushedMessage};
 use crate::access::Scope;
 use crate::connect::connector::Connector;
-use crate::connect::message::Fate;
+use crate::connect::message::{Fate, Message};
 use crate::domain::event::{Event, Relay};
 use crate::domain::id::Id;
 use crate::domain::parse::Envelope;
@@ -30,7 +30,8 @@ use crate::http::problem_responses::{ConnectorNotFound, PushProblems, WrongParam
 use crate::http::state::{App, AppState};
 use crate::ingest::door::{Acceptance, read_event};
 use crate::ingest::{Atomicity, Outcome, SentEvent, Unavailable};
-use crate::storage::unread_message;
+use crate::storage::push_part::{self, Parts};
+use crate::storage::{StoreError, unread_message};
 
 /// The most bytes that a platform pushes at a time, and of answers of its API.
 const PUSH_BYTES_MAX: usize = 1024 * 1024;
@@ -108,7 +109,9 @@ pub(crate) async fn post_push(
         let detail = "the body does not carry the platform's signature; compare app_key, secret and sign_method of the connector";
         return Err(Problem::new(Kind::WrongSignature, detail));
     }
-    let messages = connector.read(&bytes, state.context.now());
+    let header = |name: &str| parts.headers.get(name)?.to_str().ok();
+    let mut messages = connector.read(&header, &bytes, state.context.now());
+    resolve(&state, connector, &mut messages).await?;
     let acceptance = Acceptance::of(&state.context);
     let pushed = Pushed::of(messages, |text| read_event(text, Envelope::Native, &acceptance));
     if is_dry {
@@ -130,6 +133,37 @@ fn is_signed(connector: &Connector, headers: &HeaderMap, body: &[u8]) -> bool {
     connector.is_signed(&|name| headers.get(name)?.to_str().ok(), body)
 }
 
+/// Gives messages the orders of the parcels and returns that they name, of which these or earlier messages told.
+async fn resolve(state: &App, connector: &Connector, messages: &mut [Message]) -> Result<(), Unavailable> {
+    let wanted: Vec<&str> = messages.iter().flat_map(Message::wanted_parts).collect();
+    if wanted.is_empty() {
+        return Ok(());
+    }
+    let mut connection = state.context.store.ingest.acquire().await.map_err(|_| Unavailable)?;
+    let mut known = push_part::find(&mut connection, &connector.id, &wanted).await.map_err(unavailable(connector))?;
+    known.extend(messages.iter().flat_map(|message| message.parts.iter().cloned()));
+    messages.iter_mut().for_each(|message| message.resolve(|part| known.get(part).cloned()));
+    Ok(())
+}
+
+/// Keeps which orders are in the parcels and returns that messages tell of.
+async fn keep_parts(state: &App, connector: &Connector, pushed: &[Pushed]) -> Result<(), Unavailable> {
+    let parts: Parts = pushed.iter().flat_map(|one| one.message.parts.iter().cloned()).collect();
+    if parts.is_empty() {
+        return Ok(());
+    }
+    let mut connection = state.context.store.ingest.acquire().await.map_err(|_| Unavailable)?;
+    let kept = push_part::keep(&mut connection, &connector.id, &parts, state.context.now()).await;
+    kept.map_err(unavailable(connector))
+}
+
+fn unavailable(connector: &Connector) -> impl FnOnce(StoreError) -> Unavailable + '_ {
+    |error| {
+        tracing::warn!(%error, connector = connector.id, "what a platform pushed was not kept whole");
+        Unavailable
+    }
+}
+
 /// Stores the events of messages, and notes what became of them.
 async fn write(state: &App, pushed: &mut [Pushed], key_id: Option<i32>) -> Result<(), Unavailable> {
     let sent =
@@ -146,15 +180,13 @@ async fn write(state: &App, pushed: &mut [Pushed], key_id: Option<i32>) -> Resul
 
 /// Stores the events of messages and keeps what was not understood. All is durable when this returns.
 async fn store(state: &App, connector: &Connector, mut pushed: Vec<Pushed>) -> Result<(), Unavailable> {
+    keep_parts(state, connector, &pushed).await?;
     write(state, &mut pushed, None).await?;
     let unread: Vec<_> = pushed.iter().filter_map(Pushed::unread).collect();
     if !unread.is_empty() {
         let mut connection = state.context.store.ingest.acquire().await.map_err(|_| Unavailable)?;
         let kept = unread_message::keep(&mut connection, &connector.id, &unread, state.context.now()).await;
-        kept.map_err(|error| {
-            tracing::warn!(%error, connector = connector.id, "messages that are not understood were not kept");
-            Unavailable
-        })?;
+        kept.map_err(unavailable(connector))?;
     }
     count(state, connector, &pushed);
     Ok(())
@@ -219,11 +251,13 @@ pub(crate) async fn post_details(
     let limit = BodyLimit { bytes: DETAILS_BYTES_MAX, weight: 1, key_id: caller.key_id() };
     let (bytes, _room) = state.bodies.read(body, limit).await?;
     let shop_id = query.shop_id.as_ref().map(Id::as_str);
-    let messages = connector.read_details(&bytes, shop_id, state.context.now());
+    let mut messages = connector.read_details(&bytes, shop_id, state.context.now());
+    resolve(&state, connector, &mut messages).await?;
     let acceptance = Acceptance::of(&state.context);
     let mut pushed = Pushed::of(messages, |text| checked(read_event(text, Envelope::Native, &acceptance), &caller));
     caller.take(&state.limits, Unit::Events, pushed.iter().map(|one| one.events.len()).sum())?;
     if query.dry_run != Some(true) {
+        keep_parts(&state, connector, &pushed).await?;
         write(&state, &mut pushed, caller.key_id()).await?;
         count(&state, connector, &pushed);
     }

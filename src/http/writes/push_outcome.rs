@@ -15,7 +15,7 @@ use crate::storage::unread_message::NewUnread;
 
 /// A message on its way.
 pub(super) struct Pushed {
-    message: Message,
+    pub message: Message,
     /// What it makes, as it would be sent to `/v1/events`.
     made: Vec<Value>,
     /// Those that can be stored.
@@ -63,7 +63,8 @@ impl Pushed {
     fn of_one(message: Message, read: &impl Fn(&[u8]) -> Read) -> Pushed {
         let mut pushed = Pushed { message, made: Vec::new(), events: Vec::new(), wrong: None, stored: 0, repeated: 0 };
         match &pushed.message.meaning {
-            Meaning::Nothing => {}
+            // Parts are given their orders before.
+            Meaning::Nothing | Meaning::OfParts(_) => {}
             Meaning::Unread(unread) => pushed.wrong = Some((unread.code.to_owned(), unread.detail.clone())),
             Meaning::Events(made) => pushed.made = made.iter().map(|event| event.value()).collect(),
         }

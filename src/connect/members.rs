@@ -1,9 +1,9 @@
-//! Members of a message's data, as Doudian writes them: ids as texts or numbers, times as seconds or as RFC 3339.
+//! Members of a message, as platforms write them: ids as texts or numbers, times as seconds or as RFC 3339.
 
 use chrono::{DateTime, Utc};
 use serde_json::{Map, Value};
 
-use crate::connect::message::Unread;
+use super::message::Unread;
 
 /// Seconds from 2010 to 2099: other numbers are no times.
 const FIRST_SECOND: i64 = 1_262_304_000;
@@ -22,33 +22,54 @@ pub(super) fn word(value: &Value) -> Option<String> {
 }
 
 /// The data of one message, with what says when it happened.
+#[derive(Clone, Copy)]
 pub(super) struct Members<'a> {
     data: &'a Map<String, Value>,
-    pub tag: &'a str,
-    id: Option<&'a str>,
-    now: DateTime<Utc>,
+    source: Said<'a>,
+}
+
+/// Which message says something.
+#[derive(Clone, Copy)]
+pub(super) struct Said<'a> {
+    /// What the ids of its events begin with: the platform, and what it calls the kind of the message.
+    pub prefix: &'a str,
+    /// The platform's id of the message.
+    pub id: Option<&'a str>,
+    /// When the platform sent it, else when it came.
+    pub now: DateTime<Utc>,
 }
 
 impl<'a> Members<'a> {
-    pub(super) fn new(
-        data: &'a Map<String, Value>,
-        tag: &'a str,
-        id: Option<&'a str>,
-        now: DateTime<Utc>,
-    ) -> Members<'a> {
-        Members { data, tag, id, now }
+    pub(super) fn new(data: &'a Map<String, Value>, source: Said<'a>) -> Members<'a> {
+        Members { data, source }
+    }
+
+    /// Members of an answer that is no message.
+    pub(super) fn answered(data: &'a Map<String, Value>, now: DateTime<Utc>) -> Members<'a> {
+        Members { data, source: Said { prefix: "", id: None, now } }
     }
 
     /// The id of the message's `number`th event.
     pub(super) fn event_id(&self, number: usize) -> Result<String, Unread> {
-        let id = self.id.ok_or_else(|| Unread::new("missing_member", "the message has no msg_id"))?;
-        Ok(format!("dd:{}:{id}:{number}", self.tag))
+        Ok(format!("{}:{number}", self.message_id()?))
+    }
+
+    /// The id of the message's event about an order, where one message says several things of it.
+    pub(super) fn event_id_of(&self, order_id: &str, step: usize) -> Result<String, Unread> {
+        Ok(format!("{}:{order_id}:{step}", self.message_id()?))
+    }
+
+    /// The platform and the message, as ids begin with them.
+    pub(super) fn message_id(&self) -> Result<String, Unread> {
+        let Said { prefix, id, .. } = self.source;
+        let id = id.ok_or_else(|| Unread::new("missing_member", "the message has no id of its own"))?;
+        Ok(format!("{prefix}:{id}"))
     }
 
     /// An id. Zero stands for none.
     pub(super) fn id(&self, name: &str) -> Result<String, Unread> {
         let id = self.data.get(name).and_then(word).filter(|id| id != "0");
-        id.ok_or_else(|| Unread::new("missing_member", format!("data.{name} is missing, or no id")))
+        id.ok_or_else(|| Unread::new("missing_member", format!("{name} is missing, or no id")))
     }
 
     /// A list of ids.
@@ -56,7 +77,7 @@ impl<'a> Members<'a> {
         let listed = self.data.get(name).and_then(Value::as_array).into_iter().flatten();
         let ids: Option<Vec<String>> = listed.map(word).collect();
         ids.filter(|ids| !ids.is_empty())
-            .ok_or_else(|| Unread::new("missing_member", format!("data.{name} is missing, or no list of ids")))
+            .ok_or_else(|| Unread::new("missing_member", format!("{name} is missing, or no list of ids")))
     }
 
     /// A whole number.
@@ -64,8 +85,29 @@ impl<'a> Members<'a> {
         self.data.get(name).and_then(word)?.parse().ok()
     }
 
+    pub(super) fn text(&self, name: &str) -> Option<&'a str> {
+        self.data.get(name)?.as_str()
+    }
+
+    /// Whether it says yes.
+    pub(super) fn is(&self, name: &str) -> Option<bool> {
+        self.data.get(name)?.as_bool()
+    }
+
     pub(super) fn object(&self, name: &str) -> Option<&'a Map<String, Value>> {
         self.data.get(name)?.as_object()
+    }
+
+    /// What is said inside of it, by the same message.
+    pub(super) fn inside(&self, name: &str) -> Option<Members<'a>> {
+        self.object(name).map(|data| Members { data, source: self.source })
+    }
+
+    /// The objects of a list.
+    pub(super) fn list(&self, name: &str) -> impl Iterator<Item = Members<'a>> + use<'a> {
+        let source = self.source;
+        let listed = self.data.get(name).and_then(Value::as_array).into_iter().flatten();
+        listed.filter_map(Value::as_object).map(move |data| Members { data, source })
     }
 
     /// A moment, if it has come: zero stands for none.
@@ -82,12 +124,12 @@ impl<'a> Members<'a> {
                 return Ok(time);
             }
         }
-        Ok(self.second_of_id().unwrap_or(self.now))
+        Ok(self.second_of_id().unwrap_or(self.source.now))
     }
 
     /// The second that stands between colons in the message's id, as in `…::212:1618990587:…`.
     fn second_of_id(&self) -> Option<DateTime<Utc>> {
-        self.id?.split(':').find_map(|part| seconds(part).filter(|_| part.len() == 10))
+        self.source.id?.split(':').find_map(|part| seconds(part).filter(|_| part.len() == 10))
     }
 }
 
