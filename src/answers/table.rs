@@ -37,7 +37,7 @@ impl Table {
     pub(crate) async fn next(&mut self) -> Result<Option<Vec<u8>>, ReadError> {
         let mut piece = Vec::new();
         if !self.is_begun && self.format == ExportFormat::Csv {
-            piece.extend_from_slice(if self.has_mark { MARK.as_bytes() } else { b"" });
+            piece.extend_from_slice(if self.has_mark { BYTE_ORDER_MARK.as_bytes() } else { b"" });
             let names: Vec<Cell> = self.columns.iter().cloned().map(Cell::Text).collect();
             piece.extend(csv_rows([names.as_slice()].into_iter()));
         }
@@ -66,10 +66,10 @@ impl Table {
 }
 
 /// The mark in front of UTF-8 that some spreadsheets ask for.
-const MARK: &str = "\u{feff}";
+pub(crate) const BYTE_ORDER_MARK: &str = "\u{feff}";
 
 /// Rows as text. A text that a spreadsheet would take for a formula has a quotation mark in front (OWASP, CSV injection).
-fn csv_rows<'a>(rows: impl Iterator<Item = &'a [Cell]>) -> Vec<u8> {
+pub(crate) fn csv_rows<'a>(rows: impl Iterator<Item = &'a [Cell]>) -> Vec<u8> {
     let mut writer = WriterBuilder::new().terminator(Terminator::CRLF).from_writer(Vec::new());
     for row in rows {
         // A vector takes whatever is written.

@@ -27,6 +27,15 @@ fn weighted(headers: &HeaderMap, name: &HeaderName) -> Vec<(String, f32)> {
     values.flat_map(|value| value.split(',')).map(weigh).collect()
 }
 
+/// Whether a client names a media type, and likes it better than another one (RFC 9110, section 12.5.1).
+pub(super) fn prefers(headers: &HeaderMap, wanted: &str, other: &str) -> bool {
+    let accepted = weighted(headers, &header::ACCEPT);
+    let weight_of = |media_type: &str| {
+        accepted.iter().filter(|(name, _)| name == media_type).map(|(_, weight)| *weight).fold(0.0_f32, f32::max)
+    };
+    weight_of(wanted) > weight_of(other)
+}
+
 /// Whether Chinese is the language that a client likes best of the two that there are (RFC 9110, section 12.5.4).
 pub(super) fn prefers_chinese(headers: &HeaderMap) -> bool {
     let wanted = weighted(headers, &header::ACCEPT_LANGUAGE);

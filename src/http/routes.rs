@@ -10,6 +10,7 @@ use utoipa_axum::router::{OpenApiRouter, UtoipaMethodRouter};
 use utoipa_axum::routes;
 
 use super::auth::{Gate, authorize};
+use super::csv_lists::{self, CsvList};
 use super::description::{add_examples, add_problems, describe_scopes, operations};
 use super::params::{Input, Nothing};
 use super::reads::{
@@ -47,22 +48,22 @@ fn api(api: Api<'_>) -> Api<'_> {
         &[Scope::ScoresRead],
         [
             routes!(score::get_score),
-            routes!(score::get_metrics),
-            routes!(records::get_records),
+            listed(routes!(score::get_metrics), &csv_lists::METRICS),
+            listed(routes!(records::get_records), &csv_lists::RECORDS),
             routes!(record_changes::get_record_changes),
             routes!(changes::get_changes),
             routes!(outlook::get_projected),
             routes!(outlook::get_forecast),
             routes!(advice::get_advice),
             routes!(what_if::post_what_if),
-            routes!(products::get_products),
+            listed(routes!(products::get_products), &csv_lists::PRODUCTS),
             routes!(intake::get_intake),
             routes!(lookup::get_order),
             routes!(lookup::get_session),
             routes!(lookup::get_product),
             routes!(history::get_penalties),
-            routes!(history::get_scores),
-            routes!(fleet::list_scores),
+            listed(routes!(history::get_scores), &csv_lists::HISTORY),
+            listed(routes!(fleet::list_scores), &csv_lists::FLEET),
             routes!(summary::get_summary),
             routes!(exports::export_scores),
             routes!(benchmarks::get_benchmarks),
@@ -109,6 +110,15 @@ fn api(api: Api<'_>) -> Api<'_> {
             routes!(new_keys::rotate_key),
         ],
     )
+}
+
+/// A list that is answered as CSV, too.
+fn listed(
+    (schemas, mut paths, methods): UtoipaMethodRouter<AppState>,
+    list: &'static CsvList,
+) -> UtoipaMethodRouter<AppState> {
+    paths.paths.values_mut().flat_map(operations).for_each(csv_lists::describe);
+    (schemas, paths, methods.route_layer(from_fn_with_state(list, csv_lists::answer)))
 }
 
 /// Routes on their way into a router.

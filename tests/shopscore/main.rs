@@ -6,6 +6,7 @@ mod by_hand;
 mod changes;
 mod commands;
 mod contract;
+mod csv_lists;
 mod dashboard;
 mod documentation;
 mod door;

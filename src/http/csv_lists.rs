@@ -1,0 +1,319 @@
+//! Lists as CSV (RFC 4180), for those who accept that rather than JSON: all pages, one after another, as they are read. A list's rows
+//! are made of its answers in JSON, so both say the same.
+
+use axum::body::Body;
+use axum::extract::{Request, State};
+use axum::http::request::Parts;
+use axum::http::uri::PathAndQuery;
+use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, Uri, header};
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Response};
+use futures_util::stream;
+use http_body_util::BodyExt;
+use serde_json::Value;
+use utoipa::openapi::path::Operation;
+use utoipa::openapi::{ContentBuilder, ObjectBuilder, RefOr};
+
+use super::preferences::prefers;
+use super::problem::{Kind, Problem};
+use crate::answers::table::{BYTE_ORDER_MARK, csv_rows};
+use crate::domain::export::Cell;
+
+const CSV: &str = "text/csv";
+/// Items of the pages that a table is made of.
+const PAGE: &str = "limit=1000";
+
+/// A list that can be a table.
+#[derive(Debug)]
+pub(crate) struct CsvList {
+    /// The file's name, without its ending.
+    name: &'static str,
+    /// The member of its answer that has the rows.
+    rows: &'static str,
+    is_paged: bool,
+    columns: &'static [Column],
+}
+
+/// A column's name, and where its cells are.
+type Column = (&'static str, Place);
+
+/// A JSON pointer.
+#[derive(Clone, Copy, Debug)]
+enum Place {
+    /// Into the row.
+    Row(&'static str),
+    /// Into the answer, and the same in all rows of a page.
+    Answer(&'static str),
+}
+use Place::{Answer, Row};
+
+pub(crate) static FLEET: CsvList = CsvList {
+    name: "scores",
+    rows: "items",
+    is_paged: true,
+    columns: &[
+        ("date", Answer("/date")),
+        ("revision", Answer("/revision")),
+        ("rule_set", Answer("/rule_set")),
+        ("kind", Answer("/kind")),
+        ("shop_id", Row("/shop_id")),
+        ("creator_id", Row("/creator_id")),
+        ("name", Row("/name")),
+        ("category_id", Row("/category_id")),
+        ("status", Row("/status")),
+        ("signed_orders", Row("/signed_orders")),
+        ("score", Row("/score")),
+        ("tier_level", Row("/tier_level")),
+        ("change", Row("/change")),
+        ("previous_tier_level", Row("/previous_tier_level")),
+        ("gap", Row("/gap")),
+        ("margin", Row("/margin")),
+    ],
+};
+
+pub(crate) static HISTORY: CsvList = CsvList {
+    name: "history",
+    rows: "scores",
+    is_paged: false,
+    columns: &[
+        ("date", Row("/date")),
+        ("revision", Row("/revision")),
+        ("rule_set", Row("/rule_set")),
+        ("shop_id", Answer("/shop_id")),
+        ("creator_id", Answer("/creator_id")),
+        ("category_id", Row("/category_id")),
+        ("in_force", Row("/in_force")),
+        ("status", Row("/status")),
+        ("signed_orders", Row("/signed_orders")),
+        ("score", Row("/score")),
+        ("tier_level", Row("/tier_level")),
+        ("published_at", Row("/published_at")),
+    ],
+};
+
+pub(crate) static METRICS: CsvList = CsvList {
+    name: "metrics",
+    rows: "metrics",
+    is_paged: false,
+    columns: &[
+        ("date", Answer("/date")),
+        ("revision", Answer("/revision")),
+        ("rule_set", Answer("/rule_set")),
+        ("shop_id", Answer("/shop_id")),
+        ("creator_id", Answer("/creator_id")),
+        ("metric", Row("/id")),
+        ("title_en", Row("/title/en")),
+        ("title_zh", Row("/title/zh")),
+        ("dimension", Row("/dimension")),
+        ("numerator", Row("/numerator")),
+        ("denominator", Row("/denominator")),
+        ("value", Row("/value")),
+        ("unit", Row("/unit")),
+        ("better", Row("/better")),
+        ("window_from", Row("/window/from")),
+        ("window_to", Row("/window/to")),
+        ("assessed", Row("/assessed")),
+        ("basis", Row("/basis")),
+        ("peers", Row("/peers")),
+        ("better_peers", Row("/better_peers")),
+        ("standing", Row("/standing")),
+        ("points", Row("/points")),
+        ("weight", Row("/weight")),
+        ("effective_weight", Row("/effective_weight")),
+    ],
+};
+
+pub(crate) static RECORDS: CsvList = CsvList {
+    name: "records",
+    rows: "items",
+    is_paged: true,
+    columns: &[
+        ("date", Answer("/date")),
+        ("revision", Answer("/revision")),
+        ("rule_set", Answer("/rule_set")),
+        ("metric", Answer("/metric")),
+        ("side", Answer("/side")),
+        ("kind", Row("/kind")),
+        ("shop_id", Row("/shop_id")),
+        ("order_id", Row("/order_id")),
+        ("aftersale_id", Row("/aftersale_id")),
+        ("session_id", Row("/session_id")),
+        ("product_id", Row("/product_id")),
+        ("creator_id", Row("/creator_id")),
+        ("time", Row("/time")),
+        ("day", Row("/day")),
+        ("amount", Row("/amount")),
+        ("facts", Row("/facts")),
+    ],
+};
+
+pub(crate) static PRODUCTS: CsvList = CsvList {
+    name: "products",
+    rows: "items",
+    is_paged: true,
+    columns: &[
+        ("date", Answer("/date")),
+        ("revision", Answer("/revision")),
+        ("rule_set", Answer("/rule_set")),
+        ("as_of", Answer("/as_of")),
+        ("shop_id", Row("/shop_id")),
+        ("product_id", Row("/product_id")),
+        ("on_shelf", Row("/on_shelf")),
+        ("in_base_score", Row("/in_base_score")),
+        ("bad_review_rate_numerator", Row("/bad_review_rate/numerator")),
+        ("bad_review_rate_denominator", Row("/bad_review_rate/denominator")),
+        ("bad_review_rate", Row("/bad_review_rate/value")),
+        ("quality_return_rate_numerator", Row("/quality_return_rate/numerator")),
+        ("quality_return_rate_denominator", Row("/quality_return_rate/denominator")),
+        ("quality_return_rate", Row("/quality_return_rate/value")),
+        ("complaint_rate_numerator", Row("/complaint_rate/numerator")),
+        ("complaint_rate_denominator", Row("/complaint_rate/denominator")),
+        ("complaint_rate", Row("/complaint_rate/value")),
+        ("mean_stars", Row("/mean_stars")),
+        ("reviews", Row("/reviews")),
+        ("signed_orders", Row("/signed_orders")),
+        ("paid_orders", Row("/paid_orders")),
+    ],
+};
+
+/// Answers as a table where the client would rather have CSV than JSON.
+pub(crate) async fn answer(State(list): State<&'static CsvList>, request: Request, next: Next) -> Response {
+    let has_method = matches!(*request.method(), Method::GET);
+    if !(has_method && prefers(request.headers(), CSV, "application/json")) {
+        let mut response = next.run(request).await;
+        response.headers_mut().append(header::VARY, HeaderValue::from_static("accept"));
+        return response;
+    }
+    let (parts, _) = request.into_parts();
+    let mut pages = Pages::new(list, parts, next);
+    let first = match pages.next().await {
+        Ok(first) => first,
+        Err(refused) => return refused,
+    };
+    let name = format!("attachment; filename=\"{}.csv\"", list.name);
+    let headers = [
+        (header::CONTENT_TYPE, "text/csv; charset=utf-8; header=present".to_owned()),
+        (header::CONTENT_DISPOSITION, name),
+        (header::CACHE_CONTROL, "private, no-cache".to_owned()),
+        (header::VARY, "accept".to_owned()),
+    ];
+    let rest = stream::try_unfold((pages, first), async |(mut pages, ready)| {
+        let Some(ready) = ready else { return Ok(None) };
+        // A table that breaks off is not whole, and its reader sees that.
+        let next = pages.next().await.map_err(|refused| std::io::Error::other(refused.status().to_string()))?;
+        Ok::<_, std::io::Error>(Some((ready, (pages, next))))
+    });
+    (headers, Body::from_stream(rest)).into_response()
+}
+
+/// The pages of a list on their way.
+struct Pages {
+    list: &'static CsvList,
+    path: String,
+    /// Parameters besides the cursor.
+    query: String,
+    headers: HeaderMap,
+    extensions: axum::http::Extensions,
+    next: Next,
+    /// The cursor of the next page; `None` after the last one.
+    cursor: Option<Option<String>>,
+    /// What stands before the rows of the first page.
+    heading: Option<Vec<u8>>,
+}
+
+impl Pages {
+    fn new(list: &'static CsvList, parts: Parts, next: Next) -> Pages {
+        let asked = parts.uri.query().unwrap_or_default().split('&').filter(|pair| !pair.is_empty());
+        let (ours, theirs): (Vec<&str>, Vec<&str>) = asked.partition(|pair| matches!(*pair, "bom=true" | "bom=false"));
+        // All pages are read, so how many items they have is nobody's to say.
+        let query: Vec<&str> =
+            theirs.into_iter().filter(|pair| !(list.is_paged && pair.starts_with("limit="))).collect();
+        let names: Vec<Cell> = list.columns.iter().map(|(name, _)| Cell::Text((*name).to_owned())).collect();
+        let mark = if ours.contains(&"bom=true") { BYTE_ORDER_MARK.as_bytes() } else { b"" };
+        let heading = [mark, &csv_rows([names.as_slice()].into_iter())].concat();
+        let mut headers = parts.headers;
+        headers.insert(header::ACCEPT, HeaderValue::from_static("application/json"));
+        headers.remove(header::IF_NONE_MATCH);
+        Pages {
+            list,
+            path: parts.uri.path().to_owned(),
+            query: query.join("&"),
+            headers,
+            extensions: parts.extensions,
+            next,
+            cursor: Some(None),
+            heading: Some(heading),
+        }
+    }
+
+    /// The next rows as text; `None` at the end. Fails with the answer that is no page.
+    async fn next(&mut self) -> Result<Option<Vec<u8>>, Response> {
+        let Some(cursor) = self.cursor.take() else { return Ok(None) };
+        let response = self.next.clone().run(self.request(cursor.as_deref())?).await;
+        if response.status() != StatusCode::OK {
+            return Err(response);
+        }
+        let broken = || Problem::new(Kind::Internal, "a page could not be read").into_response();
+        let body = response.into_body().collect().await.map_err(|_| broken())?.to_bytes();
+        let page: Value = serde_json::from_slice(&body).map_err(|_| broken())?;
+        self.cursor = page["next_cursor"].as_str().map(|cursor| Some(cursor.to_owned()));
+        let mut text = self.heading.take().unwrap_or_default();
+        let rows = page[self.list.rows].as_array().map(Vec::as_slice).unwrap_or_default();
+        let rows: Vec<Vec<Cell>> = rows.iter().map(|row| self.list.cells(&page, row)).collect();
+        text.extend(csv_rows(rows.iter().map(Vec::as_slice)));
+        Ok(Some(text))
+    }
+
+    fn request(&self, cursor: Option<&str>) -> Result<Request, Response> {
+        let limit = self.list.is_paged.then_some(PAGE.to_owned());
+        let cursor = cursor.map(|cursor| format!("cursor={cursor}"));
+        let asked = Some(self.query.clone()).filter(|query| !query.is_empty());
+        // The cursor that the client gave is the one of the first page.
+        let asked = match &cursor {
+            Some(_) => asked.map(|query| without(&query, "cursor=")).filter(|query| !query.is_empty()),
+            None => asked,
+        };
+        let query: Vec<String> = [asked, limit, cursor].into_iter().flatten().collect();
+        let target = format!("{}?{}", self.path, query.join("&"));
+        let target: PathAndQuery = target.parse().map_err(|_| Problem::head_too_large().into_response())?;
+        let mut request = Request::new(Body::empty());
+        *request.uri_mut() = Uri::from(target);
+        *request.headers_mut() = self.headers.clone();
+        *request.extensions_mut() = self.extensions.clone();
+        Ok(request)
+    }
+}
+
+/// A query without the parameters that begin so.
+fn without(query: &str, beginning: &str) -> String {
+    query.split('&').filter(|pair| !pair.starts_with(beginning)).collect::<Vec<_>>().join("&")
+}
+
+impl CsvList {
+    fn cells(&self, answer: &Value, row: &Value) -> Vec<Cell> {
+        let cell = |(_, place): &Column| {
+            let value = match place {
+                Row(pointer) => row.pointer(pointer),
+                Answer(pointer) => answer.pointer(pointer),
+            };
+            match value {
+                None | Some(Value::Null) => Cell::None,
+                Some(Value::String(text)) => Cell::Text(text.clone()),
+                Some(Value::Number(number)) => Cell::Number(number.to_string()),
+                Some(other) => Cell::Text(other.to_string()),
+            }
+        };
+        self.columns.iter().map(cell).collect()
+    }
+}
+
+/// Says in the description of an operation that it answers in CSV, too.
+pub(crate) fn describe(operation: &mut Operation) {
+    if let Some(RefOr::T(response)) = operation.responses.responses.get_mut("200") {
+        let text = ObjectBuilder::new().schema_type(utoipa::openapi::schema::Type::String);
+        response.content.insert(CSV.to_owned(), ContentBuilder::new().schema(Some(text)).build().into());
+        response
+            .description
+            .push_str(" With `Accept: text/csv` all pages as one table; `bom=true` begins it with a byte order mark.");
+    }
+}
