@@ -16,6 +16,7 @@ pub mod context;
 pub mod domain;
 pub mod http;
 pub(crate) mod ingest;
+pub mod mcp;
 pub mod otel;
 pub mod scoring;
 pub mod service;

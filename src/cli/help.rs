@@ -11,7 +11,7 @@ use super::settings::Cli;
 const GROUPS: [(&str, &[&str]); 5] = [
     ("Service", &["serve", "demo", "health"]),
     ("Events", &["send", "load", "import", "connectors"]),
-    ("Scores", &["run", "rules", "export"]),
+    ("Scores", &["run", "rules", "export", "mcp"]),
     ("Upkeep", &["migrate", "key", "backup", "restore", "verify", "rebuild", "retain"]),
     ("Documents", &["openapi", "reference", "completions", "man"]),
 ];
@@ -46,6 +46,7 @@ fn users_of(setting: &str) -> Option<&'static [&'static str]> {
             "load",
             "import",
             "export",
+            "mcp",
             "connectors",
             "run",
             "rules",
@@ -66,6 +67,7 @@ fn users_of(setting: &str) -> Option<&'static [&'static str]> {
             "load",
             "import",
             "export",
+            "mcp",
             "connectors",
             "run",
             "rules",

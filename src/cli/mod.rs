@@ -12,6 +12,7 @@ mod health;
 mod help;
 mod key;
 mod maintain;
+mod mcp;
 mod open;
 mod progress;
 mod report;
@@ -69,6 +70,7 @@ async fn carry_out(cli: &Cli) -> Result<ExitCode, CommandError> {
         Some(Command::Retain) => maintain::retain(cli).await,
         Some(Command::Rules { command }) => rules::rules(cli, command).await,
         Some(Command::Export(settings)) => export::export(cli, settings).await,
+        Some(Command::Mcp(settings)) => mcp::mcp(settings).await,
         Some(Command::Connectors { command }) => connectors::connectors(cli, command),
         Some(Command::Key { command }) => key::key(cli, command).await,
         Some(Command::Demo(settings)) => demo::demo(cli, settings).await,

@@ -117,6 +117,10 @@ pub enum Command {
     Retain,
     /// Write every card of a date with all its metrics to a file
     Export(ExportSettings),
+    /// Serve tools for agents on standard input and output (Model Context Protocol), which read from a service
+    ///
+    /// A service has the same tools at /mcp.
+    Mcp(McpSettings),
     /// Work with connectors, which take what platforms push
     Connectors {
         #[command(subcommand)]
@@ -173,6 +177,7 @@ impl Command {
             Command::Retain => "retain",
             Command::Rules { .. } => "rules",
             Command::Export(_) => "export",
+            Command::Mcp(_) => "mcp",
             Command::Connectors { .. } => "connectors",
             Command::Key { .. } => "key",
             Command::Openapi => "openapi",
@@ -257,6 +262,16 @@ pub struct RunSettings {
     /// Reason, stored with the run
     #[arg(long)]
     pub reason: Option<String>,
+}
+
+#[derive(Clone, Debug, Args)]
+pub struct McpSettings {
+    /// Address of the service
+    #[arg(long, env = "SHOPSCORE_URL", value_name = "URL", default_value = "http://127.0.0.1:8080")]
+    pub url: String,
+    /// Key with the scope scores:read; better in the environment, where other users of the machine do not see it
+    #[arg(long, env = "SHOPSCORE_KEY", value_name = "KEY", hide_env_values = true)]
+    pub key: Option<String>,
 }
 
 #[derive(Clone, Debug, Args)]

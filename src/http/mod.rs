@@ -12,6 +12,7 @@ pub mod bodies;
 mod csv_lists;
 pub(crate) mod cursor;
 mod json_body;
+mod mcp;
 pub(crate) mod media;
 pub(crate) mod page;
 pub(crate) mod param_types;

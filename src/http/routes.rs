@@ -24,7 +24,7 @@ use super::writes::{
     adjustments, alerts, deliveries, erasures, events, exclusions, exclusions_batch, imports, keys, new_keys, push,
     registry, registry_batch, runs, webhooks,
 };
-use super::{middleware, problem};
+use super::{mcp, middleware, problem};
 use crate::access::Scope;
 
 /// The routes with their descriptions.
@@ -185,5 +185,7 @@ pub fn router(state: &AppState) -> Router {
     let (router, _) = api(Api::new(Some(state))).router.split_for_parts();
     let router = router.merge(docs::pages()).merge(dashboard::pages()).fallback(problem::not_found);
     let router = router.method_not_allowed_fallback(problem::no_method);
-    middleware::wrap(router.with_state(state.clone()), state)
+    let api = middleware::wrap(router.with_state(state.clone()), state);
+    let mcp = middleware::wrap(mcp::route(api.clone(), state), state);
+    api.merge(mcp)
 }

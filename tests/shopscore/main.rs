@@ -26,6 +26,7 @@ mod key_sharing;
 mod keys;
 mod laws;
 mod lookup;
+mod mcp;
 mod merchants;
 mod network;
 mod operating;

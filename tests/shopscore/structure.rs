@@ -5,10 +5,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 /// The modules of the crate with those that each may import, from the ground up.
-const LAYERS: [(&str, &[&str]); 15] = [
+const LAYERS: [(&str, &[&str]); 16] = [
     ("domain", &[]),
     ("clock", &[]),
     ("otel", &[]),
+    ("mcp", &[]),
     ("config", &["domain"]),
     ("connect", &["domain"]),
     ("storage", &["domain"]),
@@ -21,8 +22,8 @@ const LAYERS: [(&str, &[&str]); 15] = [
     (
         "http",
         &[
-            "access", "answers", "config", "connect", "context", "domain", "ingest", "otel", "scoring", "storage",
-            "webhooks",
+            "access", "answers", "config", "connect", "context", "domain", "ingest", "mcp", "otel", "scoring",
+            "storage", "webhooks",
         ],
     ),
     (
@@ -32,7 +33,7 @@ const LAYERS: [(&str, &[&str]); 15] = [
     (
         "cli",
         &[
-            "access", "answers", "clock", "config", "connect", "context", "domain", "http", "ingest", "scoring",
+            "access", "answers", "clock", "config", "connect", "context", "domain", "http", "ingest", "mcp", "scoring",
             "service", "storage",
         ],
     ),

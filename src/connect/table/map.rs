@@ -60,6 +60,23 @@ pub(super) enum Part {
     Column(String),
 }
 
+impl Part {
+    /// The parts of a text with columns in braces; `None` where a brace has no other, or no column is named.
+    pub(super) fn split(text: &str) -> Option<Vec<Part>> {
+        let (mut parts, mut rest) = (Vec::new(), text);
+        while let Some((before, behind)) = rest.split_once('{') {
+            let (column, behind) = behind.split_once('}')?;
+            parts.extend([Part::Text(before.to_owned()), Part::Column(column.to_owned())]);
+            rest = behind;
+        }
+        let is_whole =
+            !parts.is_empty() && parts.iter().all(|part| !matches!(part, Part::Text(text) if text.contains('}')));
+        parts.push(Part::Text(rest.to_owned()));
+        parts.retain(|part| *part != Part::Text(String::new()));
+        (is_whole && !rest.contains('}')).then_some(parts)
+    }
+}
+
 /// What must stand in a column.
 #[derive(Clone, Debug)]
 pub(super) struct Condition {
@@ -97,4 +114,17 @@ pub(super) struct ColumnSource {
     pub other: Option<Value>,
     /// What an empty cell means.
     pub default: Option<Value>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Part;
+
+    #[test]
+    fn a_text_with_columns_is_taken_apart() {
+        assert_eq!(Part::split("{a}:{b}-x").map(|parts| parts.len()), Some(4));
+        for wrong in ["", "plain", "{a", "a}", "{a}}", "}{a}"] {
+            assert_eq!(Part::split(wrong), None, "{wrong}");
+        }
+    }
 }

@@ -221,7 +221,7 @@ impl Reader<'_> {
             }
         }
         let id = raw.id.map(|id| {
-            parts(id.get_ref()).unwrap_or_else(|| {
+            Part::split(id.get_ref()).unwrap_or_else(|| {
                 self.fault(id.span(), "id is a text with columns in braces, such as \"{order_id}:paid\"");
                 Vec::new()
             })
@@ -245,24 +245,9 @@ fn fields_of(event_type: EventType) -> Vec<FieldMap> {
     aggregate.into_iter().chain(event_type.definition().fields.iter().map(of_definition)).collect()
 }
 
-/// The parts of a text with columns in braces; `None` where a brace has no other, or no column is named.
-fn parts(text: &str) -> Option<Vec<Part>> {
-    let (mut parts, mut rest) = (Vec::new(), text);
-    while let Some((before, behind)) = rest.split_once('{') {
-        let (column, behind) = behind.split_once('}')?;
-        parts.extend([Part::Text(before.to_owned()), Part::Column(column.to_owned())]);
-        rest = behind;
-    }
-    let is_whole =
-        !parts.is_empty() && parts.iter().all(|part| !matches!(part, Part::Text(text) if text.contains('}')));
-    parts.push(Part::Text(rest.to_owned()));
-    parts.retain(|part| *part != Part::Text(String::new()));
-    (is_whole && !rest.contains('}')).then_some(parts)
-}
-
 #[cfg(test)]
 mod tests {
-    use super::{MapFault, parse, parts};
+    use super::{MapFault, parse};
 
     #[test]
     fn all_faults_of_a_map_are_told_with_their_lines() {
@@ -289,13 +274,5 @@ mod tests {
             .expect_err("a fault");
         assert!(faults[0].message.contains("{ value = … }"), "{faults:?}");
         assert!(parse("").expect_err("no event")[0].message.contains("[[event]]"));
-    }
-
-    #[test]
-    fn a_text_with_columns_is_taken_apart() {
-        assert_eq!(parts("{a}:{b}-x").map(|parts| parts.len()), Some(4));
-        for wrong in ["", "plain", "{a", "a}", "{a}}", "}{a}"] {
-            assert_eq!(parts(wrong), None, "{wrong}");
-        }
     }
 }

@@ -79,10 +79,10 @@ pub(crate) async fn post_import(
     headers: HeaderMap,
     body: Body,
 ) -> Result<Json<ImportAnswer>, Problem> {
+    let boundary = boundary_of(&headers)?;
     if !caller.has(Scope::EventsRelay) {
         return Err(Problem::new(Kind::Forbidden, "this key lacks the `events:relay` scope"));
     }
-    let boundary = boundary_of(&headers)?;
     // A table with its map is there twice while its parts are told apart.
     let (bytes, weight) = if boundary.is_some() { (PARTS_BYTES_MAX, 2) } else { (TABLE_BYTES_MAX, 1) };
     let (body, _room) = state.bodies.read(body, BodyLimit { bytes, weight, key_id: caller.key_id() }).await?;
