@@ -13,6 +13,7 @@ pub(crate) mod history;
 pub(crate) mod intake;
 pub(crate) mod lookup;
 pub(crate) mod outlook;
+mod parquet_file;
 pub(crate) mod products;
 pub(crate) mod published;
 mod qualifying;

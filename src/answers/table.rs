@@ -1,11 +1,12 @@
-//! An export as text: CSV (RFC 4180), or one JSON object a line.
+//! An export as a file: CSV (RFC 4180), one JSON object a line, or Parquet.
 
 use csv::{Terminator, WriterBuilder};
 use serde_json::{Map, Value};
 
 use super::export::Export;
+use super::parquet_file::{GROUP_ROWS, ParquetFile};
 use super::published::ReadError;
-use crate::domain::export::{Cell, columns, row};
+use crate::domain::export::{Cell, Column, columns, row};
 use crate::domain::words::words;
 
 words! {
@@ -15,14 +16,18 @@ words! {
         Csv = "csv",
         /// One JSON object a line, without members that are null.
         Ndjson = "ndjson",
+        /// Columns with their types, compressed.
+        Parquet = "parquet",
     }
 }
 
 /// A table on its way.
 pub(crate) struct Table {
     export: Export,
-    columns: Vec<String>,
+    columns: Vec<Column>,
     format: ExportFormat,
+    /// The file that is being written, in Parquet.
+    parquet: Option<ParquetFile>,
     has_mark: bool,
     is_begun: bool,
 }
@@ -30,26 +35,57 @@ pub(crate) struct Table {
 impl Table {
     /// `has_mark`: CSV begins with a byte order mark.
     pub(crate) fn new(export: Export, format: ExportFormat, has_mark: bool) -> Table {
-        Table { columns: columns(&export.rule_set), export, format, has_mark, is_begun: false }
+        Table { columns: columns(&export.rule_set), export, format, parquet: None, has_mark, is_begun: false }
     }
 
     /// The next piece of the table; `None` at its end.
     pub(crate) async fn next(&mut self) -> Result<Option<Vec<u8>>, ReadError> {
+        if self.format == ExportFormat::Parquet {
+            return self.next_of_parquet().await;
+        }
         let mut piece = Vec::new();
         if !self.is_begun && self.format == ExportFormat::Csv {
             piece.extend_from_slice(if self.has_mark { BYTE_ORDER_MARK.as_bytes() } else { b"" });
-            let names: Vec<Cell> = self.columns.iter().cloned().map(Cell::Text).collect();
+            let names: Vec<Cell> = self.columns.iter().map(|column| Cell::Text(column.name.clone())).collect();
             piece.extend(csv_rows([names.as_slice()].into_iter()));
         }
-        let page = self.export.next().await.inspect_err(|error| tracing::warn!(%error, "an export broke off"))?;
-        let (rule_set, key) = (&self.export.rule_set, self.export.key);
-        let rows: Vec<Vec<Cell>> = page.iter().map(|(id, card)| row(rule_set, key, id, card)).collect();
+        let rows = self.rows().await?;
         match self.format {
             ExportFormat::Csv => piece.extend(csv_rows(rows.iter().map(Vec::as_slice))),
-            ExportFormat::Ndjson => rows.iter().for_each(|row| piece.extend(self.line(row))),
+            ExportFormat::Ndjson | ExportFormat::Parquet => rows.iter().for_each(|row| piece.extend(self.line(row))),
         }
         self.is_begun = true;
         Ok((!piece.is_empty()).then_some(piece))
+    }
+
+    /// The next rows; none at the end.
+    async fn rows(&mut self) -> Result<Vec<Vec<Cell>>, ReadError> {
+        let page = self.export.next().await.inspect_err(|error| tracing::warn!(%error, "an export broke off"))?;
+        let (rule_set, key) = (&self.export.rule_set, self.export.key);
+        Ok(page.iter().map(|(id, card)| row(rule_set, key, id, card)).collect())
+    }
+
+    async fn next_of_parquet(&mut self) -> Result<Option<Vec<u8>>, ReadError> {
+        let mut file = match self.parquet.take() {
+            Some(file) => file,
+            None if self.is_begun => return Ok(None),
+            None => ParquetFile::new(&self.columns)?,
+        };
+        self.is_begun = true;
+        let mut rows = Vec::new();
+        while rows.len() < GROUP_ROWS {
+            let more = self.rows().await?;
+            if more.is_empty() {
+                break;
+            }
+            rows.extend(more);
+        }
+        if rows.is_empty() {
+            return Ok(Some(file.end()?));
+        }
+        let piece = file.group(&self.columns, &rows)?;
+        self.parquet = Some(file);
+        Ok(Some(piece))
     }
 
     fn line(&self, row: &[Cell]) -> Vec<u8> {
@@ -58,7 +94,8 @@ impl Table {
             Cell::Text(text) => Some(Value::String(text.clone())),
             Cell::Number(number) => serde_json::from_str(number).ok(),
         };
-        let members = self.columns.iter().zip(row).filter_map(|(name, cell)| Some((name.clone(), value(cell)?)));
+        let members =
+            self.columns.iter().zip(row).filter_map(|(column, cell)| Some((column.name.clone(), value(cell)?)));
         let mut line = Value::Object(members.collect::<Map<_, _>>()).to_string().into_bytes();
         line.push(b'\n');
         line

@@ -36,28 +36,59 @@ pub struct ExportKey {
     pub kind: SubjectKind,
 }
 
+/// What all cells of a column are, where they are anything.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ColumnType {
+    Text,
+    /// A text `YYYY-MM-DD`.
+    Date,
+    Integer,
+    /// With at most six places.
+    Decimal,
+}
+
+/// A column of a table.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Column {
+    pub name: String,
+    pub column_type: ColumnType,
+}
+
 /// The columns of whatever a card is about, and of each metric.
-const OF_CARD: [&str; 11] = [
-    "date",
-    "revision",
-    "kind",
-    "id",
-    "category_id",
-    "status",
-    "score",
-    "tier_level",
-    "signed_orders",
-    "volume",
-    "adjusted_by",
+const OF_CARD: [(&str, ColumnType); 11] = [
+    ("date", ColumnType::Date),
+    ("revision", ColumnType::Integer),
+    ("kind", ColumnType::Text),
+    ("id", ColumnType::Text),
+    ("category_id", ColumnType::Text),
+    ("status", ColumnType::Text),
+    ("score", ColumnType::Decimal),
+    ("tier_level", ColumnType::Integer),
+    ("signed_orders", ColumnType::Integer),
+    ("volume", ColumnType::Integer),
+    ("adjusted_by", ColumnType::Decimal),
 ];
-const OF_METRIC: [&str; 7] = ["numerator", "denominator", "value", "points", "basis", "peers", "better_peers"];
+const OF_METRIC: [(&str, ColumnType); 7] = [
+    ("numerator", ColumnType::Integer),
+    ("denominator", ColumnType::Integer),
+    ("value", ColumnType::Decimal),
+    ("points", ColumnType::Decimal),
+    ("basis", ColumnType::Text),
+    ("peers", ColumnType::Integer),
+    ("better_peers", ColumnType::Integer),
+];
 
 /// The columns of cards under a rule set: what the card is about, the dimensions, and each metric's counts, value and standing.
-pub fn columns(rule_set: &RuleSet) -> Vec<String> {
-    let dimensions = rule_set.dimensions.iter().map(|dimension| format!("dimension_{}", dimension.id));
-    let of_metric = |rule: &MetricRule| OF_METRIC.map(|column| format!("{}_{column}", rule.metric.id()));
-    let metrics = rule_set.metrics.iter().flat_map(of_metric);
-    OF_CARD.map(str::to_owned).into_iter().chain(dimensions).chain(metrics).collect()
+pub fn columns(rule_set: &RuleSet) -> Vec<Column> {
+    let column = |name: String, column_type| Column { name, column_type };
+    let of_card = OF_CARD.into_iter().map(|(name, column_type)| column(name.to_owned(), column_type));
+    let dimensions = rule_set.dimensions.iter();
+    let dimensions = dimensions.map(|dimension| column(format!("dimension_{}", dimension.id), ColumnType::Decimal));
+    let of_metric = |rule: &MetricRule| {
+        let id = rule.metric.id();
+        OF_METRIC.map(|(name, column_type)| column(format!("{id}_{name}"), column_type))
+    };
+    of_card.chain(dimensions).chain(rule_set.metrics.iter().flat_map(of_metric)).collect()
 }
 
 /// The row of a card, in the order of the columns.

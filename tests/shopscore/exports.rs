@@ -1,10 +1,15 @@
 //! Exports: every card of a revision as a table.
 
+use std::collections::BTreeMap;
 use std::process::Command;
 
+use chrono::{NaiveDate, TimeDelta};
+use parquet::file::reader::{FileReader, SerializedFileReader};
+use parquet::record::Field;
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 use serde_json::{Value, json};
+use shopscore::domain::decimal::Decimal;
 
 use crate::keys::{guarded_with, make};
 use crate::support::answers::service_knowing;
@@ -20,7 +25,7 @@ async fn text(service: &TestService, path: &str) -> (String, String) {
 }
 
 /// The rows of a CSV by the names of their columns. The samples have no quotes.
-fn read_csv(text: &str) -> Vec<std::collections::BTreeMap<String, String>> {
+fn read_csv(text: &str) -> Vec<BTreeMap<String, String>> {
     let mut lines = text.split("\r\n").filter(|line| !line.is_empty());
     let names: Vec<&str> = lines.next().expect("names").split(',').collect();
     let row = |line: &str| {
@@ -29,6 +34,45 @@ fn read_csv(text: &str) -> Vec<std::collections::BTreeMap<String, String>> {
         names.iter().map(|name| (*name).to_owned()).zip(cells.into_iter().map(str::to_owned)).collect()
     };
     lines.map(row).collect()
+}
+
+/// The rows of a Parquet file, as CSV writes their cells.
+async fn parquet(service: &TestService, path: &str) -> Vec<BTreeMap<String, String>> {
+    let response = service.client.get(service.url(path)).send().await.expect("an answer");
+    assert_eq!(response.headers()["content-type"], "application/vnd.apache.parquet");
+    let reader = SerializedFileReader::new(response.bytes().await.expect("bytes")).expect("a Parquet file");
+    let shown = |field: &Field| match field {
+        Field::Null => String::new(),
+        Field::Str(text) => text.clone(),
+        Field::Long(number) => number.to_string(),
+        Field::Date(days) => (NaiveDate::default() + TimeDelta::days((*days).into())).to_string(),
+        Field::Decimal(decimal) => {
+            let millionths = decimal.data().iter().fold(0_i64, |value, byte| (value << 8) | i64::from(*byte));
+            Decimal::from_millionths(millionths).to_string()
+        }
+        other => panic!("{other:?}"),
+    };
+    let row =
+        |row: parquet::record::Row| row.get_column_iter().map(|(name, field)| (name.clone(), shown(field))).collect();
+    let rows = reader.get_row_iter(None).expect("rows").map(|one| row(one.expect("a row")));
+    rows.map(shortest).collect()
+}
+
+/// Decimals in their shortest form: CSV has scores with all the places of their rule set.
+fn shortest(row: BTreeMap<String, String>) -> BTreeMap<String, String> {
+    let is_decimal = |name: &str| {
+        name == "score"
+            || name == "adjusted_by"
+            || name.starts_with("dimension_")
+            || name.ends_with("_points")
+            || name.ends_with("_value")
+    };
+    let cell = |(name, cell): (String, String)| {
+        let cell =
+            if is_decimal(&name) { cell.parse::<Decimal>().map_or(cell, |decimal| decimal.to_string()) } else { cell };
+        (name, cell)
+    };
+    row.into_iter().map(cell).collect()
 }
 
 /// A number of an answer as the table writes it.
@@ -109,6 +153,8 @@ async fn a_table_has_what_the_answers_about_each_card_have() {
                 assert_eq!(line.as_object().expect("an object").len(), filled.clone().count());
                 filled.for_each(|(column, cell)| assert!(same(cell, &line[column]), "{column}"));
             }
+            let rows: Vec<_> = rows.into_iter().map(shortest).collect();
+            assert_eq!(parquet(&service, &format!("{path}&format=parquet")).await, rows, "seed {seed}: {path}");
         }
         service.stop().await;
     }
@@ -174,8 +220,11 @@ async fn the_command_writes_what_the_service_answers() {
         let written = std::fs::read_to_string(directory.join(arguments[1])).expect("a file");
         assert_eq!(written, text(&service, path).await.1, "{path}");
     }
+    let (success, said) = export(&["--out", "a.parquet"]);
+    let written = std::fs::read(directory.join("a.parquet")).expect("a file");
+    assert!(success && written.starts_with(b"PAR1") && written.ends_with(b"PAR1"), "{said}");
     for (arguments, wanted) in [
-        (&["--out", "a.xlsx"][..], ".csv or .ndjson"),
+        (&["--out", "a.xlsx"][..], ".csv, .ndjson or .parquet"),
         (&["--out", "a.csv", "--date", "2026-11-01"][..], "shopscore run --date"),
         (&["--out", "a.csv", "--rule-set", "none"][..], "rule_set must be one of"),
         (&["--out", "none/a.csv"][..], "cannot write"),

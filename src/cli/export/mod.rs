@@ -50,7 +50,7 @@ impl fmt::Display for Exported {
 pub(super) async fn export(cli: &Cli, settings: &ExportSettings) -> Result<ExitCode, CommandError> {
     let extension = settings.out.extension().and_then(|extension| extension.to_str()).unwrap_or_default();
     let format = ExportFormat::parse(extension);
-    let format = format.ok_or_else(|| CommandError::usage("--out must end in .csv or .ndjson"))?;
+    let format = format.ok_or_else(|| CommandError::usage("--out must end in .csv, .ndjson or .parquet"))?;
     let opened = open_checked(cli, Sharing::Join).await?;
     let source = Source::new(&opened.context);
     let date = settings.date.map(|word| word.date(opened.context.today()));

@@ -17,7 +17,7 @@ pub struct ExportSettings {
     /// Whose cards
     #[arg(long, value_enum, default_value_t = ExportKind::Shops)]
     pub kind: ExportKind,
-    /// File to write, .csv or .ndjson; one that is there is replaced when the new one is whole
+    /// File to write, .csv, .ndjson or .parquet; one that is there is replaced when the new one is whole
     #[arg(long, value_name = "FILE")]
     pub out: PathBuf,
     /// Begin CSV with a byte order mark, which some spreadsheets need to see that it is UTF-8

@@ -27,7 +27,7 @@ parameters! {
         rule_set: RuleSetId,
         /// Default: the newest revision of the date.
         revision: Revision,
-        /// `csv` (the default) or `ndjson`.
+        /// `csv` (the default), `ndjson` or `parquet`.
         format: OneOf<ExportFormat>,
         /// Begin CSV with a byte order mark, which some spreadsheets need to see that it is UTF-8.
         bom: Option<bool>,
@@ -44,7 +44,7 @@ parameters! {
     tag = "scores",
     params(ExportQuery),
     responses(
-        (status = 200, description = "The table.", content((String = "text/csv"), (String = "application/x-ndjson"))),
+        (status = 200, description = "The table.", content((String = "text/csv"), (String = "application/x-ndjson"), (Vec<u8> = "application/vnd.apache.parquet"))),
         ReadProblems
     )
 )]
@@ -67,6 +67,8 @@ pub(crate) async fn export_scores(
     let content_type = match format {
         ExportFormat::Csv => "text/csv; charset=utf-8; header=present",
         ExportFormat::Ndjson => "application/x-ndjson",
+        // As IANA has it.
+        ExportFormat::Parquet => "application/vnd.apache.parquet",
     };
     let headers =
         [(CONTENT_TYPE, content_type.to_owned()), (CONTENT_DISPOSITION, format!("attachment; filename=\"{name}\""))];
