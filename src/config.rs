@@ -101,11 +101,15 @@ pub struct RetentionSettings {
     /// Days to keep the audit trail, at least 30 [default: forever]
     #[arg(long, env = "SHOPSCORE_AUDIT_DAYS", value_name = "DAYS", value_parser = clap::value_parser!(u16).range(30..), global = true)]
     pub audit_days: Option<u16>,
+
+    /// Newest score dates whose metrics are unpacked for analysts with SQL (bi.metric); 0 for none
+    #[arg(long, env = "SHOPSCORE_BI_DAYS", value_name = "DAYS", default_value_t = 0, global = true)]
+    pub bi_days: u16,
 }
 
 impl Default for RetentionSettings {
     fn default() -> RetentionSettings {
-        RetentionSettings { card_days: 400, event_days: None, audit_days: None }
+        RetentionSettings { card_days: 400, event_days: None, audit_days: None, bi_days: 0 }
     }
 }
 

@@ -10,6 +10,7 @@ use tokio::task::JoinSet;
 
 use crate::access::{LastUsed, Rates};
 use crate::answers::source::Source;
+use crate::answers::unpack::keep_unpacking;
 use crate::config::LimitSettings;
 use crate::connect::connector::Connector;
 use crate::context::{Context, StartError};
@@ -91,7 +92,16 @@ impl Service {
             tokio::spawn(async move { tokio::join!(sweeping, erasing).0 })
         };
         let source = Source::new(context);
-        let freshness = tokio::spawn(source.freshness.clone().watch());
+        let freshness = {
+            let (watching, days) = (source.freshness.clone().watch(), context.retention.bi_days);
+            let unpacking = (days > 0).then(|| keep_unpacking(source.clone(), days));
+            let unpacking = async {
+                if let Some(unpacking) = unpacking {
+                    unpacking.await
+                }
+            };
+            tokio::spawn(async move { tokio::join!(watching, unpacking).0 })
+        };
         let journal = Journal::default();
         let telemetry = Telemetry::new().map_err(|error| std::io::Error::other(error.to_string()))?;
         let last_used = LastUsed::default();

@@ -24,4 +24,5 @@ pub(crate) mod rule_sets;
 pub(crate) mod source;
 pub(crate) mod summary;
 pub(crate) mod table;
+pub(crate) mod unpack;
 pub(crate) mod what_if;

@@ -11,7 +11,7 @@ use super::settings::Cli;
 const GROUPS: [(&str, &[&str]); 5] = [
     ("Service", &["serve", "demo", "health"]),
     ("Events", &["send", "load", "import", "connectors"]),
-    ("Scores", &["run", "rules", "export", "mcp"]),
+    ("Scores", &["run", "rules", "export", "bi", "mcp"]),
     ("Upkeep", &["migrate", "key", "backup", "restore", "verify", "rebuild", "retain"]),
     ("Documents", &["openapi", "reference", "completions", "man"]),
 ];
@@ -30,6 +30,7 @@ fn users_of(setting: &str) -> Option<&'static [&'static str]> {
         "slot" => &["serve", "demo", "run"],
         "rules_dir" => &["serve", "demo", "run", "rules", "retain", "export"],
         "card_days" | "audit_days" => &["serve", "retain"],
+        "bi_days" => &["serve"],
         "event_days" => &["serve", "load", "import", "retain"],
         "oldest_time" | "keep_unknown_data" => &["serve", "load", "import"],
         "merchants_name_creators" | "auth" | "bootstrap_key_file" | "connectors" => &["serve"],
@@ -46,6 +47,7 @@ fn users_of(setting: &str) -> Option<&'static [&'static str]> {
             "load",
             "import",
             "export",
+            "bi",
             "mcp",
             "connectors",
             "run",
@@ -67,6 +69,7 @@ fn users_of(setting: &str) -> Option<&'static [&'static str]> {
             "load",
             "import",
             "export",
+            "bi",
             "mcp",
             "connectors",
             "run",

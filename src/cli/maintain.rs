@@ -182,7 +182,7 @@ pub(super) async fn retain(cli: &Cli) -> Result<ExitCode, CommandError> {
     let kept = opened.context.retention;
     opened.close().await;
     let Swept { cards, aggregates, events, audit_entries } = result?;
-    let RetentionSettings { card_days, event_days, audit_days } = kept;
+    let RetentionSettings { card_days, event_days, audit_days, .. } = kept;
     let retained = Retained { cards, card_days, events, aggregates, event_days, audit_entries, audit_days };
     show(&retained, cli.form());
     Ok(Status::Done.into())

@@ -1,6 +1,7 @@
 //! The command line: one file for each group of commands.
 
 mod backup;
+mod bi;
 pub mod client;
 mod connectors;
 mod date_word;
@@ -70,6 +71,7 @@ async fn carry_out(cli: &Cli) -> Result<ExitCode, CommandError> {
         Some(Command::Retain) => maintain::retain(cli).await,
         Some(Command::Rules { command }) => rules::rules(cli, command).await,
         Some(Command::Export(settings)) => export::export(cli, settings).await,
+        Some(Command::Bi { command }) => bi::bi(cli, command).await,
         Some(Command::Mcp(settings)) => mcp::mcp(settings).await,
         Some(Command::Connectors { command }) => connectors::connectors(cli, command),
         Some(Command::Key { command }) => key::key(cli, command).await,

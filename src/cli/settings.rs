@@ -117,6 +117,11 @@ pub enum Command {
     Retain,
     /// Write every card of a date with all its metrics to a file
     Export(ExportSettings),
+    /// Let analysts read scores, metrics and counts with SQL: the views of the schema bi
+    Bi {
+        #[command(subcommand)]
+        command: BiCommand,
+    },
     /// Serve tools for agents on standard input and output (Model Context Protocol), which read from a service
     ///
     /// A service has the same tools at /mcp.
@@ -177,6 +182,7 @@ impl Command {
             Command::Retain => "retain",
             Command::Rules { .. } => "rules",
             Command::Export(_) => "export",
+            Command::Bi { .. } => "bi",
             Command::Mcp(_) => "mcp",
             Command::Connectors { .. } => "connectors",
             Command::Key { .. } => "key",
@@ -187,6 +193,21 @@ impl Command {
             Command::Demo(_) => "demo",
         }
     }
+}
+
+#[derive(Clone, Debug, Subcommand)]
+pub enum BiCommand {
+    /// Let a role of PostgreSQL read the views and nothing else; makes the role where there is none
+    Grant {
+        /// Name of the role
+        role: String,
+    },
+    /// Unpack the metrics of a date into bi.metric; a service with --bi-days does so for the newest dates
+    Unpack {
+        /// Score date: YYYY-MM-DD, today or yesterday (in the business time zone) [default: the newest published one]
+        #[arg(long, value_name = "DATE")]
+        date: Option<DateWord>,
+    },
 }
 
 #[derive(Clone, Debug, Subcommand)]

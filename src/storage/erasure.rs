@@ -236,6 +236,11 @@ pub(crate) async fn erase_scores(
     .bind(SubjectKind::Shop.code())
     .execute(&mut *connection)
     .await?;
+    sqlx::query("delete from bi_metric where rule_set = any($2) and subject_id = $1 collate \"C\"")
+        .bind(shop_id.as_str())
+        .bind(rule_sets)
+        .execute(&mut *connection)
+        .await?;
     // What is told of the shop, and to it alone; from now on there is no card to tell of.
     // Webhooks are held before their deliveries, as by all who write both.
     for sql in [

@@ -7,6 +7,7 @@ pub(crate) mod alert;
 pub(crate) mod announcement;
 pub(crate) mod api_key;
 pub(crate) mod audit;
+pub mod bi;
 pub(crate) mod card;
 pub(crate) mod comparison;
 pub mod count;

@@ -7,8 +7,8 @@ use std::sync::{Arc, RwLock};
 use chrono::{DateTime, Utc};
 use sqlx::PgConnection;
 
-use super::StoreError;
 use super::run::{RunRow, used_rule_sets};
+use super::{StoreError, bi};
 use crate::domain::rules::{RuleSet, file};
 
 /// A rule set that a run uses, with the number of its stored text.
@@ -85,8 +85,9 @@ pub async fn version(connection: &mut PgConnection, rule_set: &RuleSet, now: Dat
     .bind(&rule_set.hash)
     .bind(&rule_set.source)
     .bind(now)
-    .fetch_one(connection)
+    .fetch_one(&mut *connection)
     .await?;
+    bi::learn(connection, version, rule_set).await?;
     Ok(version)
 }
 

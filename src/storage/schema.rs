@@ -56,7 +56,8 @@ impl Store {
             }
             _ => {
                 MIGRATIONS.run(&self.run).await.map_err(StoreError::Migration)?;
-                self.repack().await
+                self.repack().await?;
+                self.define_bi().await
             }
         }
     }

@@ -199,9 +199,7 @@ async fn the_command_writes_what_the_service_answers() {
     service.run(date("2026-11-19")).await;
     service.run(date("2026-11-20")).await;
     let directory = empty_directory("export");
-    let database = service.database();
-    let socket = database.get_socket().expect("a socket").display().to_string();
-    let url = format!("postgres:///{}?host={socket}&user=shopscore", database.get_database().expect("a database"));
+    let url = service.database_url();
     let export = |arguments: &[&str]| {
         let mut command = Command::new(PROGRAM);
         command.env("DATABASE_URL", &url).current_dir(&directory).arg("export").args(arguments);

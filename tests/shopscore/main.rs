@@ -2,6 +2,7 @@
 
 mod abuse;
 mod audit;
+mod bi;
 mod by_hand;
 mod changes;
 mod commands;

@@ -184,6 +184,13 @@ impl TestService {
         PgConnectOptions::clone(&self.context.store.read.connect_options())
     }
 
+    /// The database, as `DATABASE_URL` names it.
+    pub fn database_url(&self) -> String {
+        let database = self.database();
+        let socket = database.get_socket().expect("a socket").display().to_string();
+        format!("postgres:///{}?host={socket}&user=shopscore", database.get_database().expect("a database"))
+    }
+
     /// A further service on the same database, asked by the same client, that remembers nothing.
     pub async fn another(&self) -> TestService {
         let options = self.database();
