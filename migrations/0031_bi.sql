@@ -16,7 +16,7 @@ create table bi_penalty (
     title_en text not null,
     title_zh text not null,
     -- It applies to scores below this.
-    below numeric(9, 6) not null,
+    below numeric not null,
     -- The dimension whose score is meant; null: the whole score.
     dimension text,
     constraint bi_penalty_pkey primary key (version_no, row_no)
@@ -27,6 +27,7 @@ create table bi_metric (
     run_id bigint not null,
     rule_set smallint not null,
     subject_id text collate "C" not null,
+    category_id text collate "C",
     dimension text not null,
     metric text not null,
     numerator bigint not null,
@@ -42,6 +43,8 @@ create index bi_metric_of_run on bi_metric using brin (run_id);
 
 create table bi_unpacked (
     run_id bigint primary key,
-    unpacked_at timestamptz not null
+    unpacked_at timestamptz not null,
+    -- Asked for by hand: it stays as long as full cards do.
+    by_hand boolean not null
 );
 comment on table bi_unpacked is 'Runs whose metrics are in bi_metric; written in the same transaction.';

@@ -59,6 +59,7 @@ pub struct Service {
     previews: tokio::task::JoinHandle<()>,
     retention: tokio::task::JoinHandle<()>,
     freshness: tokio::task::JoinHandle<()>,
+    unpacking: tokio::task::JoinHandle<()>,
     noting: tokio::task::JoinHandle<()>,
     telling: tokio::task::JoinHandle<()>,
     writers: JoinSet<()>,
@@ -92,16 +93,8 @@ impl Service {
             tokio::spawn(async move { tokio::join!(sweeping, erasing).0 })
         };
         let source = Source::new(context);
-        let freshness = {
-            let (watching, days) = (source.freshness.clone().watch(), context.retention.bi_days);
-            let unpacking = (days > 0).then(|| keep_unpacking(source.clone(), days));
-            let unpacking = async {
-                if let Some(unpacking) = unpacking {
-                    unpacking.await
-                }
-            };
-            tokio::spawn(async move { tokio::join!(watching, unpacking).0 })
-        };
+        let freshness = tokio::spawn(source.freshness.clone().watch());
+        let unpacking = tokio::spawn(keep_unpacking(source.clone(), context.retention.bi_days));
         let journal = Journal::default();
         let telemetry = Telemetry::new().map_err(|error| std::io::Error::other(error.to_string()))?;
         let last_used = LastUsed::default();
@@ -144,7 +137,20 @@ impl Service {
             // A sender that is gone means the same as one that sent.
             let _ = stopped.await;
         }));
-        Ok(Service { address, state, stop, server, slot, previews, retention, freshness, noting, telling, writers })
+        Ok(Service {
+            address,
+            state,
+            stop,
+            server,
+            slot,
+            previews,
+            retention,
+            freshness,
+            unpacking,
+            noting,
+            telling,
+            writers,
+        })
     }
 
     /// Waits until a task ends that should not.
@@ -155,6 +161,7 @@ impl Service {
             _ = &mut self.previews => tracing::error!("computing previews ended"),
             _ = &mut self.retention => tracing::error!("the daily retention, or erasing, ended"),
             _ = &mut self.freshness => tracing::error!("the watcher for publications ended"),
+            _ = &mut self.unpacking => tracing::error!("unpacking metrics for analysts ended"),
             _ = &mut self.noting => tracing::error!("noting rejections and uses of keys ended"),
             _ = &mut self.telling => tracing::error!("telling webhooks ended"),
             _ = self.writers.join_next() => tracing::error!("a writer ended"),
@@ -183,6 +190,7 @@ impl Service {
         // A sweep that breaks off leaves whole transactions; the next day's goes on.
         self.retention.abort();
         self.freshness.abort();
+        self.unpacking.abort();
         self.noting.abort();
         let store = &self.state.context.store;
         let last = async {

@@ -16,8 +16,20 @@ use crate::storage::{StoreError, bi, run};
 /// How often it is looked whether there is something to unpack.
 const LOOK_EVERY: Duration = Duration::from_secs(10);
 
+/// Who wants a run unpacked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Asked {
+    /// It goes when there are so many newer ones.
+    BySetting,
+    /// It stays as long as its full cards do.
+    ByHand,
+}
+
 /// Keeps the newest revisions of so many dates unpacked. Never ends.
 pub(crate) async fn keep_unpacking(source: Source, days: u16) {
+    if days == 0 {
+        return std::future::pending().await;
+    }
     loop {
         if let Err(error) = unpack_days(&source, days.into()).await {
             tracing::warn!(%error, "metrics are unpacked for analysts in a moment");
@@ -30,7 +42,7 @@ async fn unpack_days(source: &Source, days: i64) -> Result<(), ReadError> {
     let mut connection = source.context.store.run.acquire().await.map_err(StoreError::from)?;
     let wanted = bi::wanted(&mut connection, days).await?;
     for run_id in &wanted {
-        unpack(source, *run_id).await?;
+        unpack(source, *run_id, Asked::BySetting).await?;
     }
     if !wanted.is_empty() {
         bi::forget(&mut connection, days).await?;
@@ -40,13 +52,13 @@ async fn unpack_days(source: &Source, days: i64) -> Result<(), ReadError> {
 
 /// Unpacks the metrics of a published run, under all rule sets that were in force. Returns how many rows they are; `None` where they
 /// are there already.
-pub(crate) async fn unpack(source: &Source, run_id: i64) -> Result<Option<u64>, ReadError> {
+pub(crate) async fn unpack(source: &Source, run_id: i64, asked: Asked) -> Result<Option<u64>, ReadError> {
     let context = &source.context;
     let mut connection = context.store.run.acquire().await.map_err(StoreError::from)?;
     let run = run::get(&mut connection, run_id).await?;
     let Some(run) = run.filter(|run| run.revision.is_some()) else { return Ok(None) };
     let mut transaction = connection.begin().await.map_err(StoreError::from)?;
-    if !bi::take(&mut transaction, run_id, context.now()).await? {
+    if !bi::take(&mut transaction, run_id, asked == Asked::ByHand, context.now()).await? {
         return Ok(None);
     }
     let mut rows = 0;
@@ -67,14 +79,16 @@ pub(crate) async fn unpack(source: &Source, run_id: i64) -> Result<Option<u64>, 
         }
     }
     transaction.commit().await.map_err(StoreError::from)?;
+    bi::analyze(&mut connection).await?;
     Ok(Some(rows))
 }
 
 /// Writes a card's metrics in the text format of `copy`; its ids need their backslashes doubled alone.
 fn write_rows(text: &mut String, export: &Export, (run_id, version): (i64, i16), id: &Id, card: &Card) -> u64 {
     let rule_set = &export.rule_set;
-    let id = id.as_str().replace('\\', "\\\\");
+    let escaped = |id: &Id| id.as_str().replace('\\', "\\\\");
     let or_null = |value: Option<String>| value.unwrap_or_else(|| "\\N".to_owned());
+    let (id, category_id) = (escaped(id), or_null(card.category_id.as_ref().map(escaped)));
     for (rule, metric) in rule_set.metrics.iter().zip(&card.metrics) {
         let standing = metric.assessed.and_then(|assessed| assessed.standing);
         let value = or_null(metric.count.value(rule.metric).map(|value| value.rounded(PLACES_MAX).to_string()));
@@ -87,7 +101,7 @@ fn write_rows(text: &mut String, export: &Export, (run_id, version): (i64, i16),
         // A string takes whatever is written.
         let _ = writeln!(
             text,
-            "{run_id}\t{version}\t{id}\t{dimension}\t{name}\t{numerator}\t{denominator}\t{value}\t{points}\t{basis}\t{peers}\t{better}"
+            "{run_id}\t{version}\t{id}\t{category_id}\t{dimension}\t{name}\t{numerator}\t{denominator}\t{value}\t{points}\t{basis}\t{peers}\t{better}"
         );
     }
     rule_set.metrics.len() as u64

@@ -11,7 +11,7 @@ use super::open::{Opened, open_checked};
 use super::report::{show, tell};
 use super::settings::{BiCommand, Cli};
 use crate::answers::source::Source;
-use crate::answers::unpack::unpack;
+use crate::answers::unpack::{Asked, unpack};
 use crate::storage::private::Sharing;
 use crate::storage::{StoreError, bi as views, run};
 
@@ -36,7 +36,12 @@ struct Granted {
 
 impl fmt::Display for Granted {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(formatter, "{} may read the views of the schema bi, and nothing else of this database", self.role)
+        write!(
+            formatter,
+            "{} may read the views of the schema bi{}",
+            self.role,
+            if self.created { ", and nothing else of this database" } else { "; what it could do before it still can" }
+        )
     }
 }
 
@@ -73,7 +78,7 @@ async fn unpack_date(cli: &Cli, opened: &Opened, date: Option<NaiveDate>) -> Res
     let none = || CommandError::input("no scores of this date are published; shopscore run --date computes them");
     let run = run::published(&mut connection, date, None).await?.ok_or_else(none)?;
     let failed = |error: crate::answers::published::ReadError| CommandError::failed(error.to_string());
-    let rows = unpack(&Source::new(&opened.context), run.run_id).await.map_err(failed)?;
+    let rows = unpack(&Source::new(&opened.context), run.run_id, Asked::ByHand).await.map_err(failed)?;
     show(&Unpacked { date: run.date, revision: run.revision.unwrap_or_default(), rows }, cli.form());
     Ok(())
 }

@@ -21,11 +21,11 @@ fn users_of(setting: &str) -> Option<&'static [&'static str]> {
     let users: &[&str] = match setting {
         "database_url" | "state_dir" | "postgres_bin" => &[
             "serve", "load", "import", "run", "rules", "migrate", "key", "backup", "restore", "verify", "rebuild",
-            "retain", "export",
+            "retain", "export", "bi",
         ],
         "time_zone" => &[
             "serve", "demo", "load", "import", "run", "rules", "export", "key", "restore", "verify", "rebuild",
-            "retain",
+            "retain", "bi",
         ],
         "slot" => &["serve", "demo", "run"],
         "rules_dir" => &["serve", "demo", "run", "rules", "retain", "export"],

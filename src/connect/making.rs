@@ -12,7 +12,7 @@ use crate::domain::hex::hex;
 pub(super) struct Making {
     /// What ids begin with.
     prefix: &'static str,
-    shop_id: String,
+    pub shop_id: String,
     pub events: Vec<MadeEvent>,
 }
 

@@ -20,7 +20,9 @@ pub(crate) struct Message {
     /// As it came.
     pub text: String,
     /// Which orders make up what the platform calls by another id, such as a parcel. Later messages name it alone.
-    pub parts: Vec<(String, Vec<String>)>,
+    pub parts: Vec<Part>,
+    /// Whether it tells how a product stands, again and again: what was known before is not stored once more.
+    pub tells_state: bool,
     pub meaning: Meaning,
 }
 
@@ -33,33 +35,62 @@ impl Message {
             id: None,
             text,
             parts: Vec::new(),
+            tells_state: false,
             meaning: Meaning::Unread(why),
         }
     }
 
-    /// What it names by another id than an order's.
-    pub(crate) fn wanted_parts(&self) -> impl Iterator<Item = &str> {
+    /// What it names by another id than an order's: shop and part.
+    pub(crate) fn wanted_parts(&self) -> impl Iterator<Item = (String, String)> {
         let of_parts = match &self.meaning {
             Meaning::OfParts(of_parts) => of_parts.as_slice(),
             _ => &[],
         };
-        of_parts.iter().map(|of_part| of_part.part.as_str())
+        of_parts.iter().map(|of_part| (of_part.event.shop_id.clone(), of_part.part.clone()))
     }
 
-    /// Gives the message the orders that it speaks of by another id. `orders_of`: those that are known of one.
-    pub(crate) fn resolve(&mut self, orders_of: impl Fn(&str) -> Option<Vec<String>>) {
+    /// Gives the message the orders that it speaks of by another id. `orders_of`: those that are known of one. `room`: how many events
+    /// all messages of a request may make so.
+    pub(crate) fn resolve(&mut self, orders_of: impl Fn(&(String, String)) -> Option<Vec<String>>, room: &mut usize) {
         let Meaning::OfParts(of_parts) = &mut self.meaning else { return };
         let mut made = Vec::new();
         for OfPart { part, event } in std::mem::take(of_parts) {
-            let Some(orders) = orders_of(&part) else {
+            let key = (event.shop_id.clone(), part);
+            let Some(orders) = orders_of(&key) else {
                 let detail =
-                    format!("which orders {part} is about is not known: the message that tells it has not come");
+                    format!("which orders {} is about is not known: the message that tells it has not come", key.1);
                 self.meaning = Meaning::Unread(Unread::new("unknown_part", detail));
                 return;
             };
+            let Some(left) = room.checked_sub(orders.len()) else {
+                let detail = "the request speaks of too many orders; send it in parts";
+                self.meaning = Meaning::Unread(Unread::new("too_many", detail));
+                return;
+            };
+            *room = left;
             made.extend(orders.iter().map(|order_id| event.of_order(order_id)));
         }
         self.meaning = Meaning::Events(made);
+    }
+}
+
+/// The most orders of a part that are known of.
+const PART_ORDERS_MAX: usize = 1_000;
+
+/// The orders of what a platform calls by another id.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Part {
+    pub shop_id: String,
+    /// Its kind and its id.
+    pub name: String,
+    pub order_ids: Vec<String>,
+}
+
+impl Part {
+    /// `None` where there are no orders, or more than anybody sends together.
+    pub(super) fn new(shop_id: &str, name: String, order_ids: Vec<String>) -> Option<Part> {
+        let is_sound = (1..=PART_ORDERS_MAX).contains(&order_ids.len()) && name.len() <= 256;
+        is_sound.then(|| Part { shop_id: shop_id.to_owned(), name, order_ids })
     }
 }
 

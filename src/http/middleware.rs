@@ -125,14 +125,14 @@ const WORK_MAX: Duration = Duration::from_secs(3);
 const READINESS_MAX: Duration = Duration::from_secs(1);
 const READINESS_PATH: &str = "/readyz";
 /// Events wait in a queue, which has limits of its own.
-const EVENTS_PATH: &str = "/v1/events";
+const QUEUED_PATHS: [&str; 2] = ["/v1/events", "/v1/imports"];
 
 /// Answers where the database does not: a handler has only so long once its body is there. It is not broken off, since that
 /// could leave a connection in the middle of a transaction, or lose what makes a write safe to repeat; nobody waits for it
 /// any more. An answer that goes out before the body came in says that the connection closes: what is left of the body is
 /// not read, and could be taken for the next request.
 async fn bound_work(request: Request, next: Next) -> Response {
-    if request.uri().path() == EVENTS_PATH {
+    if QUEUED_PATHS.contains(&request.uri().path()) {
         let (request, when_ended) = watch_body(request);
         return close_unless_ended(next.run(request).await, &when_ended);
     }

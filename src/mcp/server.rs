@@ -48,20 +48,27 @@ impl<C: Carrier> McpServer<C> {
         };
         let (status, mut answer) = self.carrier.carry(question, extensions).await;
         if !(200..300).contains(&status) {
-            let detail = answer["detail"].as_str().unwrap_or("no detail is given");
-            return CallToolResult::error(vec![ContentBlock::text(format!("{status}: {detail}"))]);
+            return refused(status, &answer);
         }
         if let Some((question, (member, _))) = besides.zip(tool.besides) {
             let (status, more) = self.carrier.carry(question, extensions).await;
-            // Of the first date there is none to compare with.
-            if (200..300).contains(&status) {
-                answer[member] = more;
+            match status {
+                200..300 => answer[member] = more,
+                // Of the first date there is none to compare with.
+                404 => {}
+                _ => return refused(status, &more),
             }
         }
         let mut result = CallToolResult::success(vec![ContentBlock::text(answer.to_string())]);
         result.structured_content = Some(answer);
         result
     }
+}
+
+/// What the API says where it refuses.
+fn refused(status: u16, problem: &Value) -> CallToolResult {
+    let detail = problem["detail"].as_str().unwrap_or("no detail is given");
+    CallToolResult::error(vec![ContentBlock::text(format!("{status}: {detail}"))])
 }
 
 impl<C: Carrier> ServerHandler for McpServer<C> {

@@ -20,7 +20,7 @@ use crate::domain::event::Aggregate;
 use crate::domain::id::Id;
 use crate::storage::retention as rows;
 use crate::storage::{
-    StoreError, announcement, api_key, audit, delivery_upkeep, freshness, intake, peer_group, preview, push_part,
+    StoreError, announcement, api_key, audit, bi, delivery_upkeep, freshness, intake, peer_group, preview, push_part,
     unread_message,
 };
 
@@ -95,6 +95,7 @@ pub async fn sweep_if_due(context: &Context) -> Result<Option<Swept>, StoreError
         preview::forget(&mut connection, now).await?;
         unread_message::forget(&mut connection, now - MISTAKES_KEPT).await?;
         push_part::forget(&mut connection, now - PARTS_KEPT).await?;
+        bi::forget_before(&mut connection, today - Days::new(context.retention.card_days.into())).await?;
     }
     drop(connection);
     if taken { sweep(context).await.map(Some) } else { Ok(None) }

@@ -1,9 +1,11 @@
 //! For analysts with SQL: the views of the schema `bi`, which unpack and name what the tables of the service keep packed and numbered.
 //! docs/analysts.md describes them; their text is made here, since lists of measures and words are in the domain.
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, NaiveDate, Utc};
 use sha2::{Digest, Sha256};
-use sqlx::{AssertSqlSafe, Connection, PgConnection};
+use sqlx::postgres::PgArguments;
+use sqlx::query::QueryScalar;
+use sqlx::{AssertSqlSafe, Connection, PgConnection, Postgres};
 
 use super::measure_columns::{DAILY, listed};
 use super::{Store, StoreError};
@@ -14,7 +16,7 @@ use crate::domain::rules::{RuleSet, file};
 use crate::domain::subject::SubjectKind;
 
 /// Columns of `bi_metric`, as they are copied.
-pub(crate) const METRIC_COLUMNS: &str = "run_id, rule_set, subject_id, dimension, metric, numerator, denominator, value, points, basis, \
+pub(crate) const METRIC_COLUMNS: &str = "run_id, rule_set, subject_id, category_id, dimension, metric, numerator, denominator, value, points, basis, \
      peers, better_peers";
 
 /// A case that gives numbers their words.
@@ -38,39 +40,48 @@ fn definition() -> String {
 }
 
 impl Store {
-    /// Brings the views up to date, and what they know of rule sets. A database user that may not make a schema has none.
+    /// Brings the views up to date, and what they know of rule sets. Where that cannot be, the service works all the same: a database
+    /// user may not make a schema, or an analyst's transaction holds a view.
     pub(super) async fn define_bi(&self) -> Result<(), StoreError> {
         let mut connection = self.run.acquire().await?;
-        learn_all(&mut connection).await?;
-        match define(&mut connection).await {
-            Ok(()) => Ok(()),
-            Err(error) if error.is_passing() => Err(error),
-            Err(error) => {
-                tracing::warn!(%error, "the views for analysts (schema bi) are not made");
-                Ok(())
-            }
+        let defined = match learn_all(&mut connection).await {
+            Ok(()) => define(&mut connection).await,
+            failed => failed,
+        };
+        if let Err(error) = defined {
+            tracing::warn!(%error, "the views for analysts (schema bi) are not brought up to date; the next start tries again");
         }
+        Ok(())
     }
 }
 
 async fn define(connection: &mut PgConnection) -> Result<(), StoreError> {
     let definition = definition();
-    let version = hex(&Sha256::digest(&definition)[..16]);
     let mut transaction = connection.begin().await?;
     // Processes that start together take turns.
-    sqlx::query("lock table bi_rule_set in share row exclusive mode").execute(&mut *transaction).await?;
-    let known: Option<String> =
+    sqlx::query("set local lock_timeout = '2s'").execute(&mut *transaction).await?;
+    sqlx::query("lock table bi_unpacked in share update exclusive mode").execute(&mut *transaction).await?;
+    let schema: String = sqlx::query_scalar("select current_schema()::text").fetch_one(&mut *transaction).await?;
+    let known: Option<Option<String>> =
         sqlx::query_scalar("select obj_description(oid, 'pg_namespace') from pg_namespace where nspname = 'bi'")
             .fetch_optional(&mut *transaction)
-            .await?
-            .flatten();
-    if known.is_some_and(|known| known.ends_with(&version)) {
-        return Ok(());
+            .await?;
+    let mark =
+        format!("Views of shopscore on the schema {schema}, see docs/analysts.md; another version makes them anew. ");
+    let version = hex(&Sha256::digest(&definition)[..16]);
+    match known.map(Option::unwrap_or_default) {
+        Some(known) if !known.starts_with(&mark) => {
+            tracing::warn!("the schema bi is another's, so there are no views for analysts");
+            return Ok(());
+        }
+        Some(known) if known.ends_with(&version) => return Ok(()),
+        _ => {}
     }
     sqlx::raw_sql(AssertSqlSafe(definition)).execute(&mut *transaction).await?;
-    let comment = format!(
-        "comment on schema bi is 'Views for analysts, see docs/analysts.md. Made anew by a service of another version: {version}'"
-    );
+    let comment: String = sqlx::query_scalar("select format('comment on schema bi is %L', $1::text)")
+        .bind(mark + &version)
+        .fetch_one(&mut *transaction)
+        .await?;
     sqlx::query(AssertSqlSafe(comment)).execute(&mut *transaction).await?;
     Ok(transaction.commit().await?)
 }
@@ -121,7 +132,7 @@ pub(super) async fn learn(connection: &mut PgConnection, version: i16, rule_set:
     Ok(())
 }
 
-/// Lets a role read the views and nothing else; makes it where there is none. Says whether it was made.
+/// Lets a role read the views; makes one that may do nothing else where there is none. Says whether it was made.
 pub async fn grant(connection: &mut PgConnection, role: &str) -> Result<bool, StoreError> {
     let mut transaction = connection.begin().await?;
     let is_there: bool = sqlx::query_scalar("select exists (select from pg_roles where rolname = $1)")
@@ -129,6 +140,12 @@ pub async fn grant(connection: &mut PgConnection, role: &str) -> Result<bool, St
         .fetch_one(&mut *transaction)
         .await?;
     let name: String = sqlx::query_scalar("select quote_ident($1)").bind(role).fetch_one(&mut *transaction).await?;
+    let owner: Option<String> =
+        sqlx::query_scalar("select quote_ident(nspowner::regrole::text) from pg_namespace where nspname = 'bi'")
+            .fetch_optional(&mut *transaction)
+            .await?;
+    let owner =
+        owner.ok_or_else(|| StoreError::Corrupt("there is no schema bi; the log of the start says why".to_owned()))?;
     let mut statements = Vec::new();
     if !is_there {
         statements.push(format!("create role {name} login"));
@@ -137,8 +154,8 @@ pub async fn grant(connection: &mut PgConnection, role: &str) -> Result<bool, St
     }
     statements.push(format!("grant usage on schema bi to {name}"));
     statements.push(format!("grant select on all tables in schema bi to {name}"));
-    // The views may be made anew.
-    statements.push(format!("alter default privileges in schema bi grant select on tables to {name}"));
+    // Their owner may make the views anew.
+    statements.push(format!("alter default privileges for role {owner} in schema bi grant select on tables to {name}"));
     for statement in statements {
         sqlx::query(AssertSqlSafe(statement)).execute(&mut *transaction).await?;
     }
@@ -157,9 +174,16 @@ pub(crate) async fn wanted(connection: &mut PgConnection, days: i64) -> Result<V
 }
 
 /// Notes that a run is unpacked by the transaction; `false` where another one has done so.
-pub(crate) async fn take(connection: &mut PgConnection, run_id: i64, now: DateTime<Utc>) -> Result<bool, StoreError> {
-    let taken = sqlx::query("insert into bi_unpacked (run_id, unpacked_at) values ($1, $2) on conflict do nothing");
-    Ok(taken.bind(run_id).bind(now).execute(connection).await?.rows_affected() > 0)
+pub(crate) async fn take(
+    connection: &mut PgConnection,
+    run_id: i64,
+    by_hand: bool,
+    now: DateTime<Utc>,
+) -> Result<bool, StoreError> {
+    let taken = sqlx::query(
+        "insert into bi_unpacked (run_id, unpacked_at, by_hand) values ($1, $2, $3) on conflict do nothing",
+    );
+    Ok(taken.bind(run_id).bind(now).bind(by_hand).execute(connection).await?.rows_affected() > 0)
 }
 
 /// Copies rows of `bi_metric` in PostgreSQL's text format.
@@ -171,20 +195,36 @@ pub(crate) async fn copy_metrics(connection: &mut PgConnection, rows: &[u8]) -> 
     Ok(())
 }
 
-/// Forgets runs that are of none of the newest dates, or are not the newest of their date.
-pub(crate) async fn forget(connection: &mut PgConnection, days: i64) -> Result<u64, StoreError> {
-    let mut transaction = connection.begin().await?;
-    let old: Vec<i64> = sqlx::query_scalar(
-        "delete from bi_unpacked where run_id not in (
+/// Tells PostgreSQL how the rows are spread: queries over a new date are planned by it.
+pub(crate) async fn analyze(connection: &mut PgConnection) -> Result<(), StoreError> {
+    sqlx::query("analyze bi_metric").execute(connection).await?;
+    Ok(())
+}
+
+/// Forgets runs that are of none of the newest dates, or are not the newest of their date, but for those that were asked for by hand.
+pub(crate) async fn forget(connection: &mut PgConnection, days: i64) -> Result<(), StoreError> {
+    let old = "not by_hand and run_id not in (
              select run_id from (select distinct on (date) run_id, date from run where state = 'published' order by date desc, revision desc limit $1)
-                  as newest)
-         returning run_id",
-    )
-    .bind(days)
-    .fetch_all(&mut *transaction)
-    .await?;
-    let deleted =
-        sqlx::query("delete from bi_metric where run_id = any($1)").bind(&old).execute(&mut *transaction).await?;
-    transaction.commit().await?;
-    Ok(deleted.rows_affected())
+                  as newest)";
+    forget_where(connection, old, |query| query.bind(days)).await
+}
+
+/// Forgets runs of dates before a day.
+pub(crate) async fn forget_before(connection: &mut PgConnection, day: NaiveDate) -> Result<(), StoreError> {
+    let old = "run_id in (select run_id from run where date < $1)";
+    forget_where(connection, old, |query| query.bind(day)).await
+}
+
+type Forgetting<'q> = QueryScalar<'q, Postgres, i64, PgArguments>;
+
+async fn forget_where(
+    connection: &mut PgConnection,
+    condition: &str,
+    bind: impl FnOnce(Forgetting<'_>) -> Forgetting<'_>,
+) -> Result<(), StoreError> {
+    let mut transaction = connection.begin().await?;
+    let sql = format!("delete from bi_unpacked where {condition} returning run_id");
+    let old: Vec<i64> = bind(sqlx::query_scalar(AssertSqlSafe(sql))).fetch_all(&mut *transaction).await?;
+    sqlx::query("delete from bi_metric where run_id = any($1)").bind(&old).execute(&mut *transaction).await?;
+    Ok(transaction.commit().await?)
 }

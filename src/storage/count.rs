@@ -1,6 +1,6 @@
 //! Derived counts: adding to them.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::sync::LazyLock;
 
 use chrono::NaiveDate;
@@ -179,6 +179,23 @@ async fn replace_shelf(
         .execute(connection)
         .await?;
     Ok(())
+}
+
+/// Those of some products that are off the shelf since their last change.
+pub(crate) async fn off_shelf(
+    connection: &mut PgConnection,
+    products: &[(&str, &str)],
+) -> Result<HashSet<(String, String)>, StoreError> {
+    let rows: Vec<(String, String)> = sqlx::query_as(
+        "select shop_id, product_id from product_off_shelf
+         join unnest($1::text[], $2::text[]) as wanted (shop_id, product_id) using (shop_id, product_id)
+         where until_day is null",
+    )
+    .bind(products.iter().map(|(shop_id, _)| *shop_id).collect::<Vec<_>>())
+    .bind(products.iter().map(|(_, product_id)| *product_id).collect::<Vec<_>>())
+    .fetch_all(connection)
+    .await?;
+    Ok(rows.into_iter().collect())
 }
 
 /// Keeps a rebuild from emptying the counts under this transaction. Must come before the transaction's first query: a

@@ -236,6 +236,12 @@ pub(crate) async fn erase_scores(
     .bind(SubjectKind::Shop.code())
     .execute(&mut *connection)
     .await?;
+    // Who unpacks cards holds this: what it has read of the shop is there then.
+    sqlx::query("lock table bi_unpacked in share row exclusive mode").execute(&mut *connection).await?;
+    sqlx::query("delete from push_part where shop_id = $1 collate \"C\"")
+        .bind(shop_id.as_str())
+        .execute(&mut *connection)
+        .await?;
     sqlx::query("delete from bi_metric where rule_set = any($2) and subject_id = $1 collate \"C\"")
         .bind(shop_id.as_str())
         .bind(rule_sets)

@@ -159,7 +159,8 @@ async fn a_role_reads_the_views_alone_and_a_service_keeps_the_newest_dates_unpac
     // What is erased of a shop is erased here, too.
     let gone = format!("select id from bi.metric where kind = 'shop' and id = '{}'", stream.shops[0]);
     assert!(!rows(&service, &gone).await.is_empty());
-    let erased = service.client.delete(service.url(&format!("/v1/shops/{}", stream.shops[0]))).send().await.expect("an answer");
+    let erased =
+        service.client.delete(service.url(&format!("/v1/shops/{}", stream.shops[0]))).send().await.expect("an answer");
     assert_eq!(erased.status(), 202);
     while !rows(&service, &gone).await.is_empty() {
         assert!(began.elapsed() < Duration::from_secs(120), "it is erased");

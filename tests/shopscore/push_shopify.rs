@@ -6,6 +6,7 @@ use hmac::{Hmac, KeyInit, Mac};
 use serde_json::{Value, json};
 use sha2::Sha256;
 
+use crate::keys::{guarded_with, make, post};
 use crate::push::{SECRET, connectors, stored, unread_of};
 use crate::support::{Choices, TestService, answer, date};
 
@@ -240,6 +241,66 @@ async fn a_whole_life_of_an_order_counts_once_by_push_and_by_details() {
     // Both line items: paid at 10:00 as the API says (the push is half a minute later), picked up at 18:00.
     assert_eq!(counts("pickup_duration"), (2 * 8 * 3_600, 2));
     assert_eq!(counts("first_quality_return_rate"), (1, 2));
+    service.assert_counts_equal_a_rebuild().await;
+    service.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn parcels_are_of_one_shop_and_nobody_else_reads_or_changes_them() {
+    let choices = Choices { connectors: connectors(), ..Choices::default() };
+    let service = guarded_with(choices).await;
+    push(&service, "fulfillments/create", "e-1", &parcel()).await;
+    let (other, _) = make(&service, &["events:write", "events:relay"], &["shop-8"]).await;
+    let theirs = "/v1/push/sh/details?shop_id=shop-8";
+    let delivered = json!({"fulfillment_events": [scan("delivered", "2026-11-10T12:00:00+08:00")]});
+    // Their parcel of this number is not known; the other shop's is not theirs to ask for.
+    let (status, answered) = post(&service, &other, &format!("{theirs}&dry_run=true"), &delivered).await;
+    assert_eq!((status, &answered["messages"][0]["code"]), (200, &json!("unknown_part")), "{answered}");
+    let path = format!("/v1/push/sh/details?shop_id={DOMAIN}");
+    assert_eq!(post(&service, &other, &path, &delivered).await.0, 403);
+    // What they say of a parcel of that number stays theirs, and what they say of the other shop's is not kept.
+    for path in [theirs, path.as_str()] {
+        let mut parcel = parcel();
+        parcel["line_items"] = json!(lines(&[99]));
+        assert_eq!(post(&service, &other, path, &json!({"fulfillments": [parcel]})).await.0, 200);
+    }
+    push(&service, "fulfillment_events/create", "e-2", &scan("delivered", "2026-11-10T12:00:00+08:00")).await;
+    assert!(told(&service).await.iter().any(|one| one.starts_with("11 order.signed")));
+    assert_eq!(service.get("/v1/shops/shop-7/orders/99").await.0, 404);
+    // One message speaks of a bounded number of orders.
+    let mut large = parcel();
+    large["line_items"] = json!(lines(&(0..900).collect::<Vec<u64>>().iter().map(|id| id + 1_000).collect::<Vec<_>>()));
+    let scans: Vec<Value> = (0..12).map(|_| scan("delivered", "2026-11-10T12:00:00+08:00")).collect();
+    let both = json!([{"fulfillments": [large]}, {"fulfillment_events": scans}]);
+    let (all, _) = make(&service, &["events:write", "events:relay"], &[]).await;
+    let (_, answered) = post(&service, &all, &format!("{path}&dry_run=true"), &both).await;
+    assert_eq!(answered["messages"][1]["code"], "too_many", "{}", answered["messages"][1]);
+    service.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_product_that_is_changed_again_and_again_is_stored_when_its_state_changes() {
+    let service = service().await;
+    for (number, (status, minute)) in [
+        ("active", 0),
+        ("active", 1),
+        ("archived", 2),
+        ("archived", 3),
+        ("draft", 4),
+        ("active", 5),
+        ("active", 6),
+        ("archived", 7),
+    ]
+    .iter()
+    .enumerate()
+    {
+        let body = json!({"id": 7, "status": status, "updated_at": format!("2026-11-08T02:0{minute}:00Z")});
+        push(&service, "products/update", &format!("e-{number}"), &body).await;
+    }
+    let found = service.read("/v1/shops/shop-7/products/7").await;
+    let types: Vec<&str> =
+        found["events"].as_array().expect("events").iter().filter_map(|event| event["type"].as_str()).collect();
+    assert_eq!(types, ["product.delisted", "product.listed", "product.delisted"]);
     service.assert_counts_equal_a_rebuild().await;
     service.stop().await;
 }

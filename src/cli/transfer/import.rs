@@ -47,7 +47,12 @@ pub(crate) async fn import(cli: &Cli, settings: &ImportSettings) -> Result<ExitC
     let rejects = if settings.check {
         Rejects::listed(cli.form())
     } else {
-        Rejects::later(rejects_path(settings), &settings.file, line_of(MARK, "line", "reason", rows.columns()))?
+        Rejects::later(
+            rejects_path(settings),
+            &settings.file,
+            settings.from > 1,
+            line_of((MARK, table.delimiter), "#line", "#reason", rows.columns()),
+        )?
     };
     let input = Input::start(place, settings.from, SIZE, move |packing| {
         while let Some(row) = table.next()? {
@@ -103,12 +108,12 @@ fn rejects_path(settings: &ImportSettings) -> Option<PathBuf> {
 
 /// A line of a file of rejected rows: the cells behind the line's number and the reason.
 fn line_of<'a>(
-    before: &[u8],
+    (before, delimiter): (&[u8], u8),
     line: &str,
     reason: &str,
     cells: impl IntoIterator<Item = impl AsRef<[u8]> + 'a>,
 ) -> Vec<u8> {
-    let mut writer = WriterBuilder::new().flexible(true).from_writer(before.to_vec());
+    let mut writer = WriterBuilder::new().flexible(true).delimiter(delimiter).from_writer(before.to_vec());
     let ours = [line.as_bytes().to_vec(), reason.as_bytes().to_vec()];
     // A vector takes whatever is written.
     let _ = writer.write_record(ours.into_iter().chain(cells.into_iter().map(|cell| cell.as_ref().to_vec())));
@@ -121,7 +126,7 @@ impl Content for Row {
 
     fn reject(&self, number: u64, errors: &[Complaint]) -> Vec<u8> {
         let reasons: Vec<String> = errors.iter().map(ToString::to_string).collect();
-        line_of(&[], &number.to_string(), &reasons.join("; "), self.cells.iter())
+        line_of((&[], self.delimiter), &number.to_string(), &reasons.join("; "), self.cells.iter())
     }
 }
 

@@ -103,21 +103,25 @@ struct RejectsFile {
     path: PathBuf,
     /// `None`: nothing was rejected yet.
     opened: Option<BufWriter<File>>,
+    /// Whether it adds to what an earlier part left there.
+    goes_on: bool,
     /// What stands before the first rejection.
     heading: Vec<u8>,
 }
 
 impl RejectsFile {
+    fn open(&self) -> io::Result<File> {
+        File::options().create(true).write(true).append(self.goes_on).truncate(!self.goes_on).open(&self.path)
+    }
+
     fn write(&mut self, line: &[u8]) -> io::Result<()> {
-        let file = match &mut self.opened {
-            Some(file) => file,
-            none => {
-                let mut file = BufWriter::new(File::create(&self.path)?);
-                file.write_all(&self.heading)?;
-                none.insert(file)
-            }
-        };
-        file.write_all(line)
+        if self.opened.is_none() {
+            let is_begun = self.goes_on && self.path.exists();
+            let mut file = BufWriter::new(self.open()?);
+            file.write_all(if is_begun { b"" } else { &self.heading })?;
+            self.opened = Some(file);
+        }
+        self.opened.as_mut().map_or(Ok(()), |file| file.write_all(line))
     }
 }
 
@@ -125,22 +129,26 @@ impl Rejects {
     /// Opens the file of a transfer of events, if one is wanted. What goes on after an earlier part adds to what that left there.
     pub(crate) fn open(settings: &TransferSettings) -> Result<Rejects, CommandError> {
         let goes_on = settings.from > 1;
-        let mut rejects = Rejects::later(settings.rejects.clone(), &settings.file, Vec::new())?;
-        if let Some(RejectsFile { path, opened, .. }) = &mut rejects.file {
-            let created = File::options().create(true).write(true).append(goes_on).truncate(!goes_on).open(&*path);
-            *opened = Some(BufWriter::new(created.map_err(unwritable(path))?));
+        let mut rejects = Rejects::later(settings.rejects.clone(), &settings.file, goes_on, Vec::new())?;
+        if let Some(file) = &mut rejects.file {
+            file.opened = Some(BufWriter::new(file.open().map_err(unwritable(&file.path))?));
         }
         Ok(rejects)
     }
 
     /// The file is written from the first rejection on, after a heading.
-    pub(crate) fn later(path: Option<PathBuf>, input: &Path, heading: Vec<u8>) -> Result<Rejects, CommandError> {
+    pub(crate) fn later(
+        path: Option<PathBuf>,
+        input: &Path,
+        goes_on: bool,
+        heading: Vec<u8>,
+    ) -> Result<Rejects, CommandError> {
         let is_input =
             |path: &Path| path.canonicalize().is_ok_and(|path| input.canonicalize().is_ok_and(|input| input == path));
         if path.as_deref().is_some_and(is_input) {
             return Err(CommandError::usage("--rejects would overwrite the file that is read; choose another one"));
         }
-        let file = path.map(|path| RejectsFile { path, opened: None, heading });
+        let file = path.map(|path| RejectsFile { path, opened: None, goes_on, heading });
         Ok(Rejects { file, listing: None, rejected: 0, warnings: BTreeMap::new(), said: HashSet::new() })
     }
 

@@ -70,6 +70,7 @@ pub(super) fn read(connector: &Connector, body: &[u8], shop_id: Option<&str>, no
             id: None,
             text: text.get().to_owned(),
             parts: Vec::new(),
+            tells_state: false,
             meaning: meaning.map_or_else(Meaning::Unread, Meaning::Events),
         }
     };

@@ -75,7 +75,7 @@ fn read_one(connector: &Connector, text: &str, now: DateTime<Utc>) -> Message {
             made::meaning(connector, row, &members).unwrap_or_else(Meaning::Unread)
         }
     };
-    Message { is_known: row.is_some(), tag, id, text: text.to_owned(), parts: Vec::new(), meaning }
+    Message { is_known: row.is_some(), tag, id, text: text.to_owned(), parts: Vec::new(), tells_state: false, meaning }
 }
 
 /// The data of a message, which come as an object, or as a text that holds one.

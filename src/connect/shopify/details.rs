@@ -7,7 +7,7 @@ use super::made::{Steps, paid, refund, scanned};
 use crate::connect::connector::Connector;
 use crate::connect::making::Making;
 use crate::connect::members::Members;
-use crate::connect::message::{Meaning, Message, OfPart, Unread, split};
+use crate::connect::message::{Meaning, Message, OfPart, Part, Unread, split};
 use crate::domain::event_type::EventType;
 
 /// Payments that came, whatever went back later.
@@ -48,7 +48,15 @@ fn read_one(text: &str, shop_id: Option<&str>, now: DateTime<Utc>) -> Message {
     };
     let tag = tag.map_or_else(String::new, str::to_owned);
     let (is_known, text) = (!tag.is_empty(), text.to_owned());
-    Message { tag, is_known, id: None, text, parts, meaning: meaning.unwrap_or_else(Meaning::Unread) }
+    Message {
+        tag,
+        is_known,
+        id: None,
+        text,
+        parts,
+        tells_state: false,
+        meaning: meaning.unwrap_or_else(Meaning::Unread),
+    }
 }
 
 fn add(making: &mut Making, time: Option<DateTime<Utc>>, order_id: &str, steps: Steps) {
@@ -58,9 +66,7 @@ fn add(making: &mut Making, time: Option<DateTime<Utc>>, order_id: &str, steps: 
     }
 }
 
-type Parts = Vec<(String, Vec<String>)>;
-
-fn order(order: &Members<'_>, making: &mut Making, parts: &mut Parts) -> Result<(), Unread> {
+fn order(order: &Members<'_>, making: &mut Making, parts: &mut Vec<Part>) -> Result<(), Unread> {
     let is_paid = order.text("financial_status").is_some_and(|status| PAID.contains(&status));
     let paid_at = order.moment("processed_at")?.filter(|_| is_paid);
     let cancelled_at = order.moment("cancelled_at")?;
@@ -79,7 +85,7 @@ fn order(order: &Members<'_>, making: &mut Making, parts: &mut Parts) -> Result<
     Ok(())
 }
 
-fn parcel(parcel: &Members<'_>, making: &mut Making, parts: &mut Parts) -> Result<(), Unread> {
+fn parcel(parcel: &Members<'_>, making: &mut Making, parts: &mut Vec<Part>) -> Result<(), Unread> {
     if matches!(parcel.text("status"), Some("cancelled" | "error" | "failure")) {
         return Ok(());
     }
@@ -90,7 +96,7 @@ fn parcel(parcel: &Members<'_>, making: &mut Making, parts: &mut Parts) -> Resul
         add(making, shipped_at, order_id, vec![(EventType::OrderShipped, json!({}))]);
         add(making, told_at, order_id, told.clone());
     }
-    parts.push((format!("fulfillment/{}", parcel.id("id")?), lines));
+    parts.extend(Part::new(&making.shop_id, format!("fulfillment/{}", parcel.id("id")?), lines));
     Ok(())
 }
 

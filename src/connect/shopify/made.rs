@@ -6,7 +6,7 @@ use serde_json::{Map, Value, json};
 use super::topics::{Made, Row};
 use crate::connect::connector::Connector;
 use crate::connect::members::Members;
-use crate::connect::message::{MadeEvent, Meaning, OfPart, Unread};
+use crate::connect::message::{MadeEvent, Meaning, OfPart, Part, Unread};
 use crate::domain::event::AftersaleReason;
 use crate::domain::event_type::EventType;
 
@@ -72,16 +72,13 @@ pub(super) fn meaning(
 }
 
 /// Which orders a parcel or a return is about: later messages name it alone.
-pub(super) fn parts(row: &Row, members: &Members<'_>) -> Vec<(String, Vec<String>)> {
+pub(super) fn part(row: &Row, members: &Members<'_>, shop_id: &str) -> Option<Part> {
     let (name, lines) = match row.made {
         Made::Parcel | Made::ParcelStatus => ("fulfillment", ids(members.list("line_items"))),
         Made::ReturnRequested | Made::ReturnApproved => ("return", returned_lines(members)),
-        _ => return Vec::new(),
+        _ => return None,
     };
-    match (members.id("id"), lines) {
-        (Ok(id), Ok(lines)) if !lines.is_empty() => vec![(format!("{name}/{id}"), lines)],
-        _ => Vec::new(),
-    }
+    Part::new(shop_id, format!("{name}/{}", members.id("id").ok()?), lines.ok()?)
 }
 
 /// Events on their way, all of one moment.

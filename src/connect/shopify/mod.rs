@@ -37,8 +37,8 @@ pub(super) fn read(connector: &Connector, header: Header<'_>, body: &[u8], now: 
             let prefix = format!("sh:{topic}");
             let now = sent.map_or(now, |sent| sent.to_utc());
             let members = Members::new(&data, Said { prefix: &prefix, id: id.as_deref(), now });
-            parts = made::parts(row, &members);
             let shop_id = header("x-shopify-shop-domain").map(|domain| connector.shop(domain));
+            parts.extend(shop_id.as_deref().and_then(|shop_id| made::part(row, &members, shop_id)));
             let no_shop = || Unread::new("missing_member", "the header X-Shopify-Shop-Domain is missing");
             meaning = shop_id
                 .ok_or_else(no_shop)
@@ -46,5 +46,6 @@ pub(super) fn read(connector: &Connector, header: Header<'_>, body: &[u8], now: 
                 .unwrap_or_else(Meaning::Unread);
         }
     }
-    Message { is_known: row.is_some(), tag: topic, id, text, parts, meaning }
+    let tells_state = row.is_some_and(|row| row.made == topics::Made::Shelf);
+    Message { is_known: row.is_some(), tag: topic, id, text, parts, tells_state, meaning }
 }

@@ -29,7 +29,8 @@ pub(super) fn text_of(cell: &str) -> &str {
 pub(super) fn value_of(text: &str, shape: Shape, clockface: &Clockface) -> Result<Value, CellFault> {
     match shape {
         Shape::Id if is_shortened(text) => {
-            let detail = format!("{text:?} is a number that a spreadsheet has shortened; export the column as text");
+            let detail =
+                format!("{:?} is a number that a spreadsheet has shortened; export the column as text", shown(text));
             Err((Code::InvalidId, detail))
         }
         Shape::Id | Shape::Word(_) => Ok(Value::String(text.to_owned())),
@@ -37,13 +38,13 @@ pub(super) fn value_of(text: &str, shape: Shape, clockface: &Clockface) -> Resul
         Shape::Boolean => truth(text).map(Value::Bool).ok_or_else(|| {
             (
                 Code::InvalidValue,
-                format!("{text:?} is neither yes nor no; words = {{ … }} in the map says what it means"),
+                format!("{:?} is neither yes nor no; words = {{ … }} in the map says what it means", shown(text)),
             )
         }),
         Shape::Stars => stars(text).map(Value::from).ok_or_else(|| {
             (
                 Code::InvalidValue,
-                format!("{text:?} is no number of stars; words = {{ … }} in the map says what it means"),
+                format!("{:?} is no number of stars; words = {{ … }} in the map says what it means", shown(text)),
             )
         }),
     }
@@ -60,6 +61,11 @@ pub(super) fn known(value: &Value, shape: Shape, clockface: &Clockface) -> Resul
 /// As events write times.
 pub(super) fn written(time: DateTime<Utc>) -> String {
     time.to_rfc3339_opts(SecondsFormat::AutoSi, true)
+}
+
+/// As much of a text as a message shows.
+fn shown(text: &str) -> String {
+    text.chars().take(100).collect()
 }
 
 /// Whether a text is an id that became such as 6.92E+18.
@@ -95,7 +101,8 @@ impl Clockface {
         let found = self.formats.iter().find_map(|format| self.of_format(text, format));
         found.or_else(|| parse_instant(text)).or_else(|| of_number(text)).ok_or_else(|| {
             let detail = format!(
-                "{text:?} is no time that the map knows; times = [\"%Y-%m-%d %H:%M:%S\", …] says how they are written"
+                "{:?} is no time that the map knows; times = [\"%Y-%m-%d %H:%M:%S\", …] says how they are written",
+                shown(text)
             );
             (Code::InvalidTime, detail)
         })

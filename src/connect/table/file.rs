@@ -24,6 +24,8 @@ pub(crate) struct Row {
     /// The line that it begins at, from 1.
     pub line: u64,
     pub cells: StringRecord,
+    /// What stands between them in the table.
+    pub delimiter: u8,
     /// What is wrong with the row as a whole.
     pub fault: Option<String>,
 }
@@ -34,6 +36,8 @@ pub(crate) struct TableFile<R> {
     encoding: Encoding,
     /// The names of the columns, as they stand in the first row.
     pub header: Vec<String>,
+    /// What stands between cells.
+    pub delimiter: u8,
     since_row: Arc<AtomicUsize>,
     record: ByteRecord,
 }
@@ -46,18 +50,19 @@ impl<R: Read> TableFile<R> {
         if beginning.starts_with(&[0xFE, 0xFF]) || beginning.starts_with(&[0xFF, 0xFE]) {
             return Err(io::Error::other("it is UTF-16; save it as CSV in UTF-8"));
         }
-        if beginning.starts_with(b"PK") {
+        if beginning.starts_with(b"PK\x03\x04") {
             return Err(io::Error::other("it is a workbook, not a text; save it as CSV in UTF-8"));
         }
+        let has_mark = without_mark(&beginning).len() < beginning.len();
         let beginning = without_mark(&beginning).to_vec();
-        let encoding = map.encoding.unwrap_or_else(|| encoding_of(&beginning));
+        let encoding = map.encoding.filter(|_| !has_mark).unwrap_or_else(|| encoding_of(&beginning));
         let delimiter = map.delimiter.unwrap_or_else(|| delimiter_of(&beginning));
         let source = io::Cursor::new(beginning).chain(source);
         let since_row = Arc::new(AtomicUsize::new(0));
         let source = Bounded { source, since_row: Arc::clone(&since_row), holds_return: false, is_in_line: false };
         let reader = ReaderBuilder::new().has_headers(false).flexible(true).delimiter(delimiter).from_reader(source);
         let record = ByteRecord::new();
-        let mut file = TableFile { reader, encoding, header: Vec::new(), since_row, record };
+        let mut file = TableFile { reader, encoding, header: Vec::new(), delimiter, since_row, record };
         let first = file.next()?.ok_or_else(|| io::Error::other("it is empty; its first row must name the columns"))?;
         if let Some(fault) = first.fault {
             return Err(io::Error::other(format!("its first row, which names the columns, cannot be read: {fault}")));
@@ -93,7 +98,7 @@ impl<R: Read> TableFile<R> {
                     format!("the row has {} cells and the table {columns} columns; put quotation marks around cells with delimiters", cells.len())
                 })
             });
-            return Ok(Some(Row { line, cells, fault }));
+            return Ok(Some(Row { line, cells, delimiter: self.delimiter, fault }));
         }
     }
 
@@ -173,20 +178,19 @@ impl<R: Read> Read for Bounded<R> {
 }
 
 impl<R> Bounded<R> {
-    /// Takes carriage returns before line feeds out of what was read; says how much is left.
+    /// Makes one line feed of every line's end in what was read; says how much is left.
     fn with_line_feeds(&mut self, buffer: &mut [u8], bytes: usize) -> usize {
-        let bytes = match buffer.get(..bytes) {
-            Some([.., b'\r']) => bytes - 1,
-            _ => bytes,
-        };
-        self.holds_return = buffer.get(bytes) == Some(&b'\r');
+        // Whether a line feed follows the last one is seen with the next bytes.
+        self.holds_return = buffer.get(..bytes).is_some_and(|read| read.ends_with(b"\r"));
+        let bytes = bytes - usize::from(self.holds_return);
         let mut end = 0;
         for place in 0..bytes {
-            let is_before_feed = buffer[place] == b'\r' && buffer.get(place + 1) == Some(&b'\n');
-            if !(is_before_feed && place + 1 < bytes) {
-                buffer[end] = buffer[place];
-                end += 1;
+            let is_return = buffer[place] == b'\r';
+            if is_return && buffer[..bytes].get(place + 1) == Some(&b'\n') {
+                continue;
             }
+            buffer[end] = if is_return { b'\n' } else { buffer[place] };
+            end += 1;
         }
         if let Some(last) = buffer[..end].last() {
             self.is_in_line = *last != b'\n';
@@ -236,6 +240,12 @@ mod tests {
         // "订单号" and "陆" in GB18030; the second alone would be UTF-8, too.
         let (header, rows) = read(b"\xB6\xA9\xB5\xA5\xBA\xC5;b\n\xC2\xBD;1\n").expect("GB18030");
         assert_eq!((header[0].as_str(), rows[0].1[0].as_str()), ("订单号", "陆"));
+        // Lines may end as old machines had it, and a mark says UTF-8 whatever the map says.
+        let (_, rows) = read(b"a,b\r1,2\r3,4").expect("carriage returns");
+        assert_eq!(
+            rows.iter().map(|row| (row.0, row.1.clone())).collect::<Vec<_>>(),
+            [(2, texts(&["1", "2"])), (3, texts(&["3", "4"]))]
+        );
         // The beginning is UTF-8, and so is taken the rest.
         let (_, rows) =
             read(&[b"a,b\n".as_slice(), &b"1,2\n".repeat(100_000), b"\xB6\xA9,1\n"].concat()).expect("UTF-8");

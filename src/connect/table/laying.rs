@@ -1,6 +1,6 @@
 //! Laying a map over the columns of a table.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashSet};
 use std::slice;
 
 use chrono_tz::Tz;
@@ -30,10 +30,14 @@ impl TableMap {
         let (mut events, mut absent) = (Vec::new(), Vec::new());
         for event in &self.events {
             let before = laying.lacking.len();
-            events.extend(laying.event(event));
+            let read = laying.event(event);
             if event.is_optional && laying.lacking.len() > before {
-                let columns = laying.lacking.split_off(before).concat();
+                let mut columns = laying.lacking.split_off(before).concat();
+                let mut seen = HashSet::new();
+                columns.retain(|column| seen.insert(column.clone()));
                 absent.push(Absent { event_type: event.event_type, columns });
+            } else {
+                events.extend(read);
             }
         }
         if events.is_empty() && laying.lacking.is_empty() {
@@ -123,7 +127,7 @@ impl Laying<'_> {
             },
             Source::Column(ColumnSource { columns, words, other, default }) => match self.column(columns) {
                 None => match default {
-                    Some(default) => Some(Place::Value(default.clone())),
+                    Some(default) => self.place(&Source::Value(default.clone()), shape, is_required),
                     None => {
                         if is_required {
                             self.needed(columns);

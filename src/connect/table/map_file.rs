@@ -27,6 +27,9 @@ impl fmt::Display for MapFault {
     }
 }
 
+/// The most events that a row makes.
+const EVENTS_MAX: usize = 64;
+
 /// How times are written where a map does not say it.
 const TIMES: [&str; 5] =
     ["%Y-%m-%d %H:%M:%S%.f", "%Y/%m/%d %H:%M:%S", "%Y-%m-%d %H:%M", "%Y/%m/%d %H:%M", "%Y-%m-%dT%H:%M:%S%.f"];
@@ -170,6 +173,9 @@ impl Reader<'_> {
         let encoding = self.word(raw.encoding.as_ref(), Encoding::parse, &encodings);
         if raw.event.is_empty() {
             self.fault(0..0, "there is no [[event]]: nothing would be made of a row");
+        }
+        if raw.event.len() > EVENTS_MAX {
+            self.fault(0..0, format!("a row makes at most {EVENTS_MAX} events"));
         }
         let events = raw.event.into_iter().filter_map(|event| self.event(event)).collect();
         let times = self.times(raw.times);

@@ -97,6 +97,27 @@ fn what_a_table_lacks_is_told_all_at_once_or_makes_no_event_where_it_may() {
 }
 
 #[test]
+fn an_optional_event_that_lacks_a_column_is_not_made_at_all_and_defaults_are_read_like_cells() {
+    let columns = ["aftersale_id", "order_id", "shop_id", "kind", "opened_at", "completed_at"];
+    let reader = laid(ShippedMap::Aftersales.source(), &columns, None).expect("a reader");
+    assert!(
+        reader.absent.iter().any(|absent| absent.columns == ["outcome", "售后结果", "售后状态"]),
+        "{:?}",
+        reader.absent
+    );
+    let row = ["a-1", "o-1", "s-1", "换货", "2026-10-03 13:30", "2026-10-04 13:30"];
+    let made = events(&reader, &row).expect("events");
+    assert_eq!(
+        (made.len(), &made[0]["data"]["kind"], &made[0]["data"]["reason"]),
+        (1, &json!("exchange"), &json!("other"))
+    );
+    let source = "[[event]]\ntype = \"review.posted\"\ntime = \"at\"\ndata.order_id = \"o\"\ndata.review_id = \"o\"\n\
+                  data.product_stars = { column = \"stars\", default = \"5\" }";
+    let reader = laid(source, &["o", "at"], Some("s-1")).expect("a reader");
+    assert_eq!(events(&reader, &["o-1", "2026-10-03 13:30"]).expect("an event")[0]["data"]["product_stars"], 5);
+}
+
+#[test]
 fn the_maps_that_come_with_the_program_can_be_read() {
     for shipped in ShippedMap::ALL {
         assert!(shipped.map().is_ok(), "{shipped}: {:?}", shipped.map().err());

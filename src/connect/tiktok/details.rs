@@ -43,7 +43,15 @@ fn read_one(connector: &Connector, text: &str, shop_id: Option<&str>, now: DateT
     };
     let (tag, text) = (tag.map_or_else(String::new, str::to_owned), text.to_owned());
     let is_known = !tag.is_empty();
-    Message { tag, is_known, id: None, text, parts: Vec::new(), meaning: meaning.unwrap_or_else(Meaning::Unread) }
+    Message {
+        tag,
+        is_known,
+        id: None,
+        text,
+        parts: Vec::new(),
+        tells_state: false,
+        meaning: meaning.unwrap_or_else(Meaning::Unread),
+    }
 }
 
 fn order(order: &Members<'_>, making: &mut Making) -> Result<(), Unread> {

@@ -66,5 +66,5 @@ fn read_one(connector: &Connector, text: &str, now: DateTime<Utc>) -> Message {
             meaning.unwrap_or_else(Meaning::Unread)
         }
     };
-    Message { is_known: row.is_some(), tag, id, text: text.to_owned(), parts: Vec::new(), meaning }
+    Message { is_known: row.is_some(), tag, id, text: text.to_owned(), parts: Vec::new(), tells_state: false, meaning }
 }

@@ -35,8 +35,11 @@ use crate::ingest::{Atomicity, Outcome, SentEvent};
 /// The most bytes of a table, and of a table with its map, which are taken apart in memory.
 const TABLE_BYTES_MAX: usize = 64 * 1024 * 1024;
 const PARTS_BYTES_MAX: usize = 32 * 1024 * 1024;
-/// Rows that are written together.
-const ROWS: usize = 1_000;
+/// The most bytes of a map.
+const MAP_BYTES_MAX: usize = 64 * 1024;
+/// Rows that are read together, and events that are written together: no more than the least bucket of a key holds.
+const ROWS: usize = 500;
+const EVENTS_AT_ONCE: usize = 2_000;
 /// The pause of an import that sent as many events as its key may in a second.
 const PAUSE: Duration = Duration::from_millis(500);
 
@@ -164,6 +167,12 @@ async fn parts(body: Bytes, boundary: String, named: OneOf<ShippedMap>) -> Resul
                 let detail = "there is a part map, too; name a map, or send one";
                 return Err(Problem::parameter("map", Code::Contradiction, detail));
             }
+            "map" | "file" if (name == "map" && map.is_some()) || (name == "file" && table.is_some()) => {
+                return Err(Problem::new(Kind::InvalidBody, format!("there are two parts {name}; send one of each")));
+            }
+            "map" if content.len() > MAP_BYTES_MAX => {
+                return Err(Problem::new(Kind::InvalidBody, "a map has at most 64 KiB"));
+            }
             "map" => {
                 let source = String::from_utf8_lossy(&content);
                 map = Some(map_file::parse(&source).map_err(|faults| wrong_map(&faults))?);
@@ -247,8 +256,12 @@ async fn write(state: &App, caller: &Caller, made: &[Vec<Made>], is_dry: bool) -
     if is_dry {
         return Ok(rehearse_group(&events, &state.context).await?);
     }
-    while caller.take(&state.limits, Unit::Events, events.len()).is_err() {
-        tokio::time::sleep(PAUSE).await;
+    let mut outcomes = Vec::with_capacity(events.len());
+    for events in events.chunks(EVENTS_AT_ONCE) {
+        while caller.take(&state.limits, Unit::Events, events.len()).is_err() {
+            tokio::time::sleep(PAUSE).await;
+        }
+        outcomes.extend(state.queue.write(events.to_vec(), Atomicity::EachAlone).await?);
     }
-    Ok(state.queue.write(events, Atomicity::EachAlone).await?)
+    Ok(outcomes)
 }

@@ -8,6 +8,7 @@ use utoipa::ToSchema;
 
 use crate::connect::message::{Fate, Meaning, Message};
 use crate::domain::event::Event;
+use crate::domain::event_type::EventType;
 use crate::http::terms::{FateTerm, Term};
 use crate::ingest::Outcome;
 use crate::ingest::door::Read;
@@ -80,6 +81,19 @@ impl Pushed {
             }
         }
         pushed
+    }
+
+    /// The product whose state it tells, and whether it is on the shelf.
+    pub(super) fn told_product(&self) -> Option<(&str, &str, bool)> {
+        let event = self.events.first().filter(|_| self.message.tells_state)?;
+        let is_listed = event.fact.event_type() == EventType::ProductListed;
+        Some((event.aggregate.shop_id.as_str(), event.aggregate.id.as_str(), is_listed))
+    }
+
+    /// Leaves its events out: they say nothing new.
+    pub(super) fn forget_events(&mut self) {
+        self.made.clear();
+        self.events.clear();
     }
 
     /// Notes what became of its events, in their order.

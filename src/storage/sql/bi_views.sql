@@ -44,8 +44,8 @@ comment on view bi.penalty is 'Penalties in force for published scores.';
 create view bi.metric as
 with published as materialized (
     select run_id, date, revision, is_newest from bi.run where run_id in (select run_id from bi_unpacked))
-select date, revision, is_newest, rules.rule_set_id as rule_set, {kind of rules.subject_kind} as kind, subject_id as id, dimension, metric,
-       numerator, denominator, value, points, basis, peers, better_peers
+select date, revision, is_newest, rules.rule_set_id as rule_set, {kind of rules.subject_kind} as kind, subject_id as id, category_id,
+       dimension, metric, numerator, denominator, value, points, basis, peers, better_peers
 from published join bi_metric using (run_id) join bi_rule_set as rules on rules.version_no = bi_metric.rule_set;
 comment on view bi.metric is 'Metrics of published scores, of the dates that are unpacked (--bi-days, shopscore bi unpack).';
 
