@@ -7,9 +7,10 @@ use chrono::{DateTime, NaiveTime, SecondsFormat, TimeDelta, Utc};
 use serde::Serialize;
 
 use super::exit::{CommandError, Status};
+use super::key_commands::KeyCommand;
 use super::open::{Opened, open_schema};
 use super::report::{Form, say, show, tell};
-use super::settings::{Cli, KeyCommand};
+use super::settings::Cli;
 use crate::access::{self, Asking, IssueError, KeyRequest, Rates, Scope, Secret};
 use crate::domain::audit::Actor;
 use crate::domain::calendar::{parse_date, parse_instant};

@@ -12,6 +12,7 @@ mod export;
 mod health;
 mod help;
 mod key;
+mod key_commands;
 mod maintain;
 mod mcp;
 mod open;

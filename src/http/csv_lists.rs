@@ -14,6 +14,7 @@ use serde_json::Value;
 use utoipa::openapi::path::Operation;
 use utoipa::openapi::{ContentBuilder, ObjectBuilder, RefOr};
 
+use super::limits::begin_table;
 use super::preferences::prefers;
 use super::problem::{Kind, Problem};
 use crate::answers::table::{BYTE_ORDER_MARK, csv_rows};
@@ -180,10 +181,13 @@ pub(crate) static PRODUCTS: CsvList = CsvList {
 pub(crate) async fn answer(State(list): State<&'static CsvList>, request: Request, next: Next) -> Response {
     let has_method = matches!(*request.method(), Method::GET);
     if !(has_method && prefers(request.headers(), CSV, "application/json")) {
-        let mut response = next.run(request).await;
-        response.headers_mut().append(header::VARY, HeaderValue::from_static("accept"));
-        return response;
+        // Nobody keeps answers without asking again, and a table has no tag: none is taken for the other.
+        return next.run(request).await;
     }
+    let turn = match begin_table() {
+        Ok(turn) => turn,
+        Err(refused) => return refused.into_response(),
+    };
     let (parts, _) = request.into_parts();
     let mut pages = Pages::new(list, parts, next);
     let first = match pages.next().await {
@@ -197,11 +201,11 @@ pub(crate) async fn answer(State(list): State<&'static CsvList>, request: Reques
         (header::CACHE_CONTROL, "private, no-cache".to_owned()),
         (header::VARY, "accept".to_owned()),
     ];
-    let rest = stream::try_unfold((pages, first), async |(mut pages, ready)| {
+    let rest = stream::try_unfold((pages, first, turn), async |(mut pages, ready, turn)| {
         let Some(ready) = ready else { return Ok(None) };
         // A table that breaks off is not whole, and its reader sees that.
         let next = pages.next().await.map_err(|refused| std::io::Error::other(refused.status().to_string()))?;
-        Ok::<_, std::io::Error>(Some((ready, (pages, next))))
+        Ok::<_, std::io::Error>(Some((ready, (pages, next, turn))))
     });
     (headers, Body::from_stream(rest)).into_response()
 }
@@ -249,7 +253,8 @@ impl Pages {
     /// The next rows as text; `None` at the end. Fails with the answer that is no page.
     async fn next(&mut self) -> Result<Option<Vec<u8>>, Response> {
         let Some(cursor) = self.cursor.take() else { return Ok(None) };
-        let response = self.next.clone().run(self.request(cursor.as_deref())?).await;
+        let request = self.request(cursor.as_deref()).map_err(Problem::into_response)?;
+        let response = self.next.clone().run(request).await;
         if response.status() != StatusCode::OK {
             return Err(response);
         }
@@ -264,7 +269,7 @@ impl Pages {
         Ok(Some(text))
     }
 
-    fn request(&self, cursor: Option<&str>) -> Result<Request, Response> {
+    fn request(&self, cursor: Option<&str>) -> Result<Request, Problem> {
         let limit = self.list.is_paged.then_some(PAGE.to_owned());
         let cursor = cursor.map(|cursor| format!("cursor={cursor}"));
         let asked = Some(self.query.clone()).filter(|query| !query.is_empty());
@@ -275,7 +280,7 @@ impl Pages {
         };
         let query: Vec<String> = [asked, limit, cursor].into_iter().flatten().collect();
         let target = format!("{}?{}", self.path, query.join("&"));
-        let target: PathAndQuery = target.parse().map_err(|_| Problem::head_too_large().into_response())?;
+        let target: PathAndQuery = target.parse().map_err(|_| Problem::head_too_large())?;
         let mut request = Request::new(Body::empty());
         *request.uri_mut() = Uri::from(target);
         *request.headers_mut() = self.headers.clone();

@@ -11,7 +11,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use axum::extract::Request;
 use axum::http::HeaderMap;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, SemaphorePermit};
 
 use super::connections::Peer;
 use super::problem::{Kind, Problem};
@@ -22,6 +22,18 @@ use strangers::Strangers;
 
 /// Reads that are under way at a time. Further ones would only wait for the same few connections to the database.
 const READS_MAX: usize = 256;
+
+/// Tables that are streamed at a time: each holds a page of cards or of a list, and reads the next when its client took that.
+const TABLES_MAX: usize = 8;
+static TABLES: Semaphore = Semaphore::const_new(TABLES_MAX);
+
+/// A streamed table's turn, which it has until this is dropped.
+pub(crate) fn begin_table() -> Result<SemaphorePermit<'static>, Problem> {
+    TABLES.try_acquire().map_err(|_| {
+        let detail = format!("{TABLES_MAX} tables are under way; try again after the Retry-After seconds");
+        Problem::new(Kind::Unavailable, detail)
+    })
+}
 
 /// Keys that are looked up in the database at a time: strangers never take its connections from others.
 const LOOK_UPS_MAX: usize = 4;
@@ -126,8 +138,17 @@ impl Limits {
 
 #[cfg(test)]
 mod tests {
-    use super::{Limits, READS_MAX};
+    use super::{Limits, READS_MAX, TABLES_MAX, begin_table};
     use crate::access::Rates;
+
+    #[test]
+    fn a_table_more_than_there_may_be_is_told_to_come_back() {
+        let turns: Vec<_> = std::iter::from_fn(|| begin_table().ok()).take(TABLES_MAX + 1).collect();
+        assert_eq!(turns.len(), TABLES_MAX);
+        assert_eq!(begin_table().expect_err("none is left").status().as_u16(), 503);
+        drop(turns);
+        assert!(begin_table().is_ok());
+    }
 
     #[test]
     fn so_many_reads_are_under_way_and_one_more_is_told_to_come_back() {

@@ -12,6 +12,7 @@ use crate::answers::export::WantedExport;
 use crate::answers::published::ReadError;
 use crate::answers::table::{ExportFormat, Table};
 use crate::http::auth::Caller;
+use crate::http::limits::begin_table;
 use crate::http::param_types::{KindQuery, OneOf, Revision, RuleSetId};
 use crate::http::params::{Input, parameters};
 use crate::http::problem::Problem;
@@ -61,6 +62,7 @@ pub(crate) async fn export_scores(
         rule_set: query.rule_set.0,
         ids: seen_ids(&caller, kind, None),
     };
+    let turn = begin_table()?;
     let export = state.source.export(wanted).await?;
     let format = query.format.0.unwrap_or(ExportFormat::Csv);
     let name = format!("scores-{}-{}-r{}.{format}", export.rule_set.id, export.key.date, export.key.revision);
@@ -73,8 +75,8 @@ pub(crate) async fn export_scores(
     let headers =
         [(CONTENT_TYPE, content_type.to_owned()), (CONTENT_DISPOSITION, format!("attachment; filename=\"{name}\""))];
     let table = Table::new(export, format, query.bom == Some(true));
-    let pieces = stream::try_unfold(table, async |mut table: Table| {
-        Ok::<_, ReadError>(table.next().await?.map(|piece| (piece, table)))
+    let pieces = stream::try_unfold((table, turn), async |(mut table, turn)| {
+        Ok::<_, ReadError>(table.next().await?.map(|piece| (piece, (table, turn))))
     });
     Ok((headers, Body::from_stream(pieces)).into_response())
 }
