@@ -9,6 +9,7 @@ pub(crate) mod writes;
 // What handlers take, and what they share.
 pub(crate) mod auth;
 pub mod bodies;
+mod csv_columns;
 mod csv_lists;
 pub(crate) mod cursor;
 mod json_body;

@@ -10,7 +10,8 @@ use utoipa_axum::router::{OpenApiRouter, UtoipaMethodRouter};
 use utoipa_axum::routes;
 
 use super::auth::{Gate, authorize};
-use super::csv_lists::{self, CsvList};
+use super::csv_columns::{self, CsvList};
+use super::csv_lists;
 use super::description::{add_examples, add_problems, describe_scopes, operations};
 use super::params::{Input, Nothing};
 use super::reads::{
@@ -48,22 +49,22 @@ fn api(api: Api<'_>) -> Api<'_> {
         &[Scope::ScoresRead],
         [
             routes!(score::get_score),
-            listed(routes!(score::get_metrics), &csv_lists::METRICS),
-            listed(routes!(records::get_records), &csv_lists::RECORDS),
+            listed(routes!(score::get_metrics), &csv_columns::METRICS),
+            listed(routes!(records::get_records), &csv_columns::RECORDS),
             routes!(record_changes::get_record_changes),
             routes!(changes::get_changes),
             routes!(outlook::get_projected),
             routes!(outlook::get_forecast),
             routes!(advice::get_advice),
             routes!(what_if::post_what_if),
-            listed(routes!(products::get_products), &csv_lists::PRODUCTS),
+            listed(routes!(products::get_products), &csv_columns::PRODUCTS),
             routes!(intake::get_intake),
             routes!(lookup::get_order),
             routes!(lookup::get_session),
             routes!(lookup::get_product),
             routes!(history::get_penalties),
-            listed(routes!(history::get_scores), &csv_lists::HISTORY),
-            listed(routes!(fleet::list_scores), &csv_lists::FLEET),
+            listed(routes!(history::get_scores), &csv_columns::HISTORY),
+            listed(routes!(fleet::list_scores), &csv_columns::FLEET),
             routes!(summary::get_summary),
             routes!(exports::export_scores),
             routes!(benchmarks::get_benchmarks),

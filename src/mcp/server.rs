@@ -11,7 +11,7 @@ use rmcp::service::{RequestContext, RoleServer};
 use rmcp::{ErrorData, ServiceExt};
 use serde_json::Value;
 
-pub(crate) use super::tools::Question;
+pub(crate) use super::asking::Question;
 use super::tools::{TOOLS, Tool};
 
 const INSTRUCTIONS: &str = "Scores of shops and creators of a marketplace, published daily, with the metrics, records and changes behind \

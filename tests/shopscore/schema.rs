@@ -17,7 +17,7 @@ use crate::support::{Choices, TestService, empty_database, fresh_database};
 async fn attributes(connection: &mut PgConnection, name: &str) -> Vec<String> {
     sqlx::query_scalar(
         "select attname::text from pg_attribute
-         where attrelid = (select oid from pg_class where relname = $1) and attnum > 0 and not attisdropped
+         where attrelid = $1::regclass and attnum > 0 and not attisdropped
          order by attnum",
     )
     .bind(name)

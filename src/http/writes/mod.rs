@@ -19,6 +19,7 @@ pub(crate) mod new_keys;
 pub(crate) mod previews;
 pub(crate) mod push;
 mod push_outcome;
+mod push_parts;
 pub(crate) mod registry;
 pub(crate) mod registry_batch;
 pub(crate) mod runs;
