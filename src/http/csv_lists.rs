@@ -11,8 +11,8 @@ use axum::response::{IntoResponse, Response};
 use futures_util::stream;
 use http_body_util::BodyExt;
 use serde_json::Value;
+use utoipa::openapi::RefOr;
 use utoipa::openapi::path::Operation;
-use utoipa::openapi::{ContentBuilder, ObjectBuilder, RefOr};
 
 use super::csv_columns::{Column, CsvList, Place};
 use super::limits::begin_table;
@@ -160,11 +160,10 @@ impl CsvList {
     }
 }
 
-/// Says in the description of an operation that it answers in CSV, too.
+/// Says in the description of an operation that it answers in CSV, too. It is no content of its own there: generated clients, which ask
+/// for JSON, would have to tell a text from an answer each time.
 pub(crate) fn describe(operation: &mut Operation) {
     if let Some(RefOr::T(response)) = operation.responses.responses.get_mut("200") {
-        let text = ObjectBuilder::new().schema_type(utoipa::openapi::schema::Type::String);
-        response.content.insert(CSV.to_owned(), ContentBuilder::new().schema(Some(text)).build().into());
         response
             .description
             .push_str(" With `Accept: text/csv` all pages as one table; `bom=true` begins it with a byte order mark.");
