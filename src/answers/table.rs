@@ -102,7 +102,7 @@ impl Table {
     }
 }
 
-/// The mark in front of UTF-8 that some spreadsheets ask for.
+/// The mark in front of UTF-8 that some spreadsheets ask for, also before rejected rows of a table.
 pub(crate) const BYTE_ORDER_MARK: &str = "\u{feff}";
 
 /// Rows as text. A text that a spreadsheet would take for a formula has a quotation mark in front (OWASP, CSV injection).

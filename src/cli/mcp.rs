@@ -17,8 +17,7 @@ use crate::mcp::server::{Carrier, McpServer, Question};
 const ANSWER_WAIT: Duration = Duration::from_secs(30);
 
 pub(super) async fn mcp(settings: &McpSettings) -> Result<ExitCode, CommandError> {
-    let key = settings.key.as_deref().map(|key| HeaderValue::try_from(format!("Bearer {key}"))).transpose();
-    let key = key.map_err(|_| CommandError::usage("the key has characters that no key has; look for a line end"))?;
+    let key = client::bearer(settings.key.as_deref())?;
     let client = client::builder().timeout(ANSWER_WAIT).build()?;
     let carrier = ServiceCarrier { client, base: client::address(&settings.url)?, key };
     McpServer::new(carrier).serve_standard_streams().await.map_err(CommandError::failed)?;

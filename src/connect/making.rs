@@ -4,7 +4,8 @@ use chrono::{DateTime, SecondsFormat, Utc};
 use serde_json::{Map, Value};
 use sha2::{Digest, Sha256};
 
-use super::message::MadeEvent;
+use super::connector::Connector;
+use super::message::{MadeEvent, Message, split};
 use crate::domain::event_type::EventType;
 use crate::domain::hex::hex;
 
@@ -30,6 +31,22 @@ impl Making {
         let data = data.as_object().cloned().unwrap_or_default();
         self.events.push(MadeEvent { id, event_type, shop_id: self.shop_id.clone(), time, data });
     }
+}
+
+/// Reads all answers of a body by themselves. `theirs`: the platform's id of the shop, which the answers do not name; `read_one` is given
+/// ours.
+pub(super) fn read_each(
+    connector: &Connector,
+    body: &[u8],
+    theirs: Option<&str>,
+    read_one: impl Fn(&str, Option<&str>) -> Message,
+) -> Vec<Message> {
+    let texts = match split(body) {
+        Ok(texts) => texts,
+        Err(message) => return vec![*message],
+    };
+    let shop_id = theirs.map(|theirs| connector.shop(theirs));
+    texts.into_iter().map(|text| read_one(text.get(), shop_id.as_deref())).collect()
 }
 
 /// The data of an answer, with or without what is around them.

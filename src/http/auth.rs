@@ -63,6 +63,11 @@ impl Caller {
         self.key.as_ref().is_none_or(|key| key.has(scope))
     }
 
+    /// Fails where the caller lacks a scope that its route asks for besides those of the gate.
+    pub(crate) fn must_have(&self, scope: Scope) -> Result<(), Problem> {
+        if self.has(scope) { Ok(()) } else { Err(lacks(&[scope])) }
+    }
+
     /// The subjects that the caller is bound to; `None` for all.
     pub(crate) fn bounds(&self) -> Option<&Bounds> {
         self.key.as_ref().and_then(|key| key.bounds())
@@ -194,13 +199,17 @@ struct Admitted {
     _turn: Option<OwnedSemaphorePermit>,
 }
 
+fn lacks(scopes: &[Scope]) -> Problem {
+    let scopes: Vec<String> = scopes.iter().map(|scope| format!("`{scope}`")).collect();
+    Problem::new(Kind::Forbidden, format!("this key lacks the {} scope", scopes.join(" or ")))
+}
+
 async fn admit(gate: &Gate, method: &Method, headers: &HeaderMap, address: IpAddr) -> Result<Admitted, Problem> {
     let limits = &gate.state.limits;
     let key = if gate.state.auth_required { Some(authenticate(&gate.state, headers, address).await?) } else { None };
     let caller = Caller { key, address };
     if !gate.scopes.iter().any(|scope| caller.has(*scope)) {
-        let scopes: Vec<String> = gate.scopes.iter().map(|scope| format!("`{scope}`")).collect();
-        return Err(Problem::new(Kind::Forbidden, format!("this key lacks the {} scope", scopes.join(" or "))));
+        return Err(lacks(gate.scopes));
     }
     // How many events there are is known when they are read.
     let unit = if gate.scopes == [Scope::EventsWrite] { Unit::Events } else { Unit::Requests };

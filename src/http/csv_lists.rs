@@ -22,6 +22,8 @@ use crate::answers::table::{BYTE_ORDER_MARK, csv_rows};
 use crate::domain::export::Cell;
 
 const CSV: &str = "text/csv";
+/// The media type of a table whose first row names its columns (RFC 4180).
+pub(crate) const CSV_WITH_HEADING: &str = "text/csv; charset=utf-8; header=present";
 /// Items of the pages that a table is made of.
 const PAGE: &str = "limit=1000";
 
@@ -44,7 +46,7 @@ pub(crate) async fn answer(State(list): State<&'static CsvList>, request: Reques
     };
     let name = format!("attachment; filename=\"{}.csv\"", list.name);
     let headers = [
-        (header::CONTENT_TYPE, "text/csv; charset=utf-8; header=present".to_owned()),
+        (header::CONTENT_TYPE, CSV_WITH_HEADING.to_owned()),
         (header::CONTENT_DISPOSITION, name),
         (header::CACHE_CONTROL, "private, no-cache".to_owned()),
         (header::VARY, "accept".to_owned()),

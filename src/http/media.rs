@@ -146,7 +146,7 @@ pub(crate) fn check_toml(headers: &HeaderMap) -> Result<(), Problem> {
 }
 
 /// The media type of a body, without its parameters.
-fn essence(headers: &HeaderMap) -> String {
+pub(crate) fn essence(headers: &HeaderMap) -> String {
     let value = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
     value.split(';').next().unwrap_or_default().trim().to_ascii_lowercase()
 }

@@ -16,7 +16,7 @@ use crate::domain::rules::{RuleSet, file};
 use crate::domain::subject::SubjectKind;
 
 /// Columns of `bi_metric`, as they are copied.
-pub(crate) const METRIC_COLUMNS: &str = "run_id, rule_set, subject_id, category_id, dimension, metric, numerator, denominator, value, points, basis, \
+const METRIC_COLUMNS: &str = "run_id, rule_set, subject_id, category_id, dimension, metric, numerator, denominator, value, points, basis, \
      peers, better_peers";
 
 /// A case that gives numbers their words.

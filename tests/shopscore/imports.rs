@@ -1,27 +1,11 @@
 //! Tables that are imported: by the command, and over HTTP.
 
-use std::path::Path;
-use std::process::Output;
-
 use serde_json::{Value, json};
 
 use crate::keys::{guarded_with, make};
 use crate::push::stored;
-use crate::support::program::{empty_directory, program};
+use crate::support::program::{empty_directory, run, write};
 use crate::support::{Choices, TestService, answer};
-
-/// The exit status of a command, and what it printed: for programs, and for people.
-fn run(directory: &Path, arguments: &[&str]) -> (Option<i32>, String, String) {
-    let Output { status, stdout, stderr } = program(directory, arguments).output().expect("the program");
-    let text = |bytes: Vec<u8>| String::from_utf8(bytes).expect("text");
-    (status.code(), text(stdout), text(stderr))
-}
-
-fn write(directory: &Path, name: &str, bytes: impl AsRef<[u8]>) -> String {
-    let file = directory.join(name);
-    std::fs::write(&file, bytes).expect("a file");
-    file.to_str().expect("a path").to_owned()
-}
 
 const ORDERS: &str = include_str!("../../examples/orders.csv");
 const REVIEWS: &str = include_str!("../../examples/reviews.csv");

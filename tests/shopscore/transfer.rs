@@ -1,32 +1,18 @@
 //! Files of events: what is read, what is told of each, and how it ends when it does not go to the end.
 
 use std::io::{BufRead, BufReader};
-use std::path::Path;
 use std::process::{Output, Stdio};
 
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::{Value, json};
 
 use crate::keys::{make, post};
-use crate::support::program::{empty_directory, program};
+use crate::support::program::{empty_directory, program, run, write};
 use crate::support::{Choices, TestService};
-
-/// The exit status of a command, and what it printed: for programs, and for people.
-fn run(directory: &Path, arguments: &[&str]) -> (Option<i32>, String, String) {
-    let Output { status, stdout, stderr } = program(directory, arguments).output().expect("the program");
-    let text = |bytes: Vec<u8>| String::from_utf8(bytes).expect("text");
-    (status.code(), text(stdout), text(stderr))
-}
 
 fn event(id: &str, order: &str) -> String {
     json!({"id": id, "type": "order.signed", "shop_id": "s-1", "time": "2026-11-08T10:00:00+08:00", "data": {"order_id": order}})
         .to_string()
-}
-
-fn write(directory: &Path, name: &str, bytes: impl AsRef<[u8]>) -> String {
-    let file = directory.join(name);
-    std::fs::write(&file, bytes).expect("a file");
-    file.to_str().expect("a path").to_owned()
 }
 
 #[test]

@@ -12,6 +12,7 @@ use super::load::{Database, Made, complaints, into_database};
 use super::rejects::{Complaint, Content, Rejects};
 use super::settings::ImportSettings;
 use super::{Fate, Fates, Reading, Sink, transfer};
+use crate::answers::table::BYTE_ORDER_MARK;
 use crate::cli::exit::CommandError;
 use crate::cli::report::tell;
 use crate::cli::settings::Cli;
@@ -28,8 +29,6 @@ use crate::ingest::door::{Acceptance, read_made};
 
 /// How much is written together: a row makes several events.
 const SIZE: ParcelSize = ParcelSize { items: 1_500, bytes: 8 * 1024 * 1024 };
-/// What stands before a file of rejected rows, so that spreadsheets see that it is UTF-8.
-const MARK: &[u8] = b"\xEF\xBB\xBF";
 
 pub(crate) async fn import(cli: &Cli, settings: &ImportSettings) -> Result<ExitCode, CommandError> {
     let map = map_of(&settings.map)?;
@@ -51,7 +50,7 @@ pub(crate) async fn import(cli: &Cli, settings: &ImportSettings) -> Result<ExitC
             rejects_path(settings),
             &settings.file,
             settings.from > 1,
-            line_of((MARK, table.delimiter), "#line", "#reason", rows.columns()),
+            line_of((BYTE_ORDER_MARK.as_bytes(), table.delimiter), "#line", "#reason", rows.columns()),
         )?
     };
     let input = Input::start(place, settings.from, SIZE, move |packing| {

@@ -84,9 +84,7 @@ struct Indexed {
 impl Service {
     fn new(settings: &SendSettings) -> Result<Service, CommandError> {
         let mut events = client::address(&settings.url)?;
-        let key = settings.key.as_deref().map(|key| HeaderValue::try_from(format!("Bearer {key}"))).transpose();
-        let key =
-            key.map_err(|_| CommandError::usage("the key has characters that no key has; look for a line end"))?;
+        let key = client::bearer(settings.key.as_deref())?;
         let prefix = events.path().trim_end_matches('/').trim_end_matches("/v1/events").to_owned();
         let path = format!("{prefix}/v1/events");
         events.set_path(&path);

@@ -5,9 +5,9 @@ use serde_json::{Map, Value, json};
 
 use super::made::{Steps, paid, refund, scanned};
 use crate::connect::connector::Connector;
-use crate::connect::making::Making;
+use crate::connect::making::{Making, read_each};
 use crate::connect::members::Members;
-use crate::connect::message::{Meaning, Message, OfPart, Part, Unread, split};
+use crate::connect::message::{Meaning, Message, OfPart, Part, Unread};
 use crate::domain::event_type::EventType;
 
 /// Payments that came, whatever went back later.
@@ -15,12 +15,7 @@ const PAID: [&str; 3] = ["paid", "partially_refunded", "refunded"];
 
 /// Reads all answers of a body. `domain`: of the shop, which the answers do not name.
 pub(crate) fn read(connector: &Connector, body: &[u8], domain: Option<&str>, now: DateTime<Utc>) -> Vec<Message> {
-    let texts = match split(body) {
-        Ok(texts) => texts,
-        Err(message) => return vec![*message],
-    };
-    let shop_id = domain.map(|domain| connector.shop(domain));
-    texts.into_iter().map(|text| read_one(text.get(), shop_id.as_deref(), now)).collect()
+    read_each(connector, body, domain, |text, shop_id| read_one(text, shop_id, now))
 }
 
 fn read_one(text: &str, shop_id: Option<&str>, now: DateTime<Utc>) -> Message {

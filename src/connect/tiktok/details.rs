@@ -6,20 +6,15 @@ use serde_json::{Value, json};
 use super::made::case;
 use super::types::{CaseStep, of_return};
 use crate::connect::connector::Connector;
-use crate::connect::making::{Making, answered};
+use crate::connect::making::{Making, answered, read_each};
 use crate::connect::members::Members;
-use crate::connect::message::{Meaning, Message, Unread, split};
+use crate::connect::message::{Meaning, Message, Unread};
 use crate::domain::event::AftersaleReason;
 use crate::domain::event_type::EventType;
 
 /// Reads all answers of a body. `theirs`: the platform's id of the shop, which the answers do not name.
 pub(crate) fn read(connector: &Connector, body: &[u8], theirs: Option<&str>, now: DateTime<Utc>) -> Vec<Message> {
-    let texts = match split(body) {
-        Ok(texts) => texts,
-        Err(message) => return vec![*message],
-    };
-    let shop_id = theirs.map(|theirs| connector.shop(theirs));
-    texts.into_iter().map(|text| read_one(connector, text.get(), shop_id.as_deref(), now)).collect()
+    read_each(connector, body, theirs, |text, shop_id| read_one(connector, text, shop_id, now))
 }
 
 fn read_one(connector: &Connector, text: &str, shop_id: Option<&str>, now: DateTime<Utc>) -> Message {

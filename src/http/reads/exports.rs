@@ -12,6 +12,7 @@ use crate::answers::export::WantedExport;
 use crate::answers::published::ReadError;
 use crate::answers::table::{ExportFormat, Table};
 use crate::http::auth::Caller;
+use crate::http::csv_lists::CSV_WITH_HEADING;
 use crate::http::limits::begin_table;
 use crate::http::param_types::{KindQuery, OneOf, Revision, RuleSetId};
 use crate::http::params::{Input, parameters};
@@ -67,7 +68,7 @@ pub(crate) async fn export_scores(
     let format = query.format.0.unwrap_or(ExportFormat::Csv);
     let name = format!("scores-{}-{}-r{}.{format}", export.rule_set.id, export.key.date, export.key.revision);
     let content_type = match format {
-        ExportFormat::Csv => "text/csv; charset=utf-8; header=present",
+        ExportFormat::Csv => CSV_WITH_HEADING,
         ExportFormat::Ndjson => "application/x-ndjson",
         // As IANA has it.
         ExportFormat::Parquet => "application/vnd.apache.parquet",

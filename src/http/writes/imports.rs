@@ -23,6 +23,7 @@ use crate::domain::id::Id;
 use crate::http::auth::Caller;
 use crate::http::bodies::BodyLimit;
 use crate::http::limits::rates::Unit;
+use crate::http::media::essence;
 use crate::http::param_types::OneOf;
 use crate::http::params::{Input, parameters};
 use crate::http::problem::{Kind, Problem};
@@ -83,9 +84,7 @@ pub(crate) async fn post_import(
     body: Body,
 ) -> Result<Json<ImportAnswer>, Problem> {
     let boundary = boundary_of(&headers)?;
-    if !caller.has(Scope::EventsRelay) {
-        return Err(Problem::new(Kind::Forbidden, "this key lacks the `events:relay` scope"));
-    }
+    caller.must_have(Scope::EventsRelay)?;
     // A table with its map is there twice while its parts are told apart.
     let (bytes, weight) = if boundary.is_some() { (PARTS_BYTES_MAX, 2) } else { (TABLE_BYTES_MAX, 1) };
     let (body, _room) = state.bodies.read(body, BodyLimit { bytes, weight, key_id: caller.key_id() }).await?;
@@ -127,13 +126,12 @@ pub(crate) struct ImportParts {
 
 /// The boundary of a request in parts; `None`: it is a table.
 fn boundary_of(headers: &HeaderMap) -> Result<Option<String>, Problem> {
-    let media_type = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
-    let essence = media_type.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
     let wrong = |detail: &str| Problem::new(Kind::UnsupportedMediaType, detail.to_owned());
-    match essence.as_str() {
+    match essence(headers).as_str() {
         "text/csv" | "text/tab-separated-values" => Ok(None),
         "multipart/form-data" => {
-            let boundary = multer::parse_boundary(media_type);
+            let media_type = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
+            let boundary = multer::parse_boundary(media_type.unwrap_or_default());
             boundary.map(Some).map_err(|_| wrong("Content-Type: multipart/form-data needs its boundary"))
         }
         _ => Err(wrong("Content-Type must be text/csv, text/tab-separated-values or multipart/form-data")),
@@ -157,6 +155,7 @@ fn wrong_map(faults: &[map_file::MapFault]) -> Problem {
 async fn parts(body: Bytes, boundary: String, named: OneOf<ShippedMap>) -> Result<(TableMap, Bytes), Problem> {
     let unreadable =
         |error: multer::Error| Problem::new(Kind::UnreadableBody, format!("the parts cannot be read: {error}"));
+    let twice = |name| Problem::new(Kind::InvalidBody, format!("there are two parts {name}; send one of each"));
     let mut parts = multer::Multipart::new(stream::iter([Ok::<_, io::Error>(body)]), boundary);
     let (mut map, mut table) = (None, None);
     while let Some(part) = parts.next_field().await.map_err(unreadable)? {
@@ -167,9 +166,8 @@ async fn parts(body: Bytes, boundary: String, named: OneOf<ShippedMap>) -> Resul
                 let detail = "there is a part map, too; name a map, or send one";
                 return Err(Problem::parameter("map", Code::Contradiction, detail));
             }
-            "map" | "file" if (name == "map" && map.is_some()) || (name == "file" && table.is_some()) => {
-                return Err(Problem::new(Kind::InvalidBody, format!("there are two parts {name}; send one of each")));
-            }
+            "map" if map.is_some() => return Err(twice("map")),
+            "file" if table.is_some() => return Err(twice("file")),
             "map" if content.len() > MAP_BYTES_MAX => {
                 return Err(Problem::new(Kind::InvalidBody, "a map has at most 64 KiB"));
             }

@@ -215,9 +215,7 @@ pub(crate) async fn post_details(
     body: Body,
 ) -> Result<Json<DetailsAnswer>, Problem> {
     let connector = found(&state, &query.connector)?;
-    if !caller.has(Scope::EventsRelay) {
-        return Err(Problem::new(Kind::Forbidden, "this key lacks the `events:relay` scope"));
-    }
+    caller.must_have(Scope::EventsRelay)?;
     let limit = BodyLimit { bytes: DETAILS_BYTES_MAX, weight: 1, key_id: caller.key_id() };
     let (bytes, _room) = state.bodies.read(body, limit).await?;
     let shop_id = query.shop_id.as_ref().map(Id::as_str);

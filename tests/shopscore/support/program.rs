@@ -71,3 +71,17 @@ pub fn empty_directory(name: &str) -> PathBuf {
     std::fs::create_dir_all(&directory).expect("a directory");
     directory
 }
+
+/// The exit status of a command, and what it printed: for programs, and for people.
+pub fn run(directory: &Path, arguments: &[&str]) -> (Option<i32>, String, String) {
+    let Output { status, stdout, stderr } = program(directory, arguments).output().expect("the program");
+    let text = |bytes: Vec<u8>| String::from_utf8(bytes).expect("text");
+    (status.code(), text(stdout), text(stderr))
+}
+
+/// Writes a file, and says where it is.
+pub fn write(directory: &Path, name: &str, bytes: impl AsRef<[u8]>) -> String {
+    let file = directory.join(name);
+    std::fs::write(&file, bytes).expect("a file");
+    file.to_str().expect("a path").to_owned()
+}
